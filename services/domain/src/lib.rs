@@ -1,0 +1,23 @@
+//! The words of Cupola: ids, specifications, states, the scheduler's view of the world, and the
+//! protocol between a worker and the process that trains. No I/O, no SQL, no tensor library: every
+//! other crate may depend on this one, and this one depends on none of them.
+
+pub mod access;
+pub mod child;
+pub mod dataset;
+pub mod digest;
+pub mod field;
+pub mod hint;
+pub mod id;
+pub mod job;
+pub mod model;
+pub mod name;
+pub mod predict;
+pub mod spec;
+pub mod time;
+pub mod world;
+
+pub use digest::Digest;
+pub use field::{FieldError, FieldErrors};
+pub use id::{ApiKeyId, DatasetId, JobId, ModelId, TenantId, UserId, WorkerId};
+pub use time::{Clock, Timestamp};
