@@ -1,0 +1,375 @@
+//! The whole: time, jobs, workers and the messages between them. A step lets time pass, delivers
+//! what is due, plans, checks the plan and carries it out.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration};
+use domain::{
+    JobId, TenantId, Timestamp, WorkerId,
+    job::{JobEvent, JobState, JobStatus, RetryPolicy},
+    spec::Resources,
+    world::{Command, Plan, TenantShare, WaitReason, WorkerView, World},
+};
+use planner::{Policy, invariants, plan};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use uuid::Uuid;
+
+use crate::{
+    jobs::{Job, timed_out},
+    workers::{Child, Mood, Worker},
+};
+
+const LEASE: Duration = Duration::seconds(15);
+const MAX_RUNTIME: Duration = Duration::seconds(60);
+/// A worker unheard for longer is given no new work.
+const SILENT_AFTER: Duration = Duration::seconds(6);
+const TENANTS: u128 = 3;
+const FAR_TOO_LARGE: u32 = 64_000;
+
+pub struct Cluster {
+    rng: ChaCha8Rng,
+    now: Timestamp,
+    peace: bool,
+    policy: Policy,
+    retry: RetryPolicy,
+    tenants: BTreeMap<TenantId, TenantShare>,
+    jobs: BTreeMap<JobId, Job>,
+    workers: BTreeMap<WorkerId, Worker>,
+    /// On their way, by the time they arrive.
+    messages: Vec<(Timestamp, JobEvent)>,
+    ids: u128,
+    pub seen: Seen,
+}
+
+/// How often each kind of event was met, to know that the simulation is a hard one.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Seen {
+    starts: u64,
+    reclaims: u64,
+    time_outs: u64,
+    refused: u64,
+    succeeded: u64,
+    failed: u64,
+    cancelled: u64,
+    preempted: u64,
+    too_large: u64,
+    no_room: u64,
+    at_limit: u64,
+}
+
+impl std::ops::AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.starts += other.starts;
+        self.reclaims += other.reclaims;
+        self.time_outs += other.time_outs;
+        self.refused += other.refused;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.preempted += other.preempted;
+        self.too_large += other.too_large;
+        self.no_room += other.no_room;
+        self.at_limit += other.at_limit;
+    }
+}
+
+impl Seen {
+    pub fn assert_everything_happened(&self) {
+        let counts = [
+            self.starts,
+            self.reclaims,
+            self.time_outs,
+            self.refused,
+            self.succeeded,
+            self.failed,
+            self.cancelled,
+            self.preempted,
+            self.too_large,
+            self.no_room,
+            self.at_limit,
+        ];
+        assert!(counts.iter().all(|count| *count > 100), "too peaceful: {self:?}");
+    }
+
+    fn answer(&mut self, plan: &Plan) {
+        for reason in plan.waiting.values() {
+            match reason {
+                WaitReason::TooLarge { .. } => self.too_large += 1,
+                WaitReason::Resources { .. } => self.no_room += 1,
+                WaitReason::MaxRunningJobs { .. } => self.at_limit += 1,
+                WaitReason::BeginTime { .. } | WaitReason::NoWorkers | WaitReason::NextPlan => {}
+            }
+        }
+    }
+}
+
+impl Cluster {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let share = |n, max_running| {
+            let slug = format!("tenant-{n}");
+            (TenantId::from_uuid(Uuid::from_u128(n)), TenantShare { slug, max_running })
+        };
+        let tenants = (0..TENANTS).map(|n| share(n, rng.random_range(1..4))).collect();
+        let policy = Policy { max_starts_per_plan: rng.random_range(1..5) };
+        let retry = RetryPolicy {
+            max_tries: rng.random_range(1..5),
+            max_backoff: Duration::seconds(10),
+            ..RetryPolicy::default()
+        };
+        let mut cluster = Self {
+            rng,
+            now: DateTime::UNIX_EPOCH,
+            peace: false,
+            policy,
+            retry,
+            tenants,
+            jobs: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            messages: Vec::new(),
+            ids: 0,
+            seen: Seen::default(),
+        };
+        (0..3).for_each(|_| cluster.add_worker());
+        (0..4).for_each(|_| cluster.submit());
+        cluster
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128(self.ids)
+    }
+
+    fn add_worker(&mut self) {
+        let id = WorkerId::from_uuid(self.id());
+        let cpu_milli = self.rng.random_range(2..5) * 1_000;
+        let capacity = Resources { cpu_milli, memory_bytes: self.rng.random_range(2..6) };
+        self.workers.insert(id, Worker::new(capacity, self.now));
+    }
+
+    fn submit(&mut self) {
+        let id = JobId::from_uuid(self.id());
+        let tenant = TenantId::from_uuid(Uuid::from_u128(self.rng.random_range(0..TENANTS)));
+        let cpu_milli =
+            if self.chance(5) { FAR_TOO_LARGE } else { self.rng.random_range(1..4_u32) * 500 };
+        let resources = Resources { cpu_milli, memory_bytes: self.rng.random_range(1..3) };
+        let priority = self.rng.random_range(-1..2);
+        self.jobs.insert(id, Job::new(id, tenant, priority, resources, self.now));
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.rng.random_range(0..100) < percent
+    }
+
+    /// What clients, networks and machines do to it.
+    pub fn trouble(&mut self) {
+        if self.chance(30) {
+            self.submit();
+        }
+        if self.chance(8) {
+            self.cancel_one();
+        }
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
+            let roll = self.rng.random_range(0..100);
+            let until = self.now + Duration::seconds(self.rng.random_range(2..40));
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            match (worker.mood, roll) {
+                (Mood::Up, 0..5) => worker.mood = Mood::Stalled { until },
+                (Mood::Up, 5..7) => worker.lose_everything(Mood::Dead),
+                (Mood::Up, 7..9) => worker.lose_everything(Mood::Gone),
+                (Mood::Up, 9..11) => worker.mood = Mood::Draining,
+                (Mood::Gone, 11..30) => {
+                    self.workers.remove(&id);
+                }
+                _ => {}
+            }
+        }
+        if self.workers.values().filter(|worker| worker.mood == Mood::Up).count() < 3
+            && self.chance(30)
+        {
+            self.add_worker();
+        }
+    }
+
+    fn cancel_one(&mut self) {
+        let nth = self.rng.random_range(0..self.jobs.len());
+        let (retry, now) = (&self.retry, self.now);
+        if let Some(job) = self.jobs.values_mut().nth(nth) {
+            let ended = job.ended();
+            let heard = job.hear(&JobEvent::CancelAsked, retry, now);
+            assert_eq!(heard.is_err(), ended, "a cancel was lost: {job:#?}");
+        }
+    }
+
+    /// Nothing goes wrong from here on, and there is a worker for each job that could ever start.
+    pub fn make_peace(&mut self) {
+        self.peace = true;
+        let large = Resources { cpu_milli: 5_000, memory_bytes: 6 };
+        let id = WorkerId::from_uuid(self.id());
+        self.workers.insert(id, Worker::new(large, self.now));
+    }
+
+    pub fn step(&mut self) {
+        self.now += Duration::milliseconds(self.rng.random_range(200..3_000));
+        self.run_workers();
+        self.deliver();
+        self.plan();
+    }
+
+    fn run_workers(&mut self) {
+        for (id, worker) in &mut self.workers {
+            if matches!(worker.mood, Mood::Stalled { until } if until <= self.now) {
+                worker.mood = Mood::Up;
+            }
+            if !worker.is_heard() {
+                continue;
+            }
+            worker.last_seen = self.now;
+            let events = worker.events(self.now);
+            let draining = worker.mood == Mood::Draining;
+            for job in self.jobs.values_mut() {
+                heartbeat(*id, worker, job, &mut self.rng, self.peace, self.now);
+                if let (true, Some(run)) = (draining, job.state.run())
+                    && run.worker == *id
+                {
+                    let asked = JobEvent::PreemptAsked { attempt: run.attempt };
+                    job.hear(&asked, &self.retry, self.now)
+                        .expect("its attempt is the current one");
+                    self.seen.preempted += 1;
+                }
+            }
+            // Its children are killed if nobody wants them, as the heartbeat says.
+            let jobs = &self.jobs;
+            worker.children.retain(|attempt, _| jobs[&attempt.job].is_current(*attempt));
+            for event in events {
+                send(&mut self.messages, &mut self.rng, self.peace, event, self.now);
+            }
+            if draining && worker.children.is_empty() {
+                worker.mood = Mood::Gone;
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now;
+        let (due, later) = self.messages.drain(..).partition(|(arrives, _)| *arrives <= now);
+        self.messages = later;
+        let due: Vec<(Timestamp, JobEvent)> = due;
+        for (_, event) in due {
+            let (JobEvent::Started { attempt } | JobEvent::Reported { attempt, .. }) = &event
+            else {
+                unreachable!("a worker says nothing else");
+            };
+            let job = self.jobs.get_mut(&attempt.job).expect("jobs are never removed");
+            let current = job.is_current(*attempt);
+            let heard = job.hear(&event, &self.retry, now);
+            assert_eq!(heard.is_ok(), current, "{event:?} met {job:#?}");
+            self.seen.refused += u64::from(heard.is_err());
+        }
+    }
+
+    fn world(&self) -> World {
+        let view = |worker: &Worker| WorkerView {
+            capacity: worker.capacity,
+            accepts: !matches!(worker.mood, Mood::Draining | Mood::Gone)
+                && worker.last_seen + SILENT_AFTER >= self.now,
+            gone: worker.mood == Mood::Gone,
+        };
+        World {
+            tenants: self.tenants.clone(),
+            jobs: self.jobs.values().filter_map(|job| Some((job.id, job.planned()?))).collect(),
+            workers: self.workers.iter().map(|(id, worker)| (*id, view(worker))).collect(),
+        }
+    }
+
+    fn plan(&mut self) {
+        let world = self.world();
+        let made = plan(&world, &self.policy, self.now);
+        invariants::all(&world, &self.policy, self.now, &made).expect("the plan's invariants hold");
+        self.seen.answer(&made);
+        for command in made.commands {
+            self.carry_out(&command);
+        }
+        let too_large = |reason: &WaitReason| matches!(reason, WaitReason::TooLarge { .. });
+        for (id, _) in made.waiting.iter().filter(|(_, reason)| self.peace && too_large(reason)) {
+            let job = self.jobs.get_mut(id).expect("jobs are never removed");
+            assert_eq!(job.resources.cpu_milli, FAR_TOO_LARGE, "it would fit: {job:#?}");
+            job.hear(&JobEvent::CancelAsked, &self.retry, self.now).expect("it is still queued");
+        }
+    }
+
+    fn carry_out(&mut self, command: &Command) {
+        let (attempt, event) = match command {
+            Command::Start { attempt, worker } => {
+                self.seen.starts += 1;
+                (*attempt, JobEvent::Assigned { attempt: *attempt, worker: *worker })
+            }
+            Command::Reclaim { attempt } => {
+                self.seen.reclaims += 1;
+                (*attempt, JobEvent::LeaseLost { attempt: *attempt })
+            }
+            Command::TimeOut { attempt } => {
+                self.seen.time_outs += 1;
+                (*attempt, JobEvent::Reported { attempt: *attempt, report: timed_out() })
+            }
+        };
+        let job = self.jobs.get_mut(&attempt.job).expect("a plan names jobs that are there");
+        job.hear(&event, &self.retry, self.now)
+            .expect("a command fits the state it was planned on");
+        if matches!(command, Command::Start { .. }) {
+            (job.lease_until, job.deadline) = (self.now + LEASE, self.now + MAX_RUNTIME);
+        }
+    }
+
+    pub fn all_ended(&mut self) -> bool {
+        if !self.jobs.values().all(Job::ended) {
+            return false;
+        }
+        for job in self.jobs.values() {
+            match job.state.status() {
+                JobStatus::Succeeded => self.seen.succeeded += 1,
+                JobStatus::Failed => self.seen.failed += 1,
+                _ => self.seen.cancelled += 1,
+            }
+        }
+        true
+    }
+
+    pub fn unended(&self) -> Vec<&Job> {
+        self.jobs.values().filter(|job| !job.ended()).collect()
+    }
+}
+
+/// One worker asks after one job: it renews the lease, takes what is new to it, stops what it must.
+fn heartbeat(
+    id: WorkerId,
+    worker: &mut Worker,
+    job: &mut Job,
+    rng: &mut ChaCha8Rng,
+    peace: bool,
+    now: Timestamp,
+) {
+    let Some(run) = job.state.run().filter(|run| run.worker == id).copied() else { return };
+    job.lease_until = now + LEASE;
+    match job.state {
+        JobState::Starting { .. } => worker.begin(run.attempt, Child::chance(rng, peace, now)),
+        JobState::Stopping { .. } => worker.stop(run.attempt, now),
+        _ => {}
+    }
+}
+
+/// In trouble a message may come late, twice, or both.
+fn send(
+    messages: &mut Vec<(Timestamp, JobEvent)>,
+    rng: &mut ChaCha8Rng,
+    peace: bool,
+    event: JobEvent,
+    now: Timestamp,
+) {
+    let copies = if !peace && rng.random_range(0..4) == 0 { 2 } else { 1 };
+    for _ in 0..copies {
+        let late = if peace { 0 } else { rng.random_range(0..8_000) * rng.random_range(0..2) };
+        messages.push((now + Duration::milliseconds(late), event.clone()));
+    }
+}
