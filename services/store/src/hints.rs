@@ -1,0 +1,39 @@
+//! Hints through Postgres, for installations without Redis. Sent after the commit, in a statement of
+//! their own, so that no writing transaction queues for NOTIFY's lock.
+
+use domain::hint::Hint;
+use sqlx::postgres::PgListener;
+
+use crate::{Store, StoreError};
+
+const CHANNEL: &str = "cupola";
+
+pub struct Listener(PgListener);
+
+impl Store {
+    pub async fn notify(&self, hint: Hint) -> Result<(), StoreError> {
+        sqlx::query!("select pg_notify($1, $2)", CHANNEL, hint.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn listen(&self) -> Result<Listener, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Listener(listener))
+    }
+}
+
+impl Listener {
+    /// The next hint; `None` after the connection was lost: whatever came meanwhile is unknown, so
+    /// the reader should look again at everything.
+    pub async fn next(&mut self) -> Result<Option<Hint>, StoreError> {
+        while let Some(notification) = self.0.try_recv().await? {
+            if let Ok(hint) = notification.payload().parse() {
+                return Ok(Some(hint));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,276 @@
+//! Jobs: submitting, reading and cancelling them. How a job moves from state to state is in
+//! [`transition`], the only code that writes a job's status.
+
+pub(crate) mod transition;
+
+use domain::{
+    DatasetId, JobId, TenantId, Timestamp, UserId, WorkerId,
+    job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
+    spec::{Resources, TrainingSpec},
+    world::WaitReason,
+};
+use serde_json::{Value, json};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use crate::{Page, PageRequest, StoreError, TenantTx, Tx, events};
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: JobId,
+    pub tenant: TenantId,
+    pub kind: JobKind,
+    pub name: String,
+    pub dataset: DatasetId,
+    pub dataset_name: String,
+    pub dataset_version: u32,
+    pub spec: Option<TrainingSpec>,
+    pub priority: i32,
+    pub resources: Resources,
+    pub max_runtime: u64,
+    pub status: JobStatus,
+    pub attempt: u32,
+    pub tries: u32,
+    pub worker: Option<WorkerId>,
+    pub cause: Option<Cause>,
+    pub wait_reason: Option<WaitReason>,
+    pub step: Option<u64>,
+    pub total_steps: Option<u64>,
+    /// The published model's name and version.
+    pub published: Option<(String, u32)>,
+    pub last_event: u64,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: JobId,
+    pub name: String,
+    pub submitted_by: UserId,
+    pub dataset: DatasetId,
+    pub dataset_version: u32,
+    pub priority: i32,
+    pub resources: Resources,
+    pub max_runtime: u64,
+    /// None for a profile job.
+    pub spec: Option<TrainingSpec>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    Accepted,
+    /// The tenant has as many waiting jobs as it may.
+    QueueFull {
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub status: Option<JobStatus>,
+    pub kind: Option<JobKind>,
+}
+
+const fn kind_str(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Profile => "profile",
+        JobKind::Train => "train",
+    }
+}
+
+/// Queues a job. A profile job is the platform's own and does not count against the queue's limit.
+pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, StoreError> {
+    let tenant = tx.tenant().uuid();
+    if job.spec.is_some() {
+        // counted and inserted by one submission at a time, so that the limit is exact
+        sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
+            .execute(tx.conn())
+            .await?;
+        let full = sqlx::query_scalar!(
+            "select t.max_queued_jobs from tenant t
+             where t.id = $1 and t.max_queued_jobs <= (
+                 select count(*) from job j
+                 where j.tenant_id = $1 and j.status = 'queued' and j.kind = 'train')",
+            tenant,
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        if let Some(limit) = full {
+            return Ok(Submitted::QueueFull { limit: limit.unsigned_abs() });
+        }
+    }
+    insert(tx, job).await?;
+    let queued = json!({"kind": if job.spec.is_some() { "train" } else { "profile" }});
+    events::append(tx.conn(), job.id, "queued", queued).await?;
+    Ok(Submitted::Accepted)
+}
+
+async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
+    let tenant = tx.tenant().uuid();
+    let spec = job
+        .spec
+        .as_ref()
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(|why| StoreError::corrupt("job", "spec", why))?;
+    sqlx::query!(
+        "insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version, spec,
+                          priority, cpu_milli, memory_bytes, max_runtime)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        job.id.uuid(),
+        tenant,
+        kind_str(if spec.is_some() { JobKind::Train } else { JobKind::Profile }),
+        job.name,
+        job.submitted_by.uuid(),
+        job.dataset.uuid(),
+        i32::try_from(job.dataset_version).unwrap_or(i32::MAX),
+        spec,
+        job.priority,
+        i32::try_from(job.resources.cpu_milli).unwrap_or(i32::MAX),
+        i64::try_from(job.resources.memory_bytes).unwrap_or(i64::MAX),
+        i64::try_from(job.max_runtime).unwrap_or(i64::MAX),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn get(tx: &mut TenantTx<'_>, id: JobId) -> Result<Option<Job>, StoreError> {
+    let mut query = select(tx.tenant());
+    query.push(" and j.id = ").push_bind(id.uuid());
+    let row: Option<Row> = query.build_query_as().fetch_optional(tx.conn()).await?;
+    row.map(Job::try_from).transpose()
+}
+
+pub async fn list(
+    tx: &mut TenantTx<'_>,
+    filter: &JobFilter,
+    page: PageRequest,
+) -> Result<Page<Job>, StoreError> {
+    let mut query = select(tx.tenant());
+    if let Some(status) = filter.status {
+        query.push(" and j.status = ").push_bind(status.as_str());
+    }
+    if let Some(kind) = filter.kind {
+        query.push(" and j.kind = ").push_bind(kind_str(kind));
+    }
+    if let Some(before) = page.before {
+        query.push(" and j.id < ").push_bind(before);
+    }
+    query.push(" order by j.id desc limit ").push_bind(page.fetch());
+    let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
+    let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
+    Ok(Page::of(jobs, page))
+}
+
+/// Asks a job to end. `None` if there is no such job; asking again, or too late, changes nothing.
+pub async fn cancel(
+    tx: &mut TenantTx<'_>,
+    id: JobId,
+    retry: &RetryPolicy,
+) -> Result<Option<Job>, StoreError> {
+    if get(tx, id).await?.is_none() {
+        return Ok(None);
+    }
+    match transition::transition(tx.conn(), id, JobEvent::CancelAsked, retry, None).await? {
+        Ok(_) | Err(Refused::Finished | Refused::NotNow | Refused::Superseded) => {}
+    }
+    get(tx, id).await
+}
+
+fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
+    let mut query = QueryBuilder::new(
+        "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
+                j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.max_runtime,
+                j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
+                j.total_steps, m.name as model_name, v.number as model_version, j.last_event,
+                j.created_at, j.started_at, j.finished_at
+         from job j
+         join dataset d on d.id = j.dataset_id
+         left join model_version v on v.job_id = j.id
+         left join model m on m.id = v.model_id
+         where j.tenant_id = ",
+    );
+    query.push_bind(tenant.uuid());
+    query
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    tenant_id: Uuid,
+    kind: String,
+    name: String,
+    dataset_id: Uuid,
+    dataset_name: String,
+    dataset_version: i32,
+    spec: Option<Value>,
+    priority: i32,
+    cpu_milli: i32,
+    memory_bytes: i64,
+    max_runtime: i64,
+    status: String,
+    attempt: i32,
+    tries: i32,
+    worker_id: Option<Uuid>,
+    cause: Option<Value>,
+    wait_reason: Option<Value>,
+    step: Option<i64>,
+    total_steps: Option<i64>,
+    model_name: Option<String>,
+    model_version: Option<i32>,
+    last_event: i64,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+}
+
+pub(crate) fn json_column<T: serde::de::DeserializeOwned>(
+    value: Option<Value>,
+    table: &'static str,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    value
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|why| StoreError::corrupt(table, column, why))
+}
+
+impl TryFrom<Row> for Job {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let status = row.status.parse().map_err(|why| StoreError::corrupt("job", "status", why))?;
+        Ok(Self {
+            id: JobId::from_uuid(row.id),
+            tenant: TenantId::from_uuid(row.tenant_id),
+            kind: if row.kind == "train" { JobKind::Train } else { JobKind::Profile },
+            name: row.name,
+            dataset: DatasetId::from_uuid(row.dataset_id),
+            dataset_name: row.dataset_name,
+            dataset_version: row.dataset_version.unsigned_abs(),
+            spec: json_column(row.spec, "job", "spec")?,
+            priority: row.priority,
+            resources: Resources {
+                cpu_milli: row.cpu_milli.unsigned_abs(),
+                memory_bytes: row.memory_bytes.unsigned_abs(),
+            },
+            max_runtime: row.max_runtime.unsigned_abs(),
+            status,
+            attempt: row.attempt.unsigned_abs(),
+            tries: row.tries.unsigned_abs(),
+            worker: row.worker_id.map(WorkerId::from_uuid),
+            cause: json_column(row.cause, "job", "cause")?,
+            wait_reason: json_column(row.wait_reason, "job", "wait_reason")?,
+            step: row.step.map(i64::unsigned_abs),
+            total_steps: row.total_steps.map(i64::unsigned_abs),
+            published: row.model_name.zip(row.model_version.map(i32::unsigned_abs)),
+            last_event: row.last_event.unsigned_abs(),
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        })
+    }
+}

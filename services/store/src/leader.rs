@@ -1,0 +1,68 @@
+//! Who leads: a lease in the database's time. A leader that was paused past its lease finds, at its
+//! next write, that the term is no longer its own.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::{StoreError, SystemTx, Tx};
+
+/// Proof that this process holds the lead, good for the transaction that checked it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderLease {
+    pub(crate) name: &'static str,
+    pub(crate) holder: Uuid,
+    pub(crate) term: i64,
+}
+
+/// Takes or renews the lead; `None` while somebody else holds it.
+pub async fn acquire(
+    tx: &mut SystemTx<'_>,
+    name: &'static str,
+    holder: Uuid,
+    lease: Duration,
+) -> Result<Option<LeaderLease>, StoreError> {
+    let term = sqlx::query_scalar!(
+        "insert into leader (name, holder, term, until)
+         values ($1, $2, 1, now() + make_interval(secs => $3))
+         on conflict (name) do update
+             set holder = excluded.holder,
+                 term = leader.term + (leader.holder <> excluded.holder)::int,
+                 until = excluded.until
+             -- ours already, or free
+             where leader.holder = excluded.holder or leader.until < now()
+         returning term",
+        name,
+        holder,
+        lease.as_secs_f64(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(term.map(|term| LeaderLease { name, holder, term }))
+}
+
+/// Locks the lease's row for this transaction: nobody can take the lead until it ends.
+pub async fn still_held(tx: &mut SystemTx<'_>, lease: &LeaderLease) -> Result<bool, StoreError> {
+    let held = sqlx::query_scalar!(
+        "select term from leader where name = $1 and holder = $2 and term = $3 for share",
+        lease.name,
+        lease.holder,
+        lease.term,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(held.is_some())
+}
+
+/// Lets go of the lead, so that the next one need not wait for the lease to run out.
+pub async fn release(tx: &mut SystemTx<'_>, lease: &LeaderLease) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update leader set until = now() where name = $1 and holder = $2 and term = $3",
+        lease.name,
+        lease.holder,
+        lease.term,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

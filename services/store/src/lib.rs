@@ -1,0 +1,92 @@
+//! The only crate that speaks SQL. One module per aggregate; functions take a transaction, never a
+//! pool, and never commit: what belongs together lands together, as the caller decides.
+//!
+//! [`TenantTx`] sees one tenant's rows, by row-level security; [`SystemTx`] sees all. Which one a
+//! function takes says on whose behalf it works.
+
+pub mod admin;
+pub mod attempts;
+pub mod datasets;
+mod error;
+pub mod events;
+pub mod hints;
+pub mod idempotency;
+pub mod jobs;
+pub mod keys;
+pub mod leader;
+pub mod models;
+mod page;
+pub mod people;
+pub mod schedule;
+pub mod signing;
+pub mod tenants;
+mod tx;
+pub mod workers;
+
+use std::time::Duration;
+
+use domain::TenantId;
+use sqlx::{
+    AssertSqlSafe, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use error::StoreError;
+pub use page::{Page, PageRequest};
+pub use tx::{SystemTx, TenantTx, Tx};
+
+/// Every migration, embedded.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+const ACQUIRE_TIMEOUT_SECS: u64 = 5;
+const MAX_LIFETIME_SECS: u64 = 1_800;
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// A pool of at most `max_connections`; connects when first used, so that a service can start
+    /// before its database.
+    pub fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_SECS))
+            .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
+            .connect_lazy_with(options.application_name("cupola"));
+        Ok(Self { pool })
+    }
+
+    /// A transaction that sees `tenant` alone. Role and tenant ride on the `begin`: one round trip.
+    pub async fn begin_for(&self, tenant: TenantId) -> Result<TenantTx<'static>, StoreError> {
+        let begin = format!(
+            "begin; set local role cupola_tenant; set local app.tenant_id = '{}'",
+            tenant.uuid()
+        );
+        // safe: a uuid formatted by us
+        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx { tx, tenant })
+    }
+
+    /// A transaction that sees every tenant: for the scheduler, the workers and authentication.
+    pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
+        let tx = self.pool.begin_with("begin; set local role cupola_system").await?;
+        Ok(SystemTx { tx })
+    }
+
+    /// Whether the database answers and has been migrated.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query_scalar!(r#"select exists (select from tenant) as "yes!""#)
+            .fetch_one(tx.conn())
+            .await?;
+        tx.commit().await
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,126 @@
+//! Tenants and their limits: the operator's business.
+
+use domain::{TenantId, Timestamp, name::Name};
+
+use crate::{StoreError, SystemTx, TenantTx, Tx};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub limits: TenantLimits,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantLimits {
+    pub max_running_jobs: u32,
+    pub max_queued_jobs: u32,
+    pub max_storage_bytes: u64,
+}
+
+struct Row {
+    id: uuid::Uuid,
+    slug: String,
+    name: String,
+    max_running_jobs: i32,
+    max_queued_jobs: i32,
+    max_storage_bytes: i64,
+    created_at: Timestamp,
+}
+
+impl From<Row> for Tenant {
+    fn from(row: Row) -> Self {
+        Self {
+            id: TenantId::from_uuid(row.id),
+            slug: row.slug,
+            name: row.name,
+            limits: TenantLimits {
+                max_running_jobs: row.max_running_jobs.unsigned_abs(),
+                max_queued_jobs: row.max_queued_jobs.unsigned_abs(),
+                max_storage_bytes: row.max_storage_bytes.unsigned_abs(),
+            },
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// `None` if the slug is taken.
+pub async fn create(
+    tx: &mut SystemTx<'_>,
+    id: TenantId,
+    slug: &Name,
+    name: &str,
+) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "insert into tenant (id, slug, name) values ($1, $2, $3)
+         on conflict (slug) do nothing
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at",
+        id.uuid(),
+        slug.as_str(),
+        name,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(Tenant::from))
+}
+
+pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+         from tenant where slug = $1",
+        slug,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(Tenant::from))
+}
+
+pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Tenant>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+         from tenant order by slug limit 1000",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Tenant::from).collect())
+}
+
+/// The tenant that the transaction works for.
+pub async fn own(tx: &mut TenantTx<'_>) -> Result<Option<Tenant>, StoreError> {
+    let id = tx.tenant().uuid();
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+         from tenant where id = $1",
+        id,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(Tenant::from))
+}
+
+pub async fn set_limits(
+    tx: &mut SystemTx<'_>,
+    slug: &str,
+    limits: &TenantLimits,
+) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "update tenant
+         set max_running_jobs = $2, max_queued_jobs = $3, max_storage_bytes = $4
+         where slug = $1
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at",
+        slug,
+        i32::try_from(limits.max_running_jobs).unwrap_or(i32::MAX),
+        i32::try_from(limits.max_queued_jobs).unwrap_or(i32::MAX),
+        i64::try_from(limits.max_storage_bytes).unwrap_or(i64::MAX),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(Tenant::from))
+}

@@ -1,0 +1,53 @@
+//! The two kinds of transaction. Dropping one without `commit` rolls it back.
+
+use domain::TenantId;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use crate::StoreError;
+
+/// Sees one tenant's rows and what is public.
+#[derive(Debug)]
+pub struct TenantTx<'a> {
+    pub(crate) tx: Transaction<'a, Postgres>,
+    pub(crate) tenant: TenantId,
+}
+
+/// Sees every row.
+#[derive(Debug)]
+pub struct SystemTx<'a> {
+    pub(crate) tx: Transaction<'a, Postgres>,
+}
+
+/// Either of the two, for statements that both may run.
+pub trait Tx {
+    #[doc(hidden)]
+    fn conn(&mut self) -> &mut PgConnection;
+}
+
+impl Tx for TenantTx<'_> {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+impl Tx for SystemTx<'_> {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+impl TenantTx<'_> {
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl SystemTx<'_> {
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
