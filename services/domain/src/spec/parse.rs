@@ -9,6 +9,7 @@ use crate::{
 /// Targets with more distinct numbers than this are taken as a regression if no task is given.
 const MAX_INFERRED_CLASSES: u64 = 20;
 const MAX_CLASSES: u64 = 1_000;
+const BYTES_PER_PARAMETER: u64 = 48;
 
 impl TrainingSpec {
     /// All field errors together, or the specification with every default filled in.
@@ -496,7 +497,8 @@ fn input_width(features: &[Feature], profile: &Profile, max_categories: u32) -> 
     features.iter().map(width).sum()
 }
 
-/// Weights, gradients and two moments of each, the encoded rows, and the activations of a batch.
+/// Weights, gradients and two moments of each, a second copy of them all while a checkpoint is written,
+/// and the encoded rows.
 fn memory(
     layers: &[Layer],
     width: u64,
@@ -520,7 +522,7 @@ fn memory(
             format!("{parameters} parameters; use fewer units for at most {max}"),
         );
     }
-    let bytes = parameters.saturating_mul(20).saturating_add(rows.saturating_mul(width + 1) * 12);
+    let bytes = parameters.saturating_mul(BYTES_PER_PARAMETER).saturating_add(rows.saturating_mul(width + 1) * 12);
     if bytes > resources.memory_bytes {
         let has = resources.memory_bytes;
         e.add(

@@ -1,0 +1,31 @@
+//! The engine: reads a tenant's file, makes its profile, trains a model on it and answers with it.
+//!
+//! It is the only crate that knows the tensor library, and none of that library's types leave it:
+//! plain data in and out, synchronous. Nothing here asks for the time of day or for the system's
+//! randomness; the same specification, data and seed give the same bytes.
+//!
+//! - [`profile`] reads a file once and says what is in it.
+//! - [`train`] runs a [`Run`], tells of it through events, and stops at a step when its [`StopFlag`]
+//!   is set; a later run in the same folder goes on from the checkpoint.
+//! - [`Model`] loads the two files that a run leaves and predicts.
+//! - [`EngineError::cause`] turns any failure into a stable code with a remedy.
+
+mod chance;
+mod checkpoint;
+mod error;
+mod export;
+mod files;
+mod head;
+mod infer;
+mod metrics;
+mod network;
+mod prepare;
+mod profile;
+mod read;
+mod tally;
+mod train;
+
+pub use error::{At, EngineError};
+pub use infer::Model;
+pub use profile::profile;
+pub use train::{Ending, Run, StopFlag, train};

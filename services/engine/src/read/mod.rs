@@ -1,0 +1,96 @@
+//! A dataset's file as a stream of rows: CSV, TSV or JSON lines, plain or compressed. Nothing is
+//! held but the current row, and every limit is checked before the bytes beyond it are kept.
+
+mod bytes;
+mod cell;
+mod csv;
+mod jsonl;
+
+use std::path::Path;
+
+use domain::{
+    child::DataFile,
+    dataset::{Format, ReadLimits},
+};
+
+use crate::error::{At, EngineError};
+
+pub(crate) use cell::{Number, integer, is_missing, number};
+
+/// A cell has a limit of its own; this one stops a row of very many of them.
+const MAX_ROW_BYTES: usize = 64 << 20;
+
+/// One row's cells, kept in one piece of text so that reading a row allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    text: String,
+    ends: Vec<usize>,
+    pub at: At,
+}
+
+impl Record {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Without the blanks around it.
+    pub fn cell(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        self.text[start..self.ends[i]].trim()
+    }
+
+    pub fn cells(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|i| self.cell(i))
+    }
+}
+
+enum Rows {
+    Csv(Box<csv::CsvRows>),
+    Jsonl(jsonl::JsonRows),
+}
+
+pub(crate) struct Table {
+    rows: Rows,
+    columns: Vec<String>,
+    record: Record,
+    max_rows: u64,
+}
+
+impl Table {
+    pub fn open(file: &Path, data: &DataFile, limits: &ReadLimits) -> Result<Self, EngineError> {
+        let open = || bytes::open(file, data.compression, limits.max_decoded_bytes);
+        let (rows, columns) = match data.format {
+            Format::Csv | Format::Tsv => {
+                let delimiter = if data.format == Format::Csv { b',' } else { b'\t' };
+                let mut rows = csv::CsvRows::new(open()?, delimiter, limits);
+                let columns = rows.header()?;
+                (Rows::Csv(Box::new(rows)), columns)
+            }
+            Format::Jsonl => {
+                let columns = jsonl::discover(open()?, limits)?;
+                let rows = jsonl::JsonRows::new(open()?, columns.clone(), limits);
+                (Rows::Jsonl(rows), columns)
+            }
+        };
+        Ok(Self { rows, columns, record: Record::default(), max_rows: limits.max_rows })
+    }
+
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The next row, with as many cells as there are columns.
+    pub fn next_row(&mut self) -> Result<Option<&Record>, EngineError> {
+        let more = match &mut self.rows {
+            Rows::Csv(rows) => rows.read(&mut self.record, &self.columns)?,
+            Rows::Jsonl(rows) => rows.read(&mut self.record)?,
+        };
+        if !more {
+            return Ok(None);
+        }
+        if self.record.at.row > self.max_rows {
+            return Err(EngineError::TooManyRows { limit: self.max_rows });
+        }
+        Ok(Some(&self.record))
+    }
+}
