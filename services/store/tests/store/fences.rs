@@ -1,0 +1,185 @@
+//! Every write of an attempt carries its number and matches nothing once the attempt has been
+//! superseded: a worker that was taken for dead may come back and say what it likes.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    child::Event as Said,
+    job::{Attempt, Cause, JobStatus, Refused, Report, StopReason},
+    world::{Command, Phase},
+};
+use store::{
+    attempts::{self, Checkpoint, Directive, Recorded},
+    models, schedule,
+};
+
+use crate::support::{LEASE, World, artifact, attempt, next, retry};
+
+fn checkpoint(path: &str, step: u64) -> Checkpoint {
+    Checkpoint { path: path.to_owned(), step }
+}
+
+async fn directives(world: &World, running: &[(Attempt, Option<u64>)]) -> Vec<Directive> {
+    let mut tx = world.begin().await;
+    let answer = attempts::heartbeat(&mut tx, world.worker, running, LEASE).await.unwrap();
+    tx.commit().await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_superseded_attempt_leaves_no_trace() {
+    let world = World::create().await;
+    let stale = world.running(&world.acme).await;
+    let current = world.superseded(stale).await;
+    let before = world.job(&world.acme, stale.job).await;
+    let events = world.events(&world.acme, stale.job).await.len();
+
+    let metrics = BTreeMap::from([("loss".to_owned(), 1.0)]);
+    let said = [Said::Epoch { epoch: 1, step: 1, metrics }, Said::Log { line: "late".to_owned() }];
+    let mut tx = world.begin().await;
+    assert_eq!(attempts::record(&mut tx, stale, &said, 0).await.unwrap(), Recorded::Superseded);
+    let late = checkpoint("late", 99);
+    assert_eq!(
+        attempts::checkpointed(&mut tx, stale, &late).await.unwrap(),
+        (Recorded::Superseded, None)
+    );
+    assert_eq!(
+        attempts::started(&mut tx, stale, Some(5), &retry()).await.unwrap(),
+        Recorded::Superseded
+    );
+    attempts::ask_to_move(&mut tx, stale, &retry()).await.unwrap();
+    tx.commit().await.unwrap();
+    let failed = Report::Failed(Cause::fatal("late", "too late"));
+    for report in [Report::Succeeded, Report::Stopped, failed] {
+        assert_eq!(world.report(stale, report).await, Err(Refused::Superseded));
+    }
+    assert_eq!(directives(&world, &[(stale, Some(99))]).await, [Directive::Superseded]);
+    // nor does the scheduler's late word about it count
+    assert_eq!(world.command(Command::Reclaim { attempt: stale }).await.skipped, 1);
+    assert_eq!(world.command(Command::TimeOut { attempt: stale }).await.skipped, 1);
+
+    let after = world.job(&world.acme, stale.job).await;
+    assert_eq!((after.status, after.step), (JobStatus::Running, before.step));
+    assert_eq!((after.attempt, after.tries), (2, 1));
+    assert_eq!(after.last_event, before.last_event);
+    assert_eq!(world.events(&world.acme, stale.job).await.len(), events);
+    assert!(world.report(current, Report::Succeeded).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_superseded_attempts_publication_is_rolled_back_with_its_report() {
+    let world = World::create().await;
+    let stale = world.running(&world.acme).await;
+    let current = world.superseded(stale).await;
+    let mut tx = world.begin().await;
+    models::publish(&mut tx, stale, &artifact("stale")).await.unwrap();
+    let refused = attempts::report(&mut tx, stale, Report::Succeeded, &retry()).await.unwrap();
+    assert_eq!(refused, Err(Refused::Superseded));
+    drop(tx);
+    assert_eq!(world.job(&world.acme, stale.job).await.published, None);
+
+    let mut tx = world.begin().await;
+    models::publish(&mut tx, current, &artifact("current")).await.unwrap();
+    let told = attempts::report(&mut tx, current, Report::Succeeded, &retry()).await.unwrap();
+    assert!(told.is_ok());
+    tx.commit().await.unwrap();
+    let published = world.job(&world.acme, stale.job).await.published;
+    assert_eq!(published, Some(("flowers".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn nothing_is_heard_after_the_end() {
+    let world = World::create().await;
+    let ended = world.running(&world.acme).await;
+    world.report(ended, Report::Succeeded).await.unwrap();
+    assert_eq!(world.report(ended, Report::Succeeded).await, Err(Refused::Finished));
+    assert_eq!(world.command(Command::Reclaim { attempt: ended }).await.skipped, 1);
+    let again = Command::Start { attempt: next(ended), worker: world.worker };
+    assert_eq!(world.command(again).await.skipped, 1);
+    let mut tx = world.begin().await;
+    let late = checkpoint("late", 1);
+    let answer = attempts::checkpointed(&mut tx, ended, &late).await.unwrap();
+    assert_eq!(answer, (Recorded::Superseded, None));
+    drop(tx);
+    let job = world.cancel(&world.acme, ended.job).await;
+    assert_eq!(job.status, JobStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
+    let world = World::create().await;
+    let going_on = world.running(&world.acme).await;
+    let cancelled = world.running(&world.acme).await;
+    let moved = world.running(&world.acme).await;
+    let lost = world.running(&world.acme).await;
+    world.cancel(&world.acme, cancelled.job).await;
+    let mut tx = world.begin().await;
+    attempts::ask_to_move(&mut tx, moved, &retry()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.command(Command::Reclaim { attempt: lost }).await;
+    let unknown = attempt(domain::JobId::generate(), 1);
+
+    let running = [unknown, lost, moved, cancelled, going_on].map(|attempt| (attempt, Some(7)));
+    let expected = [
+        Directive::Superseded,
+        Directive::Superseded,
+        Directive::Stop(StopReason::Preempted),
+        Directive::Stop(StopReason::Cancelled),
+        Directive::Continue,
+    ];
+    assert_eq!(directives(&world, &running).await, expected);
+    assert_eq!(world.job(&world.acme, going_on.job).await.step, Some(7));
+    assert_eq!(directives(&world, &[(going_on, None)]).await, [Directive::Continue]);
+    assert_eq!(world.job(&world.acme, going_on.job).await.step, Some(7), "no step, no change");
+    assert_eq!(directives(&world, &[]).await, []);
+
+    // an attempt answers to its own worker alone
+    let other = world.worker("two").await;
+    let mut tx = world.begin().await;
+    let answer = attempts::heartbeat(&mut tx, other, &[(going_on, Some(9))], LEASE).await.unwrap();
+    assert_eq!(answer, [Directive::Superseded]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_renews_the_lease_from_now() {
+    let world = World::create().await;
+    let running = world.running(&world.acme).await;
+    let mut tx = world.begin().await;
+    let lease = LEASE * 10;
+    attempts::heartbeat(&mut tx, world.worker, &[(running, None)], lease).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.begin().await;
+    let (seen, now) = schedule::load_world(&mut tx).await.unwrap();
+    let Phase::Live { attempt, worker, lease_until, stopping, .. } = seen.jobs[&running.job].phase
+    else {
+        panic!("the job is live");
+    };
+    assert_eq!((attempt, worker, stopping), (running, world.worker, false));
+    let left = (lease_until - now).to_std().unwrap();
+    assert!(left > LEASE && left <= lease, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
+    let world = World::create().await;
+    let first = world.running(&world.acme).await;
+    let mut tx = world.begin().await;
+    let outcome = attempts::checkpointed(&mut tx, first, &checkpoint("a", 10)).await.unwrap();
+    assert_eq!(outcome, (Recorded::Recorded, None));
+    let outcome = attempts::checkpointed(&mut tx, first, &checkpoint("b", 20)).await.unwrap();
+    assert_eq!(outcome, (Recorded::Recorded, Some("a".to_owned())));
+    tx.commit().await.unwrap();
+    let mut tx = world.begin().await;
+    let work = attempts::assigned_to(&mut tx, world.worker).await.unwrap();
+    assert!(work.is_empty(), "it has started already");
+    drop(tx);
+
+    world.command(Command::Reclaim { attempt: first }).await;
+    let second = next(first);
+    world.command(Command::Start { attempt: second, worker: world.worker }).await;
+    let mut tx = world.begin().await;
+    let work = attempts::assigned_to(&mut tx, world.worker).await.unwrap();
+    assert_eq!(work.len(), 1);
+    assert_eq!((work[0].attempt, work[0].tenant), (second, world.acme.id));
+    assert_eq!(work[0].checkpoint, Some(checkpoint("b", 20)));
+}

@@ -1,0 +1,106 @@
+//! Who leads: one at a time, and one that was paused past its lease finds out before it writes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    job::JobStatus,
+    world::{Command, Plan},
+};
+use store::{
+    leader::{self, LeaderLease},
+    schedule,
+};
+use uuid::Uuid;
+
+use crate::support::{LEASE, World, attempt, retry};
+
+async fn acquire(world: &World, holder: Uuid, lease: Duration) -> Option<LeaderLease> {
+    let mut tx = world.begin().await;
+    let lead = leader::acquire(&mut tx, "scheduler", holder, lease).await.unwrap();
+    tx.commit().await.unwrap();
+    lead
+}
+
+async fn still_held(world: &World, lead: &LeaderLease) -> bool {
+    let mut tx = world.begin().await;
+    leader::still_held(&mut tx, lead).await.unwrap()
+}
+
+#[tokio::test]
+async fn many_want_the_lead_and_one_gets_it() {
+    let world = World::create().await;
+    let holders: Vec<_> = (1..=20).map(Uuid::from_u128).collect();
+    let fight = holders.iter().map(|holder| acquire(&world, *holder, LEASE));
+    let leads: Vec<_> = futures::future::join_all(fight).await.into_iter().flatten().collect();
+    assert_eq!(leads.len(), 1);
+    assert!(still_held(&world, &leads[0]).await);
+}
+
+#[tokio::test]
+async fn renewing_keeps_the_lead_and_its_term() {
+    let world = World::create().await;
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let lead = acquire(&world, one, LEASE).await;
+    assert!(lead.is_some());
+    assert_eq!(acquire(&world, one, LEASE).await, lead);
+    assert_eq!(acquire(&world, other, LEASE).await, None);
+}
+
+#[tokio::test]
+async fn a_leader_that_was_paused_past_its_lease_changes_nothing() {
+    let world = World::create().await;
+    let job = world.submit(&world.acme).await;
+    let (paused, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    // its lease runs out as it is given: what a pause looks like from outside
+    let lost = acquire(&world, paused, Duration::ZERO).await.unwrap();
+    let lead = acquire(&world, other, LEASE).await.expect("the lease has run out");
+    assert!(!still_held(&world, &lost).await);
+    assert!(still_held(&world, &lead).await);
+
+    let start = Command::Start { attempt: attempt(job, 1), worker: world.worker };
+    let plan = Plan { commands: vec![start], waiting: BTreeMap::new() };
+    let mut tx = world.begin().await;
+    let applied = schedule::apply(&mut tx, &lost, &plan, &retry(), LEASE).await.unwrap();
+    assert_eq!(applied, None);
+    tx.commit().await.unwrap();
+    assert_eq!(world.status(&world.acme, job).await, JobStatus::Queued);
+    assert_eq!(acquire(&world, paused, LEASE).await, None, "it waits like everybody");
+
+    let mut tx = world.begin().await;
+    let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), LEASE).await.unwrap();
+    assert_eq!(applied.map(|applied| applied.changed), Some(vec![job]));
+    tx.commit().await.unwrap();
+    assert_eq!(world.status(&world.acme, job).await, JobStatus::Starting);
+}
+
+#[tokio::test]
+async fn nobody_takes_the_lead_while_its_holder_is_writing() {
+    let world = World::create().await;
+    let lead = acquire(&world, Uuid::from_u128(1), Duration::ZERO).await.unwrap();
+    let mut writing = world.begin().await;
+    assert!(leader::still_held(&mut writing, &lead).await.unwrap());
+    let (order, taken) = (std::cell::RefCell::new(Vec::new()), Uuid::from_u128(2));
+    tokio::join!(
+        async {
+            assert!(acquire(&world, taken, LEASE).await.is_some());
+            order.borrow_mut().push("taken");
+        },
+        async {
+            // a round trip, in which the other one's statement reaches the lock
+            assert!(leader::still_held(&mut writing, &lead).await.unwrap());
+            order.borrow_mut().push("written");
+            writing.commit().await.unwrap();
+        },
+    );
+    assert_eq!(order.into_inner(), ["written", "taken"]);
+}
+
+#[tokio::test]
+async fn letting_go_hands_the_lead_over_at_once() {
+    let world = World::create().await;
+    let lead = acquire(&world, Uuid::from_u128(1), LEASE).await.unwrap();
+    let mut tx = world.begin().await;
+    leader::release(&mut tx, &lead).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(acquire(&world, Uuid::from_u128(2), LEASE).await.is_some());
+}

@@ -1,0 +1,14 @@
+//! The store against a real Postgres, a database for each test: what its transactions promise while
+//! others run beside them, and what the database holds to by itself.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod agreement;
+mod constraints;
+mod events;
+mod fences;
+mod leader;
+mod publishing;
+mod queue;
+mod row_level_security;
+mod support;

@@ -1,0 +1,92 @@
+//! A job publishes exactly one version, and versions of one model are numbered without gaps.
+
+use domain::{
+    TenantId,
+    job::{Attempt, Report},
+};
+use store::{attempts, models};
+
+use crate::support::{Tenant, World, artifact, retry};
+
+/// As a worker does it: the version and the end of the job in one transaction.
+async fn publish(world: &World, attempt: Attempt, mark: &str) -> Option<u32> {
+    let mut tx = world.begin().await;
+    let number = models::publish(&mut tx, attempt, &artifact(mark)).await.unwrap();
+    let told = attempts::report(&mut tx, attempt, Report::Succeeded, &retry()).await.unwrap();
+    told.ok()?;
+    tx.commit().await.unwrap();
+    Some(number)
+}
+
+async fn versions(world: &World, tenant: &Tenant) -> Vec<models::ModelVersion> {
+    let mut tx = world.begin_for(tenant).await;
+    let model = models::get(&mut tx, tenant.slug.as_str(), "flowers").await.unwrap().unwrap();
+    models::versions(&mut tx, model.id, None).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_success_told_many_times_at_once_publishes_once() {
+    let world = World::create().await;
+    let attempt = world.running(&world.acme).await;
+    let marks: Vec<_> = (0..8).map(|n| n.to_string()).collect();
+    let told = marks.iter().map(|mark| publish(&world, attempt, mark));
+    let told = futures::future::join_all(told).await;
+    assert_eq!(told.iter().flatten().collect::<Vec<_>>(), [&1]);
+    assert_eq!(versions(&world, &world.acme).await.len(), 1);
+}
+
+#[tokio::test]
+async fn jobs_that_end_together_get_numbers_without_gaps() {
+    let world = World::create().await;
+    let mut attempts = Vec::new();
+    for _ in 0..6 {
+        attempts.push(world.running(&world.acme).await);
+    }
+    let published = attempts.iter().map(|attempt| publish(&world, *attempt, "same"));
+    let mut numbers: Vec<_> =
+        futures::future::join_all(published).await.into_iter().flatten().collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_version_remembers_where_it_came_from() {
+    let world = World::create().await;
+    let attempt = world.running(&world.acme).await;
+    publish(&world, attempt, "weights").await.unwrap();
+    let [version] = versions(&world, &world.acme).await.try_into().unwrap();
+    let expected = artifact("weights");
+    assert_eq!((version.number, version.job), (1, attempt.job));
+    assert_eq!(version.weights_sha256, expected.weights_sha256);
+    assert_eq!(version.config, expected.config);
+    assert_eq!((version.dataset, version.dataset_version), (world.acme.dataset, 1));
+    assert_eq!(version.metrics["loss"], 0.5);
+}
+
+#[tokio::test]
+async fn a_public_model_is_read_by_others_and_changed_by_its_owner_alone() {
+    let world = World::create().await;
+    let globex = world.tenant("globex").await;
+    publish(&world, world.running(&world.acme).await, "weights").await.unwrap();
+    let seen = async |tenant: &Tenant| {
+        let mut tx = world.begin_for(tenant).await;
+        models::get(&mut tx, "acme", "flowers").await.unwrap()
+    };
+    let model = seen(&world.acme).await.unwrap();
+    assert!(seen(&globex).await.is_none(), "private by default");
+    let set_public = async |tenant: TenantId, public| {
+        let mut tx = world.store.begin_for(tenant).await.unwrap();
+        let changed = models::set_public(&mut tx, model.id, public).await.unwrap();
+        tx.commit().await.unwrap();
+        changed
+    };
+    assert!(!set_public(globex.id, true).await);
+    assert!(set_public(world.acme.id, true).await);
+    assert!(seen(&globex).await.unwrap().is_public);
+    assert!(!set_public(globex.id, false).await);
+
+    let mut tx = world.begin_for(&globex).await;
+    assert_eq!(models::versions(&mut tx, model.id, None).await.unwrap().len(), 1);
+    assert_eq!(models::list(&mut tx, true).await.unwrap().len(), 1);
+    assert!(models::list(&mut tx, false).await.unwrap().is_empty());
+}

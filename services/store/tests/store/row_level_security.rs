@@ -1,0 +1,277 @@
+//! Row-level security with the SQL's own filter removed: whatever a statement forgets, a tenant sees
+//! and changes its own rows alone. The list of tables comes from the catalogue, so that a new one is
+//! tried without being named here.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    ApiKeyId, Digest, JobId, TenantId,
+    child::Event as Said,
+    job::{Attempt, Report},
+};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use store::{attempts, idempotency, keys, models};
+
+use crate::support::{Tenant, World, artifact, retry};
+
+/// What Postgres answers where a right or a policy is missing.
+const REFUSED: &str = "42501";
+
+/// Two tenants with a row in every table.
+struct Two {
+    world: World,
+    globex: Tenant,
+    tables: Vec<String>,
+}
+
+impl Two {
+    async fn create() -> Self {
+        let world = World::create().await;
+        let globex = world.tenant("globex").await;
+        for tenant in [&world.acme, &globex] {
+            fill(&world, tenant).await;
+        }
+        let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
+        let tables = tenant_tables(&mut owner).await;
+        for table in &tables {
+            for tenant in [&world.acme, &globex] {
+                let count = format!("select from {table} where tenant_id = '{}'", tenant.id.uuid());
+                let rows = rows(&mut owner, &count).await.unwrap();
+                assert!(rows > 0, "{table} has no row of {}: make one in `fill`", tenant.slug);
+            }
+        }
+        Self { world, globex, tables }
+    }
+
+    /// The services' own login.
+    async fn app(&self) -> PgConnection {
+        PgConnection::connect(&self.world.db.url()).await.unwrap()
+    }
+}
+
+async fn fill(world: &World, tenant: &Tenant) {
+    let running = world.running(tenant).await;
+    let mut tx = world.begin_for(tenant).await;
+    let fingerprint = Digest::of(b"body");
+    idempotency::claim(&mut tx, "key", fingerprint, JobId::generate().uuid()).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.begin().await;
+    let key = keys::NewKey {
+        id: ApiKeyId::generate(),
+        tenant: Some(tenant.id),
+        user: tenant.owner,
+        name: "key",
+        prefix: "cup_",
+        sha256: Digest::of(tenant.slug.as_str().as_bytes()),
+        expires_at: None,
+    };
+    keys::create(&mut tx, &key).await.unwrap();
+    train(&mut tx, running).await;
+    tx.commit().await.unwrap();
+}
+
+async fn train(tx: &mut store::SystemTx<'_>, running: Attempt) {
+    let metrics = BTreeMap::from([("loss".to_owned(), 1.0)]);
+    let said = [Said::Epoch { epoch: 1, step: 1, metrics }, Said::Log { line: "hello".to_owned() }];
+    attempts::record(tx, running, &said, 0).await.unwrap();
+    models::publish(tx, running, &artifact("weights")).await.unwrap();
+    attempts::report(tx, running, Report::Succeeded, &retry()).await.unwrap().unwrap();
+}
+
+async fn tenant_tables(owner: &mut PgConnection) -> Vec<String> {
+    let tables = sqlx::query_scalar(
+        "select c.relname::text from pg_class c
+         join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+         where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+         order by 1",
+    );
+    let tables: Vec<String> = tables.fetch_all(owner).await.unwrap();
+    assert!(tables.len() >= 12, "{tables:?}");
+    tables
+}
+
+/// How many rows it returned or changed, or Postgres' code for why not.
+async fn rows(connection: &mut PgConnection, statement: &str) -> Result<u64, String> {
+    let done = sqlx::query(AssertSqlSafe(statement)).execute(connection).await;
+    done.map(|done| done.rows_affected()).map_err(|error| code(&error))
+}
+
+fn code(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.map_or_else(|| error.to_string(), |code| code.into_owned())
+}
+
+/// Runs it as `role`, for `tenant` where one is given, and rolls back.
+async fn as_role(
+    app: &mut PgConnection,
+    role: Option<&str>,
+    tenant: Option<TenantId>,
+    statement: &str,
+) -> Result<u64, String> {
+    let mut begin = "begin".to_owned();
+    if let Some(role) = role {
+        begin += &format!("; set local role {role}");
+    }
+    if let Some(tenant) = tenant {
+        begin += &format!("; set local app.tenant_id = '{}'", tenant.uuid());
+    }
+    let mut tx = app.begin_with(AssertSqlSafe(begin)).await.unwrap();
+    let outcome = rows(&mut tx, statement).await;
+    tx.rollback().await.unwrap();
+    outcome
+}
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_rows_alone() {
+    let two = Two::create().await;
+    let (mut app, acme, globex) = (two.app().await, two.world.acme.id, two.globex.id);
+    for table in &two.tables {
+        let mut ask = async |tenant, condition: String| {
+            let select = format!("select from {table} {condition}");
+            as_role(&mut app, Some("cupola_tenant"), tenant, &select).await.unwrap()
+        };
+        let own = ask(Some(acme), String::new()).await;
+        assert!(own > 0, "{table}");
+        let foreign = format!("where tenant_id <> '{}'", acme.uuid());
+        assert_eq!(ask(Some(acme), foreign).await, 0, "{table}");
+        let theirs = format!("where tenant_id = '{}'", globex.uuid());
+        assert_eq!(ask(Some(acme), theirs).await, 0, "{table}");
+        assert_eq!(ask(None, String::new()).await, 0, "{table} without a tenant");
+        let nobody = TenantId::generate();
+        assert_eq!(ask(Some(nobody), String::new()).await, 0, "{table} for an unknown tenant");
+    }
+    for table in ["tenant", "app_user"] {
+        let select = format!("select from {table}");
+        let role = Some("cupola_tenant");
+        assert_eq!(as_role(&mut app, role, Some(acme), &select).await, Ok(1), "{table}");
+        assert_eq!(as_role(&mut app, role, None, &select).await, Ok(0), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_writes_its_own_rows_alone() {
+    let two = Two::create().await;
+    let (mut app, acme, globex) = (two.app().await, two.world.acme.id, two.globex.id.uuid());
+    for table in &two.tables {
+        let mut run = async |statement: String| {
+            as_role(&mut app, Some("cupola_tenant"), Some(acme), &statement).await
+        };
+        let refused = Err(REFUSED.to_owned());
+        let given_away = format!(
+            "insert into {table}
+             select (jsonb_populate_record(t, jsonb_build_object('tenant_id', '{globex}'))).*
+             from {table} t limit 1"
+        );
+        assert_eq!(run(given_away).await, refused, "insert into {table}");
+        let handed_over = format!("update {table} set tenant_id = '{globex}'");
+        assert_eq!(run(handed_over).await, refused, "update {table}");
+        for change in ["delete from {} where {}", "update {} set tenant_id = tenant_id where {}"] {
+            let theirs = format!("tenant_id = '{globex}'");
+            let statement = change.replacen("{}", table, 1).replacen("{}", &theirs, 1);
+            let changed = run(statement.clone()).await;
+            assert!(changed == Ok(0) || changed == refused, "{statement}: {changed:?}");
+        }
+    }
+    for statement in ["update tenant set max_running_jobs = 1000", "update app_user set name = ''"]
+    {
+        let outcome = as_role(&mut app, Some("cupola_tenant"), Some(acme), statement).await;
+        assert_eq!(outcome, Err(REFUSED.to_owned()), "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_role_nothing_can_be_read() {
+    let two = Two::create().await;
+    let (mut app, acme) = (two.app().await, two.world.acme.id);
+    let others = ["tenant", "app_user", "worker", "leader", "signing_key"].map(str::to_owned);
+    for table in two.tables.iter().chain(&others) {
+        let select = format!("select from {table}");
+        let outcome = as_role(&mut app, None, Some(acme), &select).await;
+        assert_eq!(outcome, Err(REFUSED.to_owned()), "{table}");
+    }
+    // what belongs to the platform is closed to a tenant's role too
+    for table in ["worker", "leader", "signing_key"] {
+        let select = format!("select from {table}");
+        let outcome = as_role(&mut app, Some("cupola_tenant"), Some(acme), &select).await;
+        assert_eq!(outcome, Err(REFUSED.to_owned()), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_leaves_nothing_to_the_next_one_on_its_connection() {
+    let two = Two::create().await;
+    let mut app = two.app().await;
+    let select = "select from job";
+    let role = Some("cupola_tenant");
+    assert_eq!(as_role(&mut app, role, Some(two.world.acme.id), select).await, Ok(1));
+    assert_eq!(as_role(&mut app, role, None, select).await, Ok(0));
+    assert_eq!(as_role(&mut app, None, None, select).await, Err(REFUSED.to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_public_is_read_and_no_more() {
+    let two = Two::create().await;
+    let mut tx = two.world.begin_for(&two.globex).await;
+    let model = models::get(&mut tx, "globex", "flowers").await.unwrap().unwrap();
+    assert!(models::set_public(&mut tx, model.id, true).await.unwrap());
+    tx.commit().await.unwrap();
+    let (mut app, acme) = (two.app().await, two.world.acme.id);
+    let mut run = async |statement: &str| {
+        as_role(&mut app, Some("cupola_tenant"), Some(acme), statement).await
+    };
+    for table in ["model", "model_version", "tenant"] {
+        assert_eq!(run(&format!("select from {table}")).await, Ok(2), "{table}");
+    }
+    assert_eq!(run("select from job").await, Ok(1), "the job behind it stays private");
+    let theirs = format!("tenant_id = '{}'", two.globex.id.uuid());
+    let hide = format!("update model set visibility = 'private' where {theirs}");
+    assert_eq!(run(&hide).await, Ok(0));
+}
+
+#[tokio::test]
+async fn every_tenant_table_is_closed_by_policy_also_to_its_owner() {
+    let two = Two::create().await;
+    let mut owner = PgConnection::connect(&two.world.db.owner_url()).await.unwrap();
+    let others = ["tenant", "app_user"].map(str::to_owned);
+    for table in two.tables.iter().chain(&others) {
+        let row = sqlx::query(
+            "select c.relrowsecurity, c.relforcerowsecurity,
+                    (select count(*) from pg_policy p where p.polrelid = c.oid) as policies
+             from pg_class c where c.oid = $1::text::regclass",
+        );
+        let row = row.bind(table).fetch_one(&mut owner).await.unwrap();
+        assert!(row.get::<bool, _>("relrowsecurity"), "{table} has no row-level security");
+        assert!(row.get::<bool, _>("relforcerowsecurity"), "{table} is open to its owner");
+        assert!(row.get::<i64, _>("policies") > 0, "{table} has no policy");
+    }
+    let open: Vec<String> = sqlx::query_scalar(
+        "select tablename || '.' || policyname from pg_policies
+         where roles <> '{cupola_system}' and (qual = 'true' or with_check = 'true')",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert!(open.is_empty(), "policies that show everything: {open:?}");
+}
+
+#[tokio::test]
+async fn no_role_of_the_services_can_step_around_the_policies() {
+    let world = World::create().await;
+    let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
+    let roles = sqlx::query(
+        "select rolname::text, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,
+                exists (select from pg_class c where c.relowner = r.oid) as owns_something
+         from pg_roles r where rolname like 'cupola\\_%' order by 1",
+    );
+    let roles = roles.fetch_all(&mut owner).await.unwrap();
+    let names: Vec<String> = roles.iter().map(|row| row.get("rolname")).collect();
+    assert_eq!(names, ["cupola_app", "cupola_system", "cupola_tenant"]);
+    for role in &roles {
+        for right in ["rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "owns_something"]
+        {
+            assert!(!role.get::<bool, _>(right), "{}: {right}", role.get::<String, _>("rolname"));
+        }
+    }
+    let inherits = "select from pg_roles where rolname = 'cupola_app' and rolinherit";
+    assert_eq!(rows(&mut owner, inherits).await, Ok(0));
+}

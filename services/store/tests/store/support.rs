@@ -1,0 +1,283 @@
+//! A database with tenants, data and jobs in it, and the short ways to move a job along.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use domain::{
+    DatasetId, Digest, JobId, TenantId, UserId, WorkerId,
+    access::Role,
+    dataset::{Compression, Format},
+    job::{Attempt, JobState, JobStatus, Refused, Report, RetryPolicy},
+    model::ModelConfig,
+    name::Name,
+    spec::{
+        DatasetRef, Imputation, Layer, Loss, Optimizer, Preprocess, Resources, Scaling, Task,
+        TrainingSpec,
+    },
+    world::{Command, Plan},
+};
+use store::{
+    Store, SystemTx, TenantTx,
+    attempts::{self, Recorded},
+    datasets::{self, NewVersion},
+    jobs::{self, Job, NewJob, Submitted},
+    leader::{self, LeaderLease},
+    models::Artifact,
+    people,
+    schedule::{self, Applied},
+    tenants::{self, TenantLimits},
+    workers,
+};
+use testkit::TestDb;
+use uuid::Uuid;
+
+pub const LEASE: Duration = Duration::from_secs(60);
+pub const RESOURCES: Resources = Resources { cpu_milli: 1_000, memory_bytes: 1 << 30 };
+const CONNECTIONS: u32 = 24;
+
+/// Without pauses, so that a job can be started again at once.
+pub fn retry() -> RetryPolicy {
+    RetryPolicy { max_tries: 3, backoff: chrono::Duration::zero(), ..RetryPolicy::default() }
+}
+
+/// Declared in this order, so that the connections end before the database is dropped.
+pub struct World {
+    pub store: Store,
+    pub acme: Tenant,
+    pub worker: WorkerId,
+    pub db: TestDb,
+}
+
+#[derive(Clone)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub slug: Name,
+    pub owner: UserId,
+    pub dataset: DatasetId,
+}
+
+impl World {
+    pub async fn create() -> Self {
+        let db = TestDb::create().await;
+        let store = Store::connect(&db.url(), CONNECTIONS).unwrap();
+        let acme = tenant(&store, "acme").await;
+        let worker = register(&store, "one").await;
+        Self { store, acme, worker, db }
+    }
+
+    pub async fn tenant(&self, slug: &str) -> Tenant {
+        tenant(&self.store, slug).await
+    }
+
+    pub async fn worker(&self, name: &str) -> WorkerId {
+        register(&self.store, name).await
+    }
+
+    pub async fn begin(&self) -> SystemTx<'static> {
+        self.store.begin().await.unwrap()
+    }
+
+    pub async fn begin_for(&self, tenant: &Tenant) -> TenantTx<'static> {
+        self.store.begin_for(tenant.id).await.unwrap()
+    }
+
+    pub async fn limit_queue(&self, tenant: &Tenant, max_queued_jobs: u32) {
+        let mut tx = self.begin().await;
+        let limits =
+            TenantLimits { max_running_jobs: 2, max_queued_jobs, max_storage_bytes: 1 << 30 };
+        tenants::set_limits(&mut tx, tenant.slug.as_str(), &limits).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn try_submit(&self, tenant: &Tenant) -> (JobId, Submitted) {
+        let mut tx = self.begin_for(tenant).await;
+        let job = new_job(tenant);
+        let submitted = jobs::submit(&mut tx, &job).await.unwrap();
+        tx.commit().await.unwrap();
+        (job.id, submitted)
+    }
+
+    pub async fn submit(&self, tenant: &Tenant) -> JobId {
+        let (id, submitted) = self.try_submit(tenant).await;
+        assert_eq!(submitted, Submitted::Accepted);
+        id
+    }
+
+    /// As the scheduler does: under the lead, as a plan.
+    pub async fn command(&self, command: Command) -> Applied {
+        let mut tx = self.begin().await;
+        let lead = self.lead(&mut tx).await;
+        let plan = Plan { commands: vec![command], waiting: BTreeMap::new() };
+        let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), LEASE).await.unwrap();
+        tx.commit().await.unwrap();
+        applied.expect("the lead is ours")
+    }
+
+    pub async fn lead(&self, tx: &mut SystemTx<'_>) -> LeaderLease {
+        let holder = Uuid::from_u128(1);
+        leader::acquire(tx, "scheduler", holder, LEASE).await.unwrap().expect("nobody else leads")
+    }
+
+    /// A submitted job's first attempt, assigned to the world's worker and started.
+    pub async fn running(&self, tenant: &Tenant) -> Attempt {
+        let first = attempt(self.submit(tenant).await, 1);
+        self.start(first).await;
+        first
+    }
+
+    pub async fn start(&self, attempt: Attempt) {
+        let applied = self.command(Command::Start { attempt, worker: self.worker }).await;
+        assert_eq!(applied.skipped, 0, "{attempt} could not be assigned");
+        assert_eq!(self.started(attempt).await, Recorded::Recorded);
+    }
+
+    pub async fn started(&self, attempt: Attempt) -> Recorded {
+        let mut tx = self.begin().await;
+        let recorded = attempts::started(&mut tx, attempt, None, &retry()).await.unwrap();
+        tx.commit().await.unwrap();
+        recorded
+    }
+
+    pub async fn report(&self, attempt: Attempt, report: Report) -> Result<JobState, Refused> {
+        let mut tx = self.begin().await;
+        let outcome = attempts::report(&mut tx, attempt, report, &retry()).await.unwrap();
+        tx.commit().await.unwrap();
+        outcome
+    }
+
+    /// The attempt's worker is lost and another attempt runs.
+    pub async fn superseded(&self, attempt: Attempt) -> Attempt {
+        assert_eq!(self.command(Command::Reclaim { attempt }).await.skipped, 0);
+        let next = next(attempt);
+        self.start(next).await;
+        next
+    }
+
+    pub async fn cancel(&self, tenant: &Tenant, id: JobId) -> Job {
+        let mut tx = self.begin_for(tenant).await;
+        let job = jobs::cancel(&mut tx, id, &retry()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        job
+    }
+
+    pub async fn job(&self, tenant: &Tenant, id: JobId) -> Job {
+        let mut tx = self.begin_for(tenant).await;
+        jobs::get(&mut tx, id).await.unwrap().unwrap()
+    }
+
+    pub async fn status(&self, tenant: &Tenant, id: JobId) -> JobStatus {
+        self.job(tenant, id).await.status
+    }
+
+    /// Every event of the job, as its followers see them.
+    pub async fn events(&self, tenant: &Tenant, id: JobId) -> Vec<store::events::Event> {
+        let mut tx = self.begin_for(tenant).await;
+        store::events::after(&mut tx, id, 0, 100_000).await.unwrap()
+    }
+}
+
+async fn tenant(store: &Store, slug: &str) -> Tenant {
+    let slug: Name = slug.parse().unwrap();
+    let id = TenantId::generate();
+    let mut tx = store.begin().await.unwrap();
+    tenants::create(&mut tx, id, &slug, "A company").await.unwrap().unwrap();
+    let email = format!("owner@{slug}.example");
+    let owner = people::ensure_user(&mut tx, UserId::generate(), &email, "Owner").await.unwrap();
+    assert!(people::add_member(&mut tx, id, owner, Role::Owner).await.unwrap());
+    tx.commit().await.unwrap();
+
+    let mut tx = store.begin_for(id).await.unwrap();
+    let version = NewVersion {
+        sha256: data_digest(),
+        bytes: 100,
+        format: Format::Csv,
+        compression: Compression::None,
+    };
+    let name: Name = "flowers".parse().unwrap();
+    let (version, is_new) = datasets::add_version(&mut tx, &name, &version).await.unwrap();
+    assert!(is_new);
+    tx.commit().await.unwrap();
+    Tenant { id, slug, owner, dataset: version.dataset }
+}
+
+async fn register(store: &Store, name: &str) -> WorkerId {
+    let id = WorkerId::generate();
+    let mut tx = store.begin().await.unwrap();
+    workers::register(&mut tx, id, name, RESOURCES).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+fn data_digest() -> Digest {
+    Digest::of(b"data")
+}
+
+pub fn attempt(job: JobId, number: u32) -> Attempt {
+    Attempt { job, number: NonZeroU32::new(number).unwrap() }
+}
+
+pub fn next(attempt: Attempt) -> Attempt {
+    Attempt { number: attempt.number.checked_add(1).unwrap(), ..attempt }
+}
+
+pub fn new_job(tenant: &Tenant) -> NewJob {
+    NewJob {
+        id: JobId::generate(),
+        name: "train flowers".to_owned(),
+        submitted_by: tenant.owner,
+        dataset: tenant.dataset,
+        dataset_version: 1,
+        priority: 0,
+        resources: RESOURCES,
+        max_runtime: 600,
+        spec: Some(spec()),
+    }
+}
+
+pub fn spec() -> TrainingSpec {
+    TrainingSpec {
+        task: Task::Regression,
+        dataset: DatasetRef { name: "flowers".parse().unwrap(), version: 1, sha256: data_digest() },
+        target: "height".to_owned(),
+        classes: Vec::new(),
+        features: Vec::new(),
+        preprocess: Preprocess {
+            scaling: Scaling::Standard,
+            imputation: Imputation::Mean,
+            max_categories: 50,
+        },
+        layers: vec![Layer::Dense { units: 1, activation: domain::spec::Activation::Linear }],
+        loss: Loss::MeanSquaredError,
+        optimizer: Optimizer::Sgd { learning_rate: 0.01, momentum: 0.0 },
+        epochs: 1,
+        batch_size: 1,
+        validation_split: 0.0,
+        metrics: Vec::new(),
+        seed: 0,
+        resources: RESOURCES,
+        max_runtime: 600,
+        checkpoint_every: None,
+        registered_model_name: "flowers".parse().unwrap(),
+    }
+}
+
+/// What an attempt has produced; `mark` makes its bytes differ from another's.
+pub fn artifact(mark: &str) -> Artifact {
+    let weights_sha256 = Digest::of(mark.as_bytes());
+    let config = ModelConfig {
+        format: domain::model::CONFIG_FORMAT,
+        engine: "test".to_owned(),
+        task: Task::Regression,
+        target: "height".to_owned(),
+        classes: Vec::new(),
+        columns: Vec::new(),
+        layers: Vec::new(),
+        target_center: 0.0,
+        target_scale: 1.0,
+        tensors: Vec::new(),
+        weights_sha256,
+        dataset_sha256: data_digest(),
+        spec: spec(),
+        metrics: BTreeMap::from([("loss".to_owned(), 0.5)]),
+    };
+    Artifact { weights_sha256, weights_bytes: 10, config_sha256: Digest::of(b"config"), config }
+}
