@@ -1,0 +1,79 @@
+# The one door: `make` lists what there is to do. Everything fetched comes from the package registries.
+
+CACHE           ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cupola
+# outside the clone, so that a fresh clone starts warm
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+TOOLS           := $(CACHE)/tools
+SQLX_VERSION    := 0.9.0
+NEXTEST_VERSION := 0.9.143
+RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
+# always the whole workspace: another selection would build the dependencies again, with other features
+BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
+WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up build test lint prepare check-prepared openapi setup setup-test setup-sqlx
+
+help: ## what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+demo: setup build ## set up, build, and make the first journey: push, train, publish, predict
+	$(RELEASE) demo
+
+up: setup build ## run the platform on this machine until Ctrl-C
+	$(RELEASE) up
+
+build: ## the binary, in release
+	cargo build --release --locked --package cupola
+
+test: setup setup-test ## every test, with Postgres and Redis of their own
+	$(BUILD_TESTS)
+	$(WITH_SERVICES) cargo nextest run --locked --workspace
+
+lint: ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+prepare: setup setup-sqlx $(WITH_SERVICES) ## after editing a query: check it against a database, keep its metadata
+	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && $(TOOLS)/bin/cargo-sqlx sqlx prepare'
+
+check-prepared: setup setup-sqlx $(WITH_SERVICES) ## whether the queries' committed metadata is what the database says
+	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && $(TOOLS)/bin/cargo-sqlx sqlx prepare --check'
+
+# a database of its own, by the migrations as they stand now
+SQLX_SETUP = export DATABASE_URL=$$(echo $$CUPOLA_TEST_PG | sed "s|/cupola?|/prepare?|") \
+  && $(TOOLS)/bin/sqlx database setup --source ../../migrations
+
+# an earlier build will do: a query being edited must not keep its own database from starting
+$(WITH_SERVICES): | setup-test
+	test -x $@ || $(BUILD_TESTS)
+
+openapi: ## write the OpenAPI document of the code to docs/openapi.json
+	cargo run --quiet --locked --package cupola -- openapi > docs/openapi.json
+
+setup: ## what the build and the demo need of the system
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup (rust 1.95 or newer)"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install -y gcc"; exit 1; }
+	@ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb 2>/dev/null | grep -q . \
+	  || command -v initdb >/dev/null || $(call install,postgresql,the Postgres server)
+
+setup-test: ## what the tests need besides
+	@command -v redis-server >/dev/null || $(call install,redis-server,Redis)
+	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version $(NEXTEST_VERSION)
+
+setup-sqlx:
+	@test -x $(TOOLS)/bin/cargo-sqlx || cargo install sqlx-cli --version $(SQLX_VERSION) \
+	  --no-default-features --features postgres --root $(TOOLS)
+
+# $(1): Debian's package, $(2): what it is
+define install
+{ if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1); \
+  elif command -v apt-get >/dev/null; then \
+    echo "$(2) is missing; run: sudo apt-get install -y --no-install-recommends $(1)"; exit 1; \
+  elif command -v brew >/dev/null; then \
+    echo "$(2) is missing; run: brew install $(patsubst %-server,%,$(1))"; exit 1; \
+  else \
+    echo "$(2) is missing; install your system's package for it ($(1) on Debian)"; exit 1; \
+  fi; }
+endef
