@@ -31,7 +31,7 @@ pub struct TrainingDraft {
     pub optimizer: Option<OptimizerDraft>,
     /// 20 if absent.
     pub epochs: Option<i64>,
-    /// 32 if absent.
+    /// 32 if absent, or all rows to train on if there are fewer.
     pub batch_size: Option<i64>,
     pub validation: Option<ValidationDraft>,
     /// Computed each epoch on the training and the validation rows; the task's usual ones if absent.
@@ -96,7 +96,7 @@ pub enum OptimizerDraft {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationDraft {
-    /// The share of rows held back, at least 0 and below 1; 0.2 if absent.
+    /// The share of rows held back, at least 0 and below 1; 0.2 if absent and there are five rows.
     pub split: f64,
 }
 

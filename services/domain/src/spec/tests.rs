@@ -104,6 +104,25 @@ fn a_batch_larger_than_the_training_rows_is_refused() {
 }
 
 #[test]
+fn defaults_give_way_to_small_data() {
+    for (rows, split, batch) in [(4, 0.0, 4), (10, 0.2, 8), (40, 0.2, 32)] {
+        let small = Profile { rows, ..profile() };
+        let draft = TrainingDraft {
+            dataset: "things".into(),
+            target: "label".into(),
+            ..TrainingDraft::default()
+        };
+        let dataset = DatasetRef {
+            name: "things".parse().unwrap(),
+            version: 1,
+            sha256: crate::Digest::of(b"things"),
+        };
+        let spec = TrainingSpec::parse(draft, dataset, &small, &Limits::default()).unwrap();
+        assert_eq!((spec.validation_split, spec.batch_size), (split, batch), "{rows} rows");
+    }
+}
+
+#[test]
 fn the_last_layer_must_answer_the_task() {
     let errors = parse(serde_json::json!({"dataset": "things", "target": "label",
         "model": {"layers": [{"type": "Dense", "units": 3, "activation": "relu"}]}}))

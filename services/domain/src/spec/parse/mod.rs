@@ -10,6 +10,9 @@ use crate::{dataset::Profile, field::FieldErrors};
 #[cfg(test)]
 pub(super) use columns::sort_values;
 
+const DEFAULT_SPLIT: f64 = 0.2;
+const DEFAULT_BATCH_SIZE: u64 = 32;
+
 impl TrainingSpec {
     /// All field errors together, or the specification with every default filled in.
     pub fn parse(
@@ -28,8 +31,9 @@ impl TrainingSpec {
         let loss = network::loss(draft.loss, task, e);
         let optimizer = optimizer(draft.optimizer.as_ref(), e);
         let epochs = within("epochs", draft.epochs, 20, 1, limits.max_epochs, e);
-        let batch_size = within("batch_size", draft.batch_size, 32, 1, limits.max_batch_size, e);
-        let validation_split = split(draft.validation.as_ref(), known_rows, batch_size, e);
+        let validation_split = split(draft.validation.as_ref(), known_rows, e);
+        let training = known_rows - validation_rows(known_rows, validation_split);
+        let batch_size = batch_size(draft.batch_size, training, limits, e);
         let metrics = metrics(draft.metrics, task, e);
         let seed = within("seed", draft.seed, 0, 0, i64::MAX, e) as u64;
         let resources = resources(draft.resources.as_ref(), limits, e);
@@ -143,26 +147,32 @@ fn optimizer(draft: Option<&OptimizerDraft>, e: &mut FieldErrors) -> Optimizer {
     }
 }
 
-fn split(draft: Option<&ValidationDraft>, rows: u64, batch_size: i64, e: &mut FieldErrors) -> f64 {
-    let split = real("validation.split", draft.map(|v| v.split), 0.2, (0.0, 1.0), e);
+/// The default gives way to very small data: fewer than five rows are all trained on.
+fn split(draft: Option<&ValidationDraft>, rows: u64, e: &mut FieldErrors) -> f64 {
+    let Some(ValidationDraft { split }) = draft else {
+        return if validation_rows(rows, DEFAULT_SPLIT) == 0 { 0.0 } else { DEFAULT_SPLIT };
+    };
+    let split = real("validation.split", Some(*split), DEFAULT_SPLIT, (0.0, 1.0), e);
     let held_back = validation_rows(rows, split);
-    let training = rows - held_back;
     if rows > 0 && split > 0.0 && held_back == 0 {
         e.add("validation.split", format!("{split} of {rows} rows holds none back; use more"));
-    } else if training == 0 {
-        e.add(
-            "validation.split",
-            format!("{split} of {rows} rows leaves none to train on; use less"),
-        );
-    } else if batch_size as u64 > training {
-        e.add(
-            "batch_size",
-            format!(
-                "{batch_size} is more than the {training} rows to train on; use at most {training}"
-            ),
-        );
+    } else if rows == held_back {
+        let message = format!("{split} of {rows} rows leaves none to train on; use less");
+        e.add("validation.split", message);
     }
     split
+}
+
+/// The default gives way to fewer rows; a size that was asked for does not.
+fn batch_size(given: Option<i64>, training: u64, limits: &Limits, e: &mut FieldErrors) -> i64 {
+    let default = training.clamp(1, DEFAULT_BATCH_SIZE) as i64;
+    let size = within("batch_size", given, default, 1, limits.max_batch_size, e);
+    if training > 0 && size as u64 > training {
+        let message =
+            format!("{size} is more than the {training} rows to train on; use at most {training}");
+        e.add("batch_size", message);
+    }
+    size
 }
 
 fn metrics(given: Option<Vec<Metric>>, task: Task, e: &mut FieldErrors) -> Vec<Metric> {

@@ -1,0 +1,104 @@
+//! What can be set, once for all commands: every flag is an environment variable too.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use boot::bus::Bus;
+use clap::Args;
+use domain::spec::Resources;
+use registry::Blobs;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Args, Clone, Debug)]
+pub struct Database {
+    /// Postgres, as `postgres://user:password@host/database`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// What every replica shares.
+#[derive(Args, Clone, Debug)]
+pub struct Shared {
+    #[command(flatten)]
+    pub database: Database,
+    /// Redis, as `redis://host`; carries hints between processes. Without it Postgres does.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Where bytes live: `file:///folder` or `s3://bucket/prefix` (with the usual AWS_ variables).
+    #[arg(long, env = "OBJECT_STORE_URL")]
+    pub object_store_url: String,
+    /// Ends this process when its stdin closes, for children of `cupola up`.
+    #[arg(long, hide = true)]
+    pub lifeline: bool,
+}
+
+/// How patient the platform is; the defaults suit a network, tests use less.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Patience {
+    /// Seconds for which an attempt holds its resources without a heartbeat.
+    #[arg(long, env = "CUPOLA_LEASE_SECS", default_value_t = 15.0)]
+    pub lease_secs: f64,
+    /// Seconds for which the scheduler's lead holds without being renewed.
+    #[arg(long, env = "CUPOLA_LEADER_LEASE_SECS", default_value_t = 10.0)]
+    pub leader_lease_secs: f64,
+}
+
+impl Patience {
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_secs.clamp(0.5, 3_600.0))
+    }
+
+    pub fn leader_lease(&self) -> Duration {
+        Duration::from_secs_f64(self.leader_lease_secs.clamp(0.5, 3_600.0))
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Capacity {
+    /// Name under which this worker is known; one process at a time.
+    #[arg(long, env = "CUPOLA_WORKER_NAME")]
+    pub name: Option<String>,
+    /// Thousandths of a CPU to offer; all of this machine's if absent.
+    #[arg(long, env = "CUPOLA_WORKER_CPU_MILLI")]
+    pub cpu_milli: Option<u32>,
+    /// Bytes of memory to offer; four fifths of this machine's if absent.
+    #[arg(long, env = "CUPOLA_WORKER_MEMORY_BYTES")]
+    pub memory_bytes: Option<u64>,
+    /// Folder for what attempts read and write while they run.
+    #[arg(long, env = "CUPOLA_SCRATCH_DIR")]
+    pub scratch: Option<PathBuf>,
+}
+
+impl Capacity {
+    pub fn resources(&self) -> Resources {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let info = rustix::system::sysinfo();
+        let total = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
+        Resources {
+            cpu_milli: self.cpu_milli.unwrap_or((cores as u32).saturating_mul(1_000)).max(1),
+            memory_bytes: self.memory_bytes.unwrap_or(total / 5 * 4).max(1),
+        }
+    }
+}
+
+const POOL_CONNECTIONS: u32 = 16;
+
+/// Opened once per process.
+pub struct Backends {
+    pub store: Store,
+    pub blobs: Blobs,
+    pub bus: Bus,
+}
+
+impl Shared {
+    pub fn open(&self, end: &CancellationToken) -> anyhow::Result<Backends> {
+        let url = &self.database.database_url;
+        let store = Store::connect(url, POOL_CONNECTIONS).context("DATABASE_URL cannot be used")?;
+        let environment: Vec<_> = std::env::vars().collect();
+        let blobs = Blobs::open(&self.object_store_url, &environment)?;
+        let bus = Bus::open(&store, self.redis_url.as_deref(), end.clone())
+            .context("REDIS_URL cannot be used")?;
+        Ok(Backends { store, blobs, bus })
+    }
+}

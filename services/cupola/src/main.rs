@@ -1,0 +1,89 @@
+//! The binary: composes the services, together (`up`) or each by itself, and carries the tools of
+//! those who run them.
+
+mod admin;
+mod config;
+mod demo;
+mod serve;
+mod up;
+mod workers;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use boot::telemetry::{self, LogFormat};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cupola", version, about = "A machine-learning platform that many share")]
+struct Arguments {
+    /// How log lines are written to stderr; `CUPOLA_LOG` filters them.
+    #[arg(long, global = true, env = "CUPOLA_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on this machine, with a Postgres of its own unless DATABASE_URL is set.
+    Up(up::Arguments),
+    /// The HTTP API.
+    Gateway(serve::GatewayArguments),
+    /// Places jobs on workers. Several may run; one leads.
+    Scheduler(serve::SchedulerArguments),
+    /// Runs jobs.
+    Worker(serve::WorkerArguments),
+    /// Brings the database at DATABASE_URL up to this release; needs its owner.
+    Migrate(config::Database),
+    /// What operators do from a shell.
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Prints the OpenAPI document of the HTTP API.
+    Openapi,
+    /// The first journey, as a client would make it: push data, train, publish, predict.
+    Demo(demo::Arguments),
+    /// One attempt, started by a worker: not for people.
+    #[command(hide = true)]
+    Train(worker::child::ChildArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // the child that reads tenants' data logs through its agent and runs no async code
+    let command = match arguments.command {
+        Command::Train(arguments) => return worker::child::main(&arguments),
+        command => command,
+    };
+    match telemetry::init(arguments.log_format).and_then(|()| run(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cupola: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime could not start")?;
+    match command {
+        // Postgres is spawned from this thread's side: see `boot::postgres`
+        Command::Up(arguments) => up::run(&runtime, arguments),
+        Command::Gateway(arguments) => runtime.block_on(serve::gateway(arguments)),
+        Command::Scheduler(arguments) => runtime.block_on(serve::scheduler(arguments)),
+        Command::Worker(arguments) => runtime.block_on(serve::worker(arguments)),
+        Command::Migrate(database) => runtime.block_on(admin::migrate(&database)),
+        Command::Admin(command) => runtime.block_on(admin::run(command)),
+        Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Command::Openapi => print_openapi(),
+        Command::Train(_) => unreachable!("handled before the runtime started"),
+    }
+}
+
+fn print_openapi() -> anyhow::Result<()> {
+    println!("{}", gateway::openapi().to_pretty_json().context("the document is not JSON")?);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Everything on one machine with nothing configured: a Postgres of its own in the data folder,
+//! migrated; gateway and scheduler in this process; workers as children.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use boot::{
+    lifeline,
+    postgres::{self, Embedded, Options},
+    shutdown,
+};
+use clap::Args;
+use store::Store;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin,
+    config::{Database, Patience, Shared},
+    serve::{self, Listen},
+    workers::WorkerProcess,
+};
+
+pub const OPERATOR_KEY_FILE: &str = "operator.key";
+pub const URL_FILE: &str = "url";
+const APP_ROLE: &str = "cupola_app";
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub listen: Listen,
+    #[command(flatten)]
+    pub patience: Patience,
+    /// Postgres to use instead of one of our own; migrate it first with `cupola migrate`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Where bytes live; a folder in the data folder if absent.
+    #[arg(long, env = "OBJECT_STORE_URL")]
+    pub object_store_url: Option<String>,
+    /// Folder of Postgres' programs, if they are not where one looks for them.
+    #[arg(long, env = "CUPOLA_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
+    /// Ends this process when its stdin closes.
+    #[arg(long, hide = true)]
+    pub lifeline: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DataDir {
+    /// Folder of everything that is kept: /var/lib/cupola for root, else ~/.local/share/cupola.
+    #[arg(long = "data-dir", env = "CUPOLA_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDir {
+    pub fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.data_dir {
+            return std::path::absolute(path).context("CUPOLA_DATA_DIR is no path");
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok("/var/lib/cupola".into());
+        }
+        if let Some(data) = std::env::var_os("XDG_DATA_HOME") {
+            return Ok(Path::new(&data).join("cupola"));
+        }
+        let home =
+            std::env::var_os("HOME").context("HOME is unset; name a folder with --data-dir")?;
+        Ok(Path::new(&home).join(".local/share/cupola"))
+    }
+}
+
+pub fn run(runtime: &Runtime, arguments: Arguments) -> anyhow::Result<()> {
+    let data = arguments.data.path()?;
+    fs::create_dir_all(&data).with_context(|| {
+        format!("{} cannot be made; name another folder with --data-dir", data.display())
+    })?;
+    // before anything else, so that a busy port is said at once and nothing was started in vain
+    let listener = serve::bind(&arguments.listen)?;
+    let embedded = match &arguments.database_url {
+        Some(_) => None,
+        None => Some(start_postgres(&arguments, &data)?),
+    };
+    let outcome = runtime.block_on(async {
+        let end = shutdown::on_signal();
+        if arguments.lifeline {
+            lifeline::cancel_with_parent(end.clone());
+        }
+        serve_all(&arguments, &data, embedded.as_ref(), listener, end).await
+    });
+    // Postgres goes last, when nobody needs it any more
+    drop(embedded);
+    outcome
+}
+
+fn start_postgres(arguments: &Arguments, data: &Path) -> anyhow::Result<Embedded> {
+    let bin_dir = postgres::find_binaries(arguments.pg_bin.as_deref())?;
+    let options = Options { data_dir: data.join("postgres"), durable: true, bin_dir };
+    Ok(Embedded::start(options)?)
+}
+
+async fn serve_all(
+    arguments: &Arguments,
+    data: &Path,
+    embedded: Option<&Embedded>,
+    listener: std::net::TcpListener,
+    end: CancellationToken,
+) -> anyhow::Result<()> {
+    if let Some(embedded) = embedded {
+        let owner = embedded.url(postgres::SUPERUSER, postgres::DATABASE);
+        admin::migrate(&Database { database_url: owner }).await?;
+    }
+    let shared = shared(arguments, data, embedded)?;
+    // workers give their attempts back first, then the rest ends
+    let (first, last) = (end.child_token(), CancellationToken::new());
+    let backends = shared.open(&last)?;
+    let operator_key = ensure_operator_key(&backends.store, data).await?;
+    let url = serve::public_url(&arguments.listen, &listener)?;
+    fs::write(data.join(URL_FILE), &url).context("the data folder cannot be written")?;
+    let scheduler = tokio::spawn(scheduler::run(
+        backends.store.clone(),
+        backends.bus.clone(),
+        serve::scheduler_config(arguments.patience),
+        last.clone(),
+    ));
+    let worker = worker(arguments, data, &shared);
+    let worker = tokio::spawn(worker.keep_running(first));
+    welcome(&url, &operator_key, data);
+    let gateway = async {
+        let ended = serve::serve_gateway(backends, listener, &arguments.listen, last.clone()).await;
+        // without its API the rest has nobody to serve
+        end.cancel();
+        ended
+    };
+    let workers = async {
+        let ended = worker.await;
+        end.cancel();
+        last.cancel();
+        ended
+    };
+    let (gateway, worker) = tokio::join!(gateway, workers);
+    scheduler.await.context("the scheduler broke off")?;
+    gateway?;
+    worker.context("the worker's keeper broke off")?
+}
+
+fn shared(
+    arguments: &Arguments,
+    data: &Path,
+    embedded: Option<&Embedded>,
+) -> anyhow::Result<Shared> {
+    let database_url = match (embedded, &arguments.database_url) {
+        (Some(embedded), _) => embedded.url(APP_ROLE, postgres::DATABASE),
+        (None, Some(url)) => url.clone(),
+        (None, None) => anyhow::bail!("no database"),
+    };
+    let object_store_url = match &arguments.object_store_url {
+        Some(url) => url.clone(),
+        None => registry::folder_url(&data.join("objects"))?,
+    };
+    Ok(Shared {
+        database: Database { database_url },
+        redis_url: arguments.redis_url.clone(),
+        object_store_url,
+        lifeline: false,
+    })
+}
+
+fn worker(arguments: &Arguments, data: &Path, shared: &Shared) -> WorkerProcess {
+    WorkerProcess::new(
+        "local".to_owned(),
+        &shared.database.database_url,
+        &shared.object_store_url,
+        shared.redis_url.as_deref(),
+        &data.join("scratch"),
+        arguments.patience,
+    )
+}
+
+/// The first operator's key, made at the first start and kept for the owner of the folder alone.
+async fn ensure_operator_key(store: &Store, data: &Path) -> anyhow::Result<PathBuf> {
+    let path = data.join(OPERATOR_KEY_FILE);
+    if !path.exists() {
+        let key = admin::operator_key(store, "operator@localhost").await?;
+        write_secret(&path, &key)?;
+    }
+    Ok(path)
+}
+
+pub fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    writeln!(file, "{secret}").with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn welcome(url: &str, operator_key: &Path, data: &Path) {
+    println!("cupola is up");
+    println!("  API            {url}/v1");
+    println!("  documentation  {url}/docs");
+    println!("  operator's key {}", operator_key.display());
+    println!("  data           {}", data.display());
+    println!("Ctrl-C ends it; everything accepted is kept.");
+}

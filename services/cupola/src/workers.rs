@@ -1,0 +1,82 @@
+//! Workers as child processes of `cupola up`: started, started again when they die, and ended with
+//! it. Their stdin is a pipe that closes when this process goes, however it goes.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::Context;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{config::Patience, serve};
+
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+/// What a worker gets to write checkpoints and hand its work back; longer than it takes itself.
+const GRACE: Duration = Duration::from_secs(100);
+
+pub struct WorkerProcess {
+    pub name: String,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl WorkerProcess {
+    pub fn new(
+        name: String,
+        database_url: &str,
+        object_store_url: &str,
+        redis_url: Option<&str>,
+        scratch: &Path,
+        patience: Patience,
+    ) -> Self {
+        let arguments = ["worker", "--lifeline", "--name", &name, "--scratch"].map(String::from);
+        let mut arguments = arguments.to_vec();
+        arguments.push(scratch.display().to_string());
+        arguments.push(format!("--lease-secs={}", patience.lease_secs));
+        let mut environment = vec![
+            ("DATABASE_URL", database_url.to_owned()),
+            ("OBJECT_STORE_URL", object_store_url.to_owned()),
+        ];
+        environment.extend(redis_url.map(|url| ("REDIS_URL", url.to_owned())));
+        Self { name, arguments, environment }
+    }
+
+    /// Until `end`; then its pipe closes, and there is patience while it hands its work back.
+    pub async fn keep_running(self, end: CancellationToken) -> anyhow::Result<()> {
+        while !end.is_cancelled() {
+            let mut child = self.spawn()?;
+            // held apart: waiting for a child closes the stdin that it still owns
+            let lifeline = child.stdin.take();
+            tokio::select! {
+                status = child.wait() => {
+                    warn!(worker.name = self.name, ?status, "a worker process ended; starting another");
+                    end.run_until_cancelled(tokio::time::sleep(RESTART_AFTER)).await;
+                }
+                () = end.cancelled() => {
+                    drop(lifeline);
+                    return stop(child).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&self) -> anyhow::Result<Child> {
+        Command::new(serve::own_program()?)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            // its own group: a Ctrl-C in the terminal reaches `up` alone, which then ends it in order
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("a worker process could not be started")
+    }
+}
+
+async fn stop(mut child: Child) -> anyhow::Result<()> {
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        child.kill().await.context("a worker process could not be ended")?;
+    }
+    Ok(())
+}

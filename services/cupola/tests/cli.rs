@@ -1,0 +1,68 @@
+//! The command line: what it offers, and how it refuses.
+
+use std::process::{Command, Output};
+
+fn cupola(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cupola"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the binary was built")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn help_names_what_people_run_and_hides_the_child() {
+    let help = cupola(&["--help"]);
+    assert!(help.status.success());
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    for command in ["up", "gateway", "scheduler", "worker", "migrate", "admin", "demo", "openapi"] {
+        assert!(text.contains(&format!("\n  {command}")), "{command} is missing from {text}");
+    }
+    assert!(!text.contains("\n  train"), "the child is not for people: {text}");
+}
+
+#[test]
+fn a_replica_without_its_database_says_what_to_set() {
+    let refused = cupola(&["gateway"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--database-url"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_bad_object_store_is_named_with_its_value() {
+    let refused = cupola(&[
+        "scheduler",
+        "--database-url=postgres://nobody@localhost/none",
+        "--object-store-url=ftp://example",
+    ]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("ftp://example"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_busy_port_is_said_before_anything_is_started() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = std::env::temp_dir().join(format!("cupola-busy-{}", std::process::id()));
+    let path = folder.display().to_string();
+    let refused = cupola(&["up", "--listen", &address, "--data-dir", &path]);
+    let left: Vec<_> = std::fs::read_dir(&folder).map(Iterator::collect).unwrap_or_default();
+    let _ = std::fs::remove_dir_all(&folder);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains(&address), "{}", stderr(&refused));
+    assert!(left.is_empty(), "nothing was started: {left:?}");
+}
+
+#[test]
+fn the_document_of_the_api_is_the_one_in_docs() {
+    let printed = cupola(&["openapi"]);
+    assert!(printed.status.success());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let printed = String::from_utf8_lossy(&printed.stdout);
+    assert!(printed == kept, "docs/openapi.json is stale: run `make openapi`");
+}

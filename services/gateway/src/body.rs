@@ -1,0 +1,138 @@
+//! Requests' content, parsed so that an error names the field: [`Body`] for JSON, [`Params`] for the
+//! query string. Syntax first (400), shape second (422).
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header,
+    web::{self, BytesMut},
+};
+use domain::{FieldError, FieldErrors};
+use futures::{
+    FutureExt, StreamExt,
+    future::{LocalBoxFuture, Ready, ready},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::{ApiError, App, Code};
+
+/// A JSON object of the type that the route documents.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// The query string.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let allowed = check_media_type(req);
+        let app = web::Data::<App>::extract(req);
+        let payload = payload.take();
+        async move {
+            allowed?;
+            let app = app.await.map_err(|_| no_state())?;
+            let bytes = collect(payload, app.config.max_json_bytes).await?;
+            parse(&bytes).map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Params<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse_query(req.query_string()).map(Self))
+    }
+}
+
+pub(crate) fn no_state() -> ApiError {
+    ApiError::new(Code::Internal, "the gateway was put together without its state")
+}
+
+fn check_media_type(req: &HttpRequest) -> Result<(), ApiError> {
+    let header = |name| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(header::CONTENT_TYPE).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" {
+        let shown: String = content_type.chars().take(80).collect();
+        let detail = format!("Content-Type is `{shown}`; send `application/json`");
+        return Err(ApiError::new(Code::UnsupportedMediaType, detail));
+    }
+    match header(header::CONTENT_ENCODING) {
+        None | Some("identity") => Ok(()),
+        Some(_) => Err(ApiError::new(
+            Code::UnsupportedMediaType,
+            "JSON is taken as it is; send it without Content-Encoding",
+        )),
+    }
+}
+
+async fn collect(mut payload: Payload, limit: usize) -> Result<BytesMut, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| {
+            ApiError::new(Code::BadRequest, format!("the body broke off: {error}"))
+        })?;
+        if bytes.len() + chunk.len() > limit {
+            let detail = format!("the body has more than {limit} bytes, the most that is taken");
+            return Err(ApiError::new(Code::PayloadTooLarge, detail));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // a value first: this is where nesting has its limit and where NaN is no number
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::new(Code::InvalidJson, format!("the body is not valid JSON: {error}"))
+    })?;
+    if !value.is_object() {
+        return Err(ApiError::field("body", "must be a JSON object, as in {\"name\": …}"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        FieldErrors(vec![field_error(&path, error.inner().to_string())]).into()
+    })
+}
+
+fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    let pairs = || form_urlencoded::parse(query.as_bytes());
+    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs())).map_err(
+        |error| {
+            let mut wrong = field_error(&error.path().to_string(), error.inner().to_string());
+            if let Some((_, value)) = pairs().find(|(name, _)| *name == wrong.field) {
+                let value: String = value.chars().take(80).collect();
+                wrong.message = format!("`{value}` is not valid here: {}", wrong.message);
+            }
+            let detail = format!("query parameter `{}`: {}", wrong.field, wrong.message);
+            ApiError { errors: vec![wrong], ..ApiError::new(Code::BadRequest, detail) }
+        },
+    )
+}
+
+/// serde reports a missing or unknown field at its parent and names it in the message only.
+fn field_error(path: &str, message: String) -> FieldError {
+    let named = ["missing field `", "unknown field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start))
+        .and_then(|rest| rest.split('`').next())
+        .map(str::to_owned);
+    let parent = if path == "." { "" } else { path };
+    let field = match named {
+        Some(name) if parent.is_empty() => name,
+        Some(name) if parent == name || parent.ends_with(&format!(".{name}")) => parent.to_owned(),
+        Some(name) => format!("{parent}.{name}"),
+        None if parent.is_empty() => "body".to_owned(),
+        None => parent.to_owned(),
+    };
+    FieldError { field, message }
+}

@@ -1,0 +1,188 @@
+//! Pushing a file: hashed and counted while it flows to the object store, then named by its content.
+//! Pushing the same bytes again finds the version that has them, so a push can safely be repeated.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    error::PayloadError,
+    http::header::LOCATION,
+    post,
+    web::{self, Bytes, BytesMut},
+};
+use domain::{
+    JobId, TenantId, UserId, dataset::Compression, hint::Hint, name::Name, spec::Resources,
+};
+use futures::{Stream, StreamExt, stream};
+use registry::PutError;
+use store::{
+    TenantTx, datasets,
+    datasets::{NewVersion, Version},
+    jobs::{self, NewJob},
+    tenants,
+};
+
+use super::{
+    DatasetVersionView,
+    announced::{Announced, START_BYTES, check_start},
+    patience, settled_version,
+};
+use crate::{ApiError, App, Caller, Code, Params, auth::WriteDatasets};
+
+/// What a profile job occupies, and how long it may take.
+const PROFILE_RESOURCES: Resources = Resources { cpu_milli: 500, memory_bytes: 512 << 20 };
+const PROFILE_MAX_RUNTIME_SECS: u64 = 600;
+/// Before every training job of the tenant: those wait for profiles, and profiles are short.
+const PROFILE_PRIORITY: i32 = 1_000;
+
+/// Push a file as a version of a dataset.
+///
+/// The body is the file itself, streamed. The same bytes again answer 200 with the version that has
+/// them. With `Prefer: wait=N` (seconds, at most 30) the answer waits for the profile.
+#[utoipa::path(
+    operation_id = "push_dataset",
+    tag = "datasets",
+    params(
+        ("name" = String, Path, description = "Of the dataset; made if it is not there"),
+        Announced,
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip` or `zstd` if the file is compressed"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the profile"),
+    ),
+    request_body(
+        description = "The file: CSV, TSV or JSON lines, plain, gzip or zstd",
+        content(
+            (Vec<u8> = "text/csv"),
+            (Vec<u8> = "text/tab-separated-values"),
+            (Vec<u8> = "application/x-ndjson"),
+            (Vec<u8> = "application/gzip"),
+            (Vec<u8> = "application/zstd"),
+            (Vec<u8> = "application/octet-stream"),
+        ),
+    ),
+    responses(
+        (status = 201, body = DatasetVersionView, headers(("Location" = String, description = "The version"))),
+        (status = 200, body = DatasetVersionView, description = "The dataset has these bytes already"),
+    ),
+)]
+#[post("/v1/datasets/{name}/versions")]
+pub(super) async fn push(
+    app: web::Data<App>,
+    caller: Caller<WriteDatasets>,
+    name: web::Path<String>,
+    announced: Params<Announced>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let name: Name = name
+        .parse()
+        .map_err(|error: domain::name::NameError| ApiError::field("name", error.to_string()))?;
+    let (format, compression) = announced.0.resolve(request.headers())?;
+    let room = room(&app, caller.tenant()).await?;
+    let stored = receive(&app, caller.tenant(), payload, compression, room).await?;
+    let new = NewVersion { sha256: stored.sha256, bytes: stored.bytes, format, compression };
+
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let (version, is_new) = datasets::add_version(&mut tx, &name, &new).await?;
+    let mut job = None;
+    if is_new {
+        check_room(&mut tx).await?;
+        job = Some(queue_profile(&mut tx, caller.user(), &version).await?);
+    }
+    tx.commit().await?;
+    if is_new {
+        app.bus.publish(Hint::Queue).await;
+    }
+
+    let patience = patience(request.headers(), Duration::ZERO);
+    let number = Some(version.number);
+    let settled = settled_version(&app, caller.tenant(), &name, number, patience).await?;
+    let mut view = DatasetVersionView::from(settled.unwrap_or(version));
+    view.profile_job = job;
+    let location = format!("/v1/datasets/{name}/versions/{}", view.version);
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.insert_header((LOCATION, location)).json(view))
+}
+
+/// The most bytes that this push may have.
+async fn room(app: &App, tenant: TenantId) -> Result<u64, ApiError> {
+    let mut tx = app.store.begin_for(tenant).await?;
+    let storage = tenants::own(&mut tx).await?.map_or(0, |own| own.limits.max_storage_bytes);
+    tx.commit().await?;
+    // not only what is still free: a repeated push takes no room, and must find its version
+    Ok(app.config.max_upload_bytes.min(storage))
+}
+
+/// With the new version counted in: dropping the transaction takes it back.
+async fn check_room(tx: &mut TenantTx<'_>) -> Result<(), ApiError> {
+    let limit = tenants::own(tx).await?.map_or(0, |own| own.limits.max_storage_bytes);
+    let used = datasets::stored_bytes(tx).await?;
+    if used <= limit {
+        return Ok(());
+    }
+    let why = format!(
+        "with this file the tenant's datasets would have {used} bytes of the {limit} that it may \
+         store; ask the operator for more"
+    );
+    Err(ApiError::new(Code::StorageFull, why))
+}
+
+async fn receive(
+    app: &App,
+    tenant: TenantId,
+    mut payload: web::Payload,
+    compression: Compression,
+    limit: u64,
+) -> Result<registry::Stored, ApiError> {
+    let start = first_bytes(&mut payload).await.map_err(broke_off)?;
+    check_start(&start, compression)?;
+    let whole = stream::iter([Ok(start)]).chain(payload);
+    let stored = app.blobs.put_stream(tenant, whole, limit).await;
+    stored.map_err(|error| match error {
+        PutError::TooLarge { limit } => {
+            let why = format!(
+                "the file has more than {limit} bytes, the most that is taken; split it, or \
+                 compress it with gzip or zstd"
+            );
+            ApiError::new(Code::PayloadTooLarge, why)
+        }
+        PutError::Source(error) => broke_off(error),
+        PutError::Store(error) => error.into(),
+    })
+}
+
+/// At least [`START_BYTES`], or all there are.
+async fn first_bytes(
+    source: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+) -> Result<Bytes, PayloadError> {
+    let mut start = BytesMut::new();
+    while start.len() < START_BYTES {
+        let Some(chunk) = source.next().await else { break };
+        start.extend_from_slice(&chunk?);
+    }
+    Ok(start.freeze())
+}
+
+fn broke_off(error: PayloadError) -> ApiError {
+    ApiError::new(Code::BadRequest, format!("the upload broke off ({error}); send it again"))
+}
+
+async fn queue_profile(
+    tx: &mut TenantTx<'_>,
+    user: UserId,
+    version: &Version,
+) -> Result<JobId, ApiError> {
+    let job = NewJob {
+        id: JobId::generate(),
+        name: format!("profile {} {}", version.dataset_name, version.number),
+        submitted_by: user,
+        dataset: version.dataset,
+        dataset_version: version.number,
+        priority: PROFILE_PRIORITY,
+        resources: PROFILE_RESOURCES,
+        max_runtime: PROFILE_MAX_RUNTIME_SECS,
+        spec: None,
+    };
+    // never refused: the queue's limit is for training jobs
+    let _accepted = jobs::submit(tx, &job).await?;
+    Ok(job.id)
+}

@@ -1,0 +1,139 @@
+//! Jobs: submitting a training, and following it to its end.
+
+mod events;
+mod read;
+mod submit;
+
+use domain::{
+    JobId, Timestamp, WorkerId,
+    job::{Cause, JobKind, JobStatus},
+    spec::{Resources, TrainingSpec},
+    world::WaitReason,
+};
+use serde::Serialize;
+use store::jobs::Job;
+use utoipa::ToSchema;
+
+use crate::{ApiError, ServiceConfig};
+
+pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(submit::submit)
+        .service(read::list)
+        .service(read::get)
+        .service(read::cancel)
+        .service(events::follow)
+        .service(read::metrics)
+        .service(read::logs);
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobView {
+    pub id: JobId,
+    pub kind: JobKind,
+    pub name: String,
+    pub status: JobStatus,
+    pub dataset: JobDataset,
+    pub priority: i32,
+    pub resources: Resources,
+    /// Seconds that one attempt may run.
+    pub max_runtime: u64,
+    /// Absent until the first attempt knows how much there is to do.
+    pub progress: Option<JobProgress>,
+    /// Attempts so far, the live one included.
+    pub attempt: u32,
+    /// Of these, the ones that failed or were lost.
+    pub tries: u32,
+    /// Where it runs at the moment.
+    pub worker: Option<WorkerId>,
+    /// Why it failed, or why its last try did.
+    pub cause: Option<Cause>,
+    /// Why it waits, as of the scheduler's last look.
+    pub wait_reason: Option<WaitReasonView>,
+    /// With every default filled in; not in lists, and a profile job has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec: Option<TrainingSpec>,
+    pub published: Option<Published>,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobDataset {
+    pub name: String,
+    pub version: u32,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobProgress {
+    pub step: u64,
+    pub total_steps: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WaitReasonView {
+    #[serde(flatten)]
+    pub reason: WaitReason,
+    /// The same in words.
+    pub message: String,
+}
+
+/// What a succeeded training left behind.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Published {
+    pub model: String,
+    pub version: u32,
+    pub url: String,
+}
+
+impl JobView {
+    /// `tenant` is the job's own, as it stands in URLs.
+    pub fn new(job: Job, tenant: &str) -> Self {
+        let published = job.published.map(|(model, version)| {
+            let url = format!("/v1/models/{tenant}/{model}/versions/{version}");
+            Published { model, version, url }
+        });
+        Self {
+            id: job.id,
+            kind: job.kind,
+            name: job.name,
+            status: job.status,
+            dataset: JobDataset { name: job.dataset_name, version: job.dataset_version },
+            priority: job.priority,
+            resources: job.resources,
+            max_runtime: job.max_runtime,
+            progress: job.total_steps.map(|total_steps| JobProgress {
+                // heartbeats carry the step, and a short job ends between two of them
+                step: match job.status {
+                    JobStatus::Succeeded => total_steps,
+                    _ => job.step.unwrap_or(0),
+                },
+                total_steps,
+            }),
+            attempt: job.attempt,
+            tries: job.tries,
+            worker: job.worker,
+            cause: job.cause,
+            wait_reason: job
+                .wait_reason
+                .map(|reason| WaitReasonView { message: reason.to_string(), reason }),
+            spec: job.spec,
+            published,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        }
+    }
+}
+
+/// An id in a URL that could not be one names nothing.
+fn known_id(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|_| unknown(text))
+}
+
+fn unknown(id: impl std::fmt::Display) -> ApiError {
+    ApiError::not_found("job", id)
+}

@@ -1,0 +1,255 @@
+//! Submitting a training: the draft meets the dataset's profile, and what comes out is the resolved
+//! specification or every error at once. A repeated request with the same `Idempotency-Key` finds the
+//! job that the first one made.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, post, web};
+use domain::{
+    Digest, FieldErrors, JobId, TenantId, UserId,
+    dataset::Profile,
+    hint::Hint,
+    name::Name,
+    spec::{DatasetRef, Limits, TrainingDraft, TrainingSpec},
+};
+use store::{
+    TenantTx,
+    datasets::{self, ProfileState, Version},
+    idempotency::{self, Claim},
+    jobs::{self, Job, NewJob, Submitted},
+};
+
+use super::JobView;
+use crate::{
+    ApiError, App, Body, Caller, Code,
+    auth::SubmitJobs,
+    datasets::{patience, settled_version},
+};
+
+/// How long a submission waits for the profile of a dataset that was pushed a moment ago.
+const PROFILE_PATIENCE: Duration = Duration::from_secs(10);
+const RETRY_NOT_READY_SECS: u32 = 5;
+const RETRY_QUEUE_FULL_SECS: u32 = 30;
+const MAX_NAME_CHARS: usize = 100;
+const MAX_PRIORITY: i64 = 100;
+const MAX_KEY_CHARS: usize = 255;
+
+/// Submit a training job.
+///
+/// Only `dataset` and `target` are needed; the answer shows the specification with every default
+/// filled in.
+#[utoipa::path(
+    operation_id = "submit_job",
+    tag = "jobs",
+    params(
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "Up to 255 characters of your choice: repeating the request with it makes no second job"),
+        ("Prefer" = Option<String>, Header,
+            description = "`wait=N`: wait up to N seconds for a profile that is being made; 10 if absent"),
+    ),
+    request_body = TrainingDraft,
+    responses((status = 202, body = JobView, headers(
+        ("Location" = String, description = "The job"),
+        ("Idempotency-Replayed" = String, description = "`true` if an earlier request made the job"),
+    ))),
+)]
+#[post("/v1/jobs")]
+pub(super) async fn submit(
+    app: web::Data<App>,
+    caller: Caller<SubmitJobs>,
+    request: HttpRequest,
+    draft: Body<TrainingDraft>,
+) -> Result<HttpResponse, ApiError> {
+    let key = idempotency_key(&request)?.map(|key| Key::new(key, &draft.0));
+    if let Some(job) = replayed(&app, caller.tenant(), key.as_ref()).await? {
+        return Ok(accepted(job, caller.tenant_slug(), true));
+    }
+    let patience = patience(request.headers(), PROFILE_PATIENCE);
+    let version = resolve(&app, caller.tenant(), &draft.0, patience).await?;
+    let new = new_job(draft.0, caller.user(), version, &app.config.limits)?;
+
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    // two requests with one key may have come this far together: the second finds the first one's job
+    if let Some(job) = claimed(&mut tx, key.as_ref(), new.id).await? {
+        return Ok(accepted(job, caller.tenant_slug(), true));
+    }
+    if let Submitted::QueueFull { limit } = jobs::submit(&mut tx, &new).await? {
+        return Err(queue_full(limit));
+    }
+    let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
+    tx.commit().await?;
+    app.bus.publish(Hint::Queue).await;
+    Ok(accepted(job, caller.tenant_slug(), false))
+}
+
+fn accepted(job: Job, tenant: &str, is_replay: bool) -> HttpResponse {
+    let mut response = HttpResponse::Accepted();
+    response.insert_header((LOCATION, format!("/v1/jobs/{}", job.id)));
+    if is_replay {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    response.json(JobView::new(job, tenant))
+}
+
+fn queue_full(limit: u32) -> ApiError {
+    let why = format!(
+        "{limit} jobs wait, as many as the tenant may have waiting; submit again when some have \
+         started, or cancel one"
+    );
+    ApiError::new(Code::QueueFull, why).retry_after(RETRY_QUEUE_FULL_SECS)
+}
+
+/// A key and what it was used for.
+struct Key {
+    text: String,
+    fingerprint: Digest,
+}
+
+impl Key {
+    fn new(text: String, draft: &TrainingDraft) -> Self {
+        let draft = serde_json::to_vec(draft).expect("a draft is plain data");
+        let request = [b"POST /v1/jobs\n".as_slice(), &draft].concat();
+        Self { text, fingerprint: Digest::of(&request) }
+    }
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() || text.len() > MAX_KEY_CHARS {
+        let why =
+            format!("must be 1 to {MAX_KEY_CHARS} visible ASCII characters, a UUID for instance");
+        return Err(ApiError::field("Idempotency-Key", why));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// The job that an earlier request with this key made. Leaves nothing behind.
+async fn replayed(app: &App, tenant: TenantId, key: Option<&Key>) -> Result<Option<Job>, ApiError> {
+    if key.is_none() {
+        return Ok(None);
+    }
+    let mut tx = app.store.begin_for(tenant).await?;
+    claimed(&mut tx, key, JobId::generate()).await
+}
+
+/// Claims the key for `job`, or finds the job that has it.
+async fn claimed(
+    tx: &mut TenantTx<'_>,
+    key: Option<&Key>,
+    job: JobId,
+) -> Result<Option<Job>, ApiError> {
+    let Some(key) = key else { return Ok(None) };
+    match idempotency::claim(tx, &key.text, key.fingerprint, job.uuid()).await? {
+        Claim::Fresh => Ok(None),
+        Claim::Replay(earlier) => {
+            let id = JobId::from_uuid(earlier);
+            let job = jobs::get(tx, id).await?;
+            job.map(Some).ok_or_else(|| super::unknown(id))
+        }
+        Claim::Mismatch => {
+            let text: String = key.text.chars().take(80).collect();
+            let why = format!("`{text}` was used for another request; use a new key for a new job");
+            let errors = FieldErrors::one("Idempotency-Key", &why).0;
+            Err(ApiError { errors, ..ApiError::new(Code::IdempotencyMismatch, why) })
+        }
+    }
+}
+
+/// The version that the draft names, once its profile is there.
+async fn resolve(
+    app: &App,
+    tenant: TenantId,
+    draft: &TrainingDraft,
+    patience: Duration,
+) -> Result<(Version, Box<Profile>), ApiError> {
+    let no_dataset = || {
+        let name: String = draft.dataset.chars().take(80).collect();
+        let why = format!(
+            "there is no dataset `{name}`; push a file to `/v1/datasets/{{name}}/versions` first"
+        );
+        ApiError::field("dataset", why)
+    };
+    let name: Name = draft.dataset.parse().map_err(|_| no_dataset())?;
+    let found = settled_version(app, tenant, &name, draft.version, patience).await?;
+    let Some(mut version) = found else {
+        return Err(match newest(app, tenant, &name).await? {
+            Some(newest) => ApiError::field(
+                "version",
+                format!("dataset `{name}` has no such version; the newest is {newest}"),
+            ),
+            None => no_dataset(),
+        });
+    };
+    match std::mem::replace(&mut version.profile, ProfileState::Pending) {
+        ProfileState::Ready(profile) => Ok((version, profile)),
+        ProfileState::Pending => {
+            let why = format!(
+                "no worker has read version {} of dataset `{name}` yet; submit again in a moment",
+                version.number
+            );
+            Err(ApiError::new(Code::DatasetNotReady, why).retry_after(RETRY_NOT_READY_SECS))
+        }
+        ProfileState::Invalid(cause) => {
+            let why = format!(
+                "version {} of dataset `{name}` cannot be read: {}",
+                version.number, cause.message
+            );
+            let errors = FieldErrors::one("dataset", &why).0;
+            Err(ApiError { errors, ..ApiError::new(Code::DatasetInvalid, why) })
+        }
+    }
+}
+
+async fn newest(app: &App, tenant: TenantId, name: &Name) -> Result<Option<u32>, ApiError> {
+    let mut tx = app.store.begin_for(tenant).await?;
+    let found = datasets::version(&mut tx, name.as_str(), None).await?;
+    tx.commit().await?;
+    Ok(found.map(|version| version.number))
+}
+
+fn new_job(
+    draft: TrainingDraft,
+    user: UserId,
+    (version, profile): (Version, Box<Profile>),
+    limits: &Limits,
+) -> Result<NewJob, ApiError> {
+    let mut errors = FieldErrors::default();
+    let name = draft.name.clone().unwrap_or_else(|| format!("train {}", version.dataset_name));
+    let length = name.chars().count();
+    if length == 0 || length > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        errors.add("name", format!("must be 1 to {MAX_NAME_CHARS} characters on one line"));
+    }
+    let priority = draft.priority.unwrap_or(0);
+    if !(-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        errors.add(
+            "priority",
+            format!("{priority} is out of range; use -{MAX_PRIORITY} to {MAX_PRIORITY}"),
+        );
+    }
+    let dataset = DatasetRef {
+        name: draft.dataset.parse().map_err(|error: domain::name::NameError| {
+            ApiError::field("dataset", error.to_string())
+        })?,
+        version: version.number,
+        sha256: version.sha256,
+    };
+    let spec = match TrainingSpec::parse(draft, dataset, &profile, limits) {
+        Ok(spec) => errors.into_result(spec)?,
+        Err(more) => {
+            errors.0.extend(more.0);
+            return Err(errors.into());
+        }
+    };
+    Ok(NewJob {
+        id: JobId::generate(),
+        name,
+        submitted_by: user,
+        dataset: version.dataset,
+        dataset_version: version.number,
+        priority: i32::try_from(priority).unwrap_or(0),
+        resources: spec.resources,
+        max_runtime: spec.max_runtime,
+        spec: Some(spec),
+    })
+}

@@ -1,0 +1,46 @@
+//! The HTTP API. One module per resource: its routes, what they take and what they show. A handler
+//! extracts, parses, begins a transaction, calls the store, commits, and shows.
+//!
+//! Every route stands once, in its module's `routes`, and from there reaches both the server and the
+//! OpenAPI document (`utoipa_actix_web`):
+//!
+//! ```text
+//! pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) { cfg.service(list).service(get); }
+//!
+//! #[utoipa::path(tag = "datasets", responses((status = 200, body = Listing<DatasetView>)))]
+//! #[get("/v1/datasets")]
+//! async fn list(app: web::Data<App>, caller: Caller<ReadDatasets>, page: Params<PageParams>)
+//!     -> Result<web::Json<Listing<DatasetView>>, ApiError>
+//! ```
+//!
+//! Paths are written whole. Errors and security are added to the document for all routes in
+//! [`openapi`], so a route documents its success alone.
+
+pub mod auth;
+mod body;
+mod datasets;
+mod download;
+mod error;
+mod jobs;
+mod keys;
+mod measure;
+mod models;
+mod openapi;
+mod page;
+mod people;
+mod platform;
+mod serve;
+mod state;
+mod tenants;
+mod unrouted;
+mod workers;
+
+pub use auth::{ApiSecret, Caller, Signer};
+pub use body::{Body, Params};
+pub use error::{ApiError, Code, Problem};
+pub use measure::install_metrics;
+pub use openapi::openapi;
+pub use page::{Listing, PageParams};
+pub use serve::{application, configure, serve};
+pub use state::{App, Config};
+pub use utoipa_actix_web::service_config::ServiceConfig;

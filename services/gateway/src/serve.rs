@@ -1,0 +1,102 @@
+//! Puts the routes together and serves them until asked to stop.
+
+use std::net::TcpListener;
+
+use actix_web::{
+    App as Actix, Error, HttpServer,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    error::{PathError, QueryPayloadError},
+    middleware::from_fn,
+    web,
+};
+use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{
+    ApiError, App, Code, auth, datasets, jobs, keys,
+    measure::{measure, upkeep},
+    models, openapi, people, platform, tenants,
+    unrouted::{Routes, unrouted},
+    workers,
+};
+
+/// How long requests under way may take after the gateway was asked to stop.
+const SHUTDOWN_SECS: u64 = 10;
+
+/// Every route; the OpenAPI document is made from these too.
+pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    platform::routes(cfg);
+    auth::routes(cfg);
+    tenants::routes(cfg);
+    people::routes(cfg);
+    keys::routes(cfg);
+    datasets::routes(cfg);
+    jobs::routes(cfg);
+    models::routes(cfg);
+    workers::routes(cfg);
+}
+
+/// The routes, and what answers where there is none. Needs `web::Data<App>` in the application.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    let document = openapi();
+    cfg.app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
+        .app_data(web::PathConfig::default().error_handler(|error, _| bad_path(&error).into()))
+        .app_data(web::Data::new(Routes::of(&document)))
+        .app_data(web::Data::new(document));
+    routes(&mut ServiceConfig::new(cfg));
+    cfg.default_service(web::to(unrouted));
+}
+
+/// The application as it is served and tested: routes and measurements.
+pub fn application(
+    app: web::Data<App>,
+) -> Actix<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    Actix::new().app_data(app).configure(configure).wrap(from_fn(measure))
+}
+
+/// Serves until `shutdown`, then lets the requests under way finish.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
+    let app = web::Data::new(app);
+    let server = HttpServer::new(move || application(app.clone()))
+        .listen(listener)?
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECS)
+        .run();
+    let handle = server.handle();
+    let stop = async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = server => ended,
+        () = stop => unreachable!("it only ends with the server"),
+    };
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
+    ended
+}
+
+fn bad_query(error: &QueryPayloadError) -> ApiError {
+    ApiError::new(Code::BadRequest, format!("query string: {error}"))
+}
+
+/// Nothing can stand under a path whose parts are not of their kind.
+fn bad_path(error: &PathError) -> ApiError {
+    ApiError::new(Code::NotFound, format!("there is nothing here: {error}"))
+}

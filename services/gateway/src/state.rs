@@ -1,0 +1,46 @@
+//! What every handler can reach, made once per process.
+
+use boot::bus::Bus;
+use domain::{Clock, job::RetryPolicy, spec::Limits};
+use metrics_exporter_prometheus::PrometheusHandle;
+use registry::Blobs;
+use serving::Predictor;
+use store::Store;
+
+use crate::auth::Signer;
+
+pub struct App {
+    pub store: Store,
+    pub blobs: Blobs,
+    pub bus: Bus,
+    pub predictor: Predictor,
+    pub signer: Signer,
+    pub clock: Clock,
+    pub config: Config,
+    /// Where a recorder was installed; without one `/metrics` is empty.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The most bytes of one dataset, as sent.
+    pub max_upload_bytes: u64,
+    /// The most bytes of a JSON body.
+    pub max_json_bytes: usize,
+    /// Where clients reach this gateway: the issuer of its access tokens.
+    pub public_url: String,
+    pub retry: RetryPolicy,
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_upload_bytes: 4 << 30,
+            max_json_bytes: 16 << 20,
+            public_url: "http://localhost:8080".to_owned(),
+            retry: RetryPolicy::default(),
+            limits: Limits::default(),
+        }
+    }
+}

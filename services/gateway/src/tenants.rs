@@ -1,0 +1,231 @@
+//! Tenants and their limits: the operator's business. A tenant begins with an owner and that owner's
+//! first key.
+
+use actix_web::{HttpResponse, get, http::header, patch, post, web};
+use domain::{FieldErrors, TenantId, Timestamp, UserId, access::Role, name::Name};
+use serde::{Deserialize, Serialize};
+use store::{
+    people,
+    tenants::{self, Tenant, TenantLimits},
+};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{
+    ApiError, App, Body, Caller, Code, Listing,
+    auth::ManageTenants,
+    keys::{self, IssuedKey},
+    people::{check_email, check_label},
+};
+
+const MAX_JOBS: i64 = 1_000_000;
+const MAX_STORAGE_BYTES: i64 = 1 << 60;
+
+pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(list).service(create).service(get).service(change);
+}
+
+#[derive(Serialize, ToSchema)]
+struct TenantView {
+    id: TenantId,
+    slug: String,
+    name: String,
+    limits: LimitsView,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LimitsView {
+    max_running_jobs: u32,
+    max_queued_jobs: u32,
+    max_storage_bytes: u64,
+}
+
+impl From<Tenant> for TenantView {
+    fn from(Tenant { id, slug, name, limits, created_at }: Tenant) -> Self {
+        let TenantLimits { max_running_jobs, max_queued_jobs, max_storage_bytes } = limits;
+        let limits = LimitsView { max_running_jobs, max_queued_jobs, max_storage_bytes };
+        Self { id, slug, name, limits, created_at }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantDraft {
+    #[schema(value_type = Name)]
+    slug: String,
+    /// The company's name, 1 to 100 characters.
+    name: String,
+    owner: OwnerDraft,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OwnerDraft {
+    #[schema(examples("ada@example.com"))]
+    email: String,
+    name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CreatedTenant {
+    tenant: TenantView,
+    owner: OwnerView,
+    api_key: IssuedKey,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OwnerView {
+    id: UserId,
+    email: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantChange {
+    limits: LimitsChange,
+}
+
+/// What is absent stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LimitsChange {
+    max_running_jobs: Option<i64>,
+    max_queued_jobs: Option<i64>,
+    max_storage_bytes: Option<i64>,
+}
+
+impl LimitsChange {
+    fn apply(&self, now: TenantLimits) -> Result<TenantLimits, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut pick = |field: &str, wanted: Option<i64>, most: i64, now: u64| match wanted {
+            Some(value) if !(0..=most).contains(&value) => {
+                errors.add(format!("limits.{field}"), format!("`{value}`: use 0 to {most}"));
+                now
+            }
+            Some(value) => value.unsigned_abs(),
+            None => now,
+        };
+        let running = pick(
+            "max_running_jobs",
+            self.max_running_jobs,
+            MAX_JOBS,
+            u64::from(now.max_running_jobs),
+        );
+        let queued =
+            pick("max_queued_jobs", self.max_queued_jobs, MAX_JOBS, u64::from(now.max_queued_jobs));
+        let storage = pick(
+            "max_storage_bytes",
+            self.max_storage_bytes,
+            MAX_STORAGE_BYTES,
+            now.max_storage_bytes,
+        );
+        errors.into_result(TenantLimits {
+            max_running_jobs: u32::try_from(running).unwrap_or(u32::MAX),
+            max_queued_jobs: u32::try_from(queued).unwrap_or(u32::MAX),
+            max_storage_bytes: storage,
+        })
+    }
+}
+
+/// Every tenant.
+#[utoipa::path(
+    operation_id = "list_tenants", tag = "tenants",
+    responses((status = 200, body = Listing<TenantView>)),
+)]
+#[get("/v1/tenants")]
+async fn list(
+    app: web::Data<App>,
+    _caller: Caller<ManageTenants>,
+) -> Result<web::Json<Listing<TenantView>>, ApiError> {
+    let mut tx = app.store.begin().await?;
+    let found = tenants::list(&mut tx).await?;
+    tx.commit().await?;
+    Ok(web::Json(Listing::whole(found.into_iter().map(TenantView::from).collect())))
+}
+
+/// Make a tenant, its owner and the owner's first API key.
+#[utoipa::path(
+    operation_id = "create_tenant", tag = "tenants",
+    request_body = TenantDraft,
+    responses((status = 201, body = CreatedTenant)),
+)]
+#[post("/v1/tenants")]
+async fn create(
+    app: web::Data<App>,
+    _caller: Caller<ManageTenants>,
+    Body(draft): Body<TenantDraft>,
+) -> Result<HttpResponse, ApiError> {
+    let slug = check(&draft)?;
+    let TenantDraft { name, owner, .. } = draft;
+    let mut tx = app.store.begin().await?;
+    let tenant = tenants::create(&mut tx, TenantId::generate(), &slug, &name)
+        .await?
+        .ok_or_else(|| ApiError::new(Code::Conflict, format!("slug: `{slug}` is taken")))?;
+    let user = people::ensure_user(&mut tx, UserId::generate(), &owner.email, &owner.name).await?;
+    people::add_member(&mut tx, tenant.id, user, Role::Owner).await?;
+    let api_key = keys::issue(&mut tx, tenant.id, user, "first key", None).await?;
+    tx.commit().await?;
+    let owner = OwnerView { id: user, email: owner.email };
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/v1/tenants/{slug}")))
+        .json(CreatedTenant { tenant: tenant.into(), owner, api_key }))
+}
+
+fn check(draft: &TenantDraft) -> Result<Name, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let slug = draft.slug.parse::<Name>();
+    if let Err(error) = &slug {
+        errors.add("slug", error.to_string());
+    }
+    check_label(&mut errors, "name", &draft.name);
+    check_email(&mut errors, "owner.email", &draft.owner.email);
+    check_label(&mut errors, "owner.name", &draft.owner.name);
+    match slug {
+        Ok(slug) => errors.into_result(slug),
+        Err(_) => Err(errors),
+    }
+}
+
+/// One tenant.
+#[utoipa::path(
+    operation_id = "get_tenant", tag = "tenants",
+    params(("slug" = Name, Path)),
+    responses((status = 200, body = TenantView)),
+)]
+#[get("/v1/tenants/{slug}")]
+async fn get(
+    app: web::Data<App>,
+    _caller: Caller<ManageTenants>,
+    slug: web::Path<String>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    let mut tx = app.store.begin().await?;
+    let tenant = tenants::by_slug(&mut tx, &slug).await?;
+    tx.commit().await?;
+    let tenant = tenant.ok_or_else(|| ApiError::not_found("tenant", slug))?;
+    Ok(web::Json(tenant.into()))
+}
+
+/// Change a tenant's limits.
+#[utoipa::path(
+    operation_id = "change_tenant", tag = "tenants",
+    params(("slug" = Name, Path)),
+    request_body = TenantChange,
+    responses((status = 200, body = TenantView)),
+)]
+#[patch("/v1/tenants/{slug}")]
+async fn change(
+    app: web::Data<App>,
+    _caller: Caller<ManageTenants>,
+    slug: web::Path<String>,
+    Body(wanted): Body<TenantChange>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    let missing = || ApiError::not_found("tenant", &slug);
+    let mut tx = app.store.begin().await?;
+    let tenant = tenants::by_slug(&mut tx, &slug).await?.ok_or_else(missing)?;
+    let limits = wanted.limits.apply(tenant.limits)?;
+    let tenant = tenants::set_limits(&mut tx, &slug, &limits).await?.ok_or_else(missing)?;
+    tx.commit().await?;
+    Ok(web::Json(tenant.into()))
+}

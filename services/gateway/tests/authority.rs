@@ -1,0 +1,246 @@
+//! Who may do what: every route, as everybody, on their own tenant's object and on another's. A route
+//! that has no row here fails the test.
+
+use std::collections::BTreeSet;
+
+use actix_web::test::TestRequest;
+use serde_json::{Value, json};
+
+use crate::{
+    hand::{Hand, push},
+    support::{Client, Reply, TestApp, TestTenant},
+};
+
+/// A route and the statuses that it answers.
+struct Row {
+    route: &'static str,
+    /// `{…}` of the route, filled in with acme's objects.
+    path: String,
+    body: Content,
+    owner: u16,
+    member: u16,
+    operator: u16,
+    nobody: u16,
+    /// The owner and the member of another tenant, on acme's object.
+    other_owner: u16,
+    other_member: u16,
+}
+
+enum Content {
+    Nothing,
+    Json(Value),
+    Csv(&'static str),
+}
+
+use Content::{Csv, Json, Nothing};
+
+/// Acme's objects.
+struct Objects {
+    user: String,
+    key: String,
+    job: String,
+}
+
+/// For everybody.
+fn open(route: &'static str) -> Row {
+    row(route, Nothing, [200; 6])
+}
+
+/// Statuses of owner, member, operator, nobody, and another tenant's owner and member.
+fn row(route: &'static str, body: Content, statuses: [u16; 6]) -> Row {
+    let [owner, member, operator, nobody, other_owner, other_member] = statuses;
+    let path = route.split_once(' ').expect("method and path").1.to_owned();
+    Row { route, path, body, owner, member, operator, nobody, other_owner, other_member }
+}
+
+fn rows(acme: &Objects) -> Vec<Row> {
+    let mut rows = vec![
+        open("GET /healthz"),
+        open("GET /readyz"),
+        open("GET /metrics"),
+        open("GET /openapi.json"),
+        open("GET /.well-known/jwks.json"),
+        row("POST /v1/auth/token", Nothing, [200, 200, 200, 401, 200, 200]),
+        row("GET /v1/me", Nothing, [200, 200, 200, 401, 200, 200]),
+        row("GET /v1/workers", Nothing, [403, 403, 200, 401, 403, 403]),
+    ];
+    rows.extend(of_tenants());
+    rows.extend(of_people());
+    rows.extend(of_jobs());
+    // after the jobs: the other tenant pushes a dataset of the same name here
+    rows.extend(of_datasets());
+    rows.extend(of_models());
+    for row in &mut rows {
+        let id = match row.route.split('/').nth(2) {
+            Some("users") => &acme.user,
+            Some("keys") => &acme.key,
+            _ => &acme.job,
+        };
+        for (name, value) in [
+            ("{id}", id.as_str()),
+            ("{slug}", "acme"),
+            ("{tenant}", "acme"),
+            ("{name}", "flowers"),
+            ("{model}", "flowers"),
+            ("{version}", "1"),
+            ("{file}", "config.json"),
+        ] {
+            row.path = row.path.replace(name, value);
+        }
+    }
+    rows
+}
+
+fn of_tenants() -> Vec<Row> {
+    let owner = json!({ "email": "ada@acme.example", "name": "Ada" });
+    // taken: permitted, and without an effect
+    let tenant = Json(json!({ "slug": "acme", "name": "Acme", "owner": owner }));
+    let change = Json(json!({ "limits": { "max_running_jobs": 3 } }));
+    vec![
+        row("GET /v1/tenants", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("POST /v1/tenants", tenant, [403, 403, 409, 401, 403, 403]),
+        row("GET /v1/tenants/{slug}", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("PATCH /v1/tenants/{slug}", change, [403, 403, 200, 401, 403, 403]),
+    ]
+}
+
+fn of_people() -> Vec<Row> {
+    let person = json!({ "email": "new@example.com", "name": "New", "role": "member" });
+    let key = Json(json!({ "name": "another" }));
+    vec![
+        row("GET /v1/users", Nothing, [200, 403, 403, 401, 200, 403]),
+        row("POST /v1/users", Json(person), [201, 403, 403, 401, 201, 403]),
+        row("DELETE /v1/users/{id}", Nothing, [204, 403, 403, 401, 404, 403]),
+        row("GET /v1/keys", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("POST /v1/keys", key, [201, 201, 403, 401, 201, 201]),
+        row("DELETE /v1/keys/{id}", Nothing, [204, 204, 403, 401, 404, 404]),
+    ]
+}
+
+fn of_datasets() -> Vec<Row> {
+    vec![
+        row("GET /v1/datasets", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("GET /v1/datasets/{name}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/datasets/{name}/versions", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/datasets/{name}/versions/{version}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row(
+            "GET /v1/datasets/{name}/versions/{version}/content",
+            Nothing,
+            [200, 200, 403, 401, 404, 404],
+        ),
+        // acme has these bytes; another tenant makes a dataset of its own with them
+        row("POST /v1/datasets/{name}/versions", Csv(FLOWERS), [200, 200, 403, 401, 201, 200]),
+    ]
+}
+
+fn of_jobs() -> Vec<Row> {
+    let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
+    vec![
+        row("GET /v1/jobs", Nothing, [200, 200, 403, 401, 200, 200]),
+        // names its own tenant's dataset, and another tenant has none
+        row("POST /v1/jobs", Json(draft), [202, 202, 403, 401, 422, 422]),
+        row("GET /v1/jobs/{id}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/jobs/{id}/cancel", Nothing, [200, 200, 403, 401, 404, 404]),
+    ]
+}
+
+fn of_models() -> Vec<Row> {
+    let private = Json(json!({ "visibility": "private" }));
+    let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
+    let mine = [200, 200, 403, 401, 404, 404];
+    vec![
+        row("GET /v1/models", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("GET /v1/models/{tenant}/{model}", Nothing, mine),
+        row("PATCH /v1/models/{tenant}/{model}", private, [200, 403, 403, 401, 404, 403]),
+        row("GET /v1/models/{tenant}/{model}/versions", Nothing, mine),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, mine),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, mine),
+        row("POST /v1/models/{tenant}/{model}/predict", question, mine),
+    ]
+}
+
+const FLOWERS: &str = "width,height,kind\n\
+    1,2,a\n2,1,b\n1,3,a\n3,1,b\n1,4,a\n4,1,b\n2,5,a\n5,2,b\n1,5,a\n5,1,b\n1,6,a\n6,1,b\n\
+    2,6,a\n6,2,b\n1,7,a\n7,1,b\n2,7,a\n7,2,b\n3,7,a\n7,3,b\n";
+
+/// A dataset with its profile, a finished job, a published model, a person and a key.
+async fn furnish(app: &TestApp, acme: &TestTenant) -> Objects {
+    let hand = Hand::hire(app).await;
+    hand.run(push(&acme.member, "flowers", FLOWERS).await).await;
+    let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
+    let job = acme.member.post("/v1/jobs", draft).await.expect(202).text("/id").to_owned();
+    hand.run(job.parse().unwrap()).await;
+    let person = json!({ "email": "leaver@acme.example", "name": "Lea", "role": "member" });
+    let user = acme.owner.post("/v1/users", person).await.expect(201).text("/id").to_owned();
+    let spare = acme.member.post("/v1/keys", json!({ "name": "spare" })).await.expect(201);
+    Objects { user, key: spare.text("/id").to_owned(), job }
+}
+
+async fn ask(client: &Client, row: &Row) -> u16 {
+    let method = row.route.split(' ').next().expect("a method").parse().expect("a method");
+    let request = TestRequest::default().method(method).uri(&row.path);
+    let request = match &row.body {
+        Nothing => request,
+        Json(body) => request.set_json(body),
+        Csv(text) => request.insert_header(("content-type", "text/csv")).set_payload(*text),
+    };
+    client.open(request).await.status().as_u16()
+}
+
+#[actix_web::test]
+async fn every_route_answers_everybody_as_it_should() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let (operator, nobody) = (app.operator().await, app.nobody());
+    let objects = furnish(&app, &acme).await;
+    let mut wrong = Vec::new();
+    for row in rows(&objects) {
+        // those who may do least come first: what has an effect has it once, at the end
+        for (who, client, expected) in [
+            ("another tenant's owner", &globex.owner, row.other_owner),
+            ("another tenant's member", &globex.member, row.other_member),
+            ("nobody", &nobody, row.nobody),
+            ("the operator", &operator, row.operator),
+            ("a member", &acme.member, row.member),
+            ("the owner", &acme.owner, row.owner),
+        ] {
+            let status = ask(client, &row).await;
+            if status != expected {
+                wrong.push(format!("{} as {who}: {status}, expected {expected}", row.route));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_documented_route_has_a_row() {
+    let nothing = Objects { user: String::new(), key: String::new(), job: String::new() };
+    let tried: BTreeSet<_> = rows(&nothing).into_iter().map(|row| row.route.to_owned()).collect();
+    let document = serde_json::to_value(gateway::openapi()).unwrap();
+    let mut documented = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().keys();
+        documented.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    assert_eq!(tried, documented);
+}
+
+/// What is another's and what is not there cannot be told apart.
+#[actix_web::test]
+async fn another_tenants_object_looks_like_none() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let objects = furnish(&app, &acme).await;
+    let none = domain::JobId::generate().to_string();
+    let theirs = globex.member.get(&format!("/v1/jobs/{}", objects.job)).await.expect(404);
+    let nothing = globex.member.get(&format!("/v1/jobs/{none}")).await.expect(404);
+    let body = |reply: &Reply| String::from_utf8_lossy(&reply.bytes).into_owned();
+    assert_eq!(body(&theirs).replace(&objects.job, "X"), body(&nothing).replace(&none, "X"));
+    let theirs = globex.member.get("/v1/models/acme/flowers").await.expect(404);
+    let nothing = globex.member.get("/v1/models/acme/flowerz").await.expect(404);
+    assert_eq!(body(&theirs), body(&nothing).replace("flowerz", "flowers"));
+}

@@ -1,0 +1,165 @@
+//! A worker by hand: places a job, runs it with the real engine and reports, all when a test says so.
+//! It uses the store's own statements, so that the states it makes are the ones that workers make.
+
+use std::time::Duration;
+
+use actix_web::web;
+use domain::{
+    Digest, JobId, WorkerId,
+    child::{DATA_FILE, Event},
+    dataset::ReadLimits,
+    hint::Hint,
+    job::{Attempt, Cause, JobKind, Report},
+    spec::Resources,
+    world::{Command, Plan, WaitReason},
+};
+use engine::{Run, StopFlag};
+use gateway::App;
+use store::{
+    SystemTx,
+    attempts::{self, Assignment},
+    datasets,
+    leader::{self, LeaderLease},
+    models, schedule, workers,
+};
+use uuid::Uuid;
+
+use crate::support::{Client, TestApp};
+
+const LEASE: Duration = Duration::from_secs(3_600);
+const CAPACITY: Resources = Resources { cpu_milli: 64_000, memory_bytes: 1 << 40 };
+
+/// A target of two classes that two of the columns decide.
+pub fn flowers(rows: u32) -> String {
+    let mut csv = "length,width,colour,kind\n".to_owned();
+    for i in 0..rows {
+        let kind = if i % 2 == 0 { "iris" } else { "rose" };
+        let colour = ["red", "blue", "white"][i as usize % 3];
+        csv += &format!("{},{},{colour},{kind}\n", 1 + i % 2 * 4, f64::from(i % 7) / 2.0);
+    }
+    csv
+}
+
+/// Pushes `file` and answers with the profile job's id.
+pub async fn push(client: &Client, name: &str, file: impl Into<web::Bytes>) -> JobId {
+    let path = format!("/v1/datasets/{name}/versions");
+    let made = client.upload(actix_web::http::Method::POST, &path, "text/csv", file).await;
+    made.expect(201).text("/profile_job").parse().unwrap()
+}
+
+pub struct Hand {
+    state: web::Data<App>,
+    worker: WorkerId,
+    lead: LeaderLease,
+}
+
+impl Hand {
+    pub async fn hire(app: &TestApp) -> Self {
+        let state = app.state.clone();
+        let mut tx = state.store.begin().await.unwrap();
+        let worker = WorkerId::generate();
+        workers::register(&mut tx, worker, "hand", CAPACITY).await.unwrap();
+        let lead = leader::acquire(&mut tx, "scheduler", Uuid::now_v7(), LEASE).await.unwrap();
+        tx.commit().await.unwrap();
+        Self { state, worker, lead: lead.expect("nobody else leads here") }
+    }
+
+    pub const fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    pub async fn explain(&self, job: JobId, reason: WaitReason) {
+        self.apply(Plan { waiting: [(job, reason)].into(), ..Plan::default() }).await;
+    }
+
+    /// Places a waiting job here and starts its first attempt.
+    pub async fn start(&self, job: JobId) -> Assignment {
+        let attempt = Attempt { job, number: std::num::NonZeroU32::MIN };
+        let start = Command::Start { attempt, worker: self.worker };
+        self.apply(Plan { commands: vec![start], ..Plan::default() }).await;
+        let mut tx = self.state.store.begin().await.unwrap();
+        let given = attempts::assigned_to(&mut tx, self.worker).await.unwrap();
+        let retry = &self.state.config.retry;
+        attempts::started(&mut tx, attempt, None, retry).await.unwrap();
+        self.commit(tx, job).await;
+        given.into_iter().find(|given| given.attempt == attempt).expect("it was placed here")
+    }
+
+    async fn apply(&self, plan: Plan) {
+        let mut tx = self.state.store.begin().await.unwrap();
+        let retry = &self.state.config.retry;
+        let applied = schedule::apply(&mut tx, &self.lead, &plan, retry, LEASE).await.unwrap();
+        assert_eq!(applied.expect("the lead is held").skipped, 0);
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn say(&self, attempt: Attempt, said: &[Event]) {
+        let mut tx = self.state.store.begin().await.unwrap();
+        attempts::record(&mut tx, attempt, said, 0).await.unwrap();
+        self.commit(tx, attempt.job).await;
+    }
+
+    pub async fn fail(&self, attempt: Attempt, cause: Cause) {
+        let mut tx = self.state.store.begin().await.unwrap();
+        self.report(&mut tx, attempt, Report::Failed(cause)).await;
+        self.commit(tx, attempt.job).await;
+    }
+
+    pub async fn succeed(&self, attempt: Attempt) {
+        let mut tx = self.state.store.begin().await.unwrap();
+        self.report(&mut tx, attempt, Report::Succeeded).await;
+        self.commit(tx, attempt.job).await;
+    }
+
+    async fn report(&self, tx: &mut SystemTx<'_>, attempt: Attempt, report: Report) {
+        let retry = &self.state.config.retry;
+        attempts::report(tx, attempt, report, retry).await.unwrap().expect("it is the live one");
+    }
+
+    /// Commits and hints, as whoever changes a job does.
+    async fn commit(&self, tx: SystemTx<'_>, job: JobId) {
+        tx.commit().await.unwrap();
+        self.state.bus.publish(Hint::Job(job)).await;
+    }
+
+    /// From the queue to its end, by the real engine.
+    pub async fn run(&self, job: JobId) {
+        let given = self.start(job).await;
+        let scratch = testkit::reachable_dir().unwrap();
+        let file = scratch.path().join(DATA_FILE);
+        self.state.blobs.fetch_content(given.tenant, given.data.sha256, &file).await.unwrap();
+        let limits = ReadLimits::default();
+        match given.kind {
+            JobKind::Profile => match engine::profile(&file, &given.data, &limits) {
+                Err(error) => self.fail(given.attempt, error.cause()).await,
+                Ok(profile) => {
+                    let mut tx = self.state.store.begin().await.unwrap();
+                    datasets::set_profile(&mut tx, job, &profile).await.unwrap();
+                    self.report(&mut tx, given.attempt, Report::Succeeded).await;
+                    self.commit(tx, job).await;
+                }
+            },
+            JobKind::Train => {
+                let spec = given.spec.as_ref().expect("a training has one");
+                let run = Run { spec, data: &given.data, limits: &limits, scratch: scratch.path() };
+                let mut said = Vec::new();
+                engine::train(run, &StopFlag::default(), &mut |event| said.push(event)).unwrap();
+                self.say(given.attempt, &said).await;
+                self.publish(&given, scratch.path()).await;
+            }
+        }
+    }
+
+    async fn publish(&self, given: &Assignment, scratch: &std::path::Path) {
+        let made = registry::upload_model(&self.state.blobs, given.tenant, scratch).await.unwrap();
+        let mut tx = self.state.store.begin().await.unwrap();
+        models::publish(&mut tx, given.attempt, &made).await.unwrap();
+        self.report(&mut tx, given.attempt, Report::Succeeded).await;
+        self.commit(tx, given.attempt.job).await;
+    }
+}
+
+/// So that a test can say what it downloaded.
+pub fn digest(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string()
+}

@@ -1,0 +1,17 @@
+//! The API's contract, tried in process against a real Postgres. One file per resource, each a module
+//! of this binary; `use crate::support::…` gives it an application of its own.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod auth;
+mod authority;
+mod datasets;
+mod document;
+mod events;
+mod framework;
+mod hand;
+mod jobs;
+mod models;
+mod people;
+mod support;
+mod tenants;
