@@ -11,7 +11,6 @@ use boot::{lifeline, shutdown};
 use clap::Args;
 use domain::Clock;
 use gateway::Signer;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use serving::Predictor;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -21,8 +20,6 @@ use crate::config::{Backends, Capacity, Patience, Shared};
 
 /// Loaded models are kept up to this much memory.
 const MODEL_CACHE_BYTES: usize = 1 << 30;
-const LATENCY_BUCKETS_SECS: [f64; 10] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0];
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]

@@ -99,6 +99,13 @@ pub async fn list(tx: &mut TenantTx<'_>) -> Result<Vec<Member>, StoreError> {
 /// Takes a person out of the tenant and revokes their keys in it. `false` if there is no such member.
 pub async fn remove_member(tx: &mut TenantTx<'_>, user: UserId) -> Result<bool, StoreError> {
     let tenant = tx.tenant().uuid();
+    // one removal at a time: two owners removing each other must not both find the other still there
+    sqlx::query!(
+        "select user_id from membership where tenant_id = $1 order by user_id for update",
+        tenant
+    )
+    .fetch_all(tx.conn())
+    .await?;
     sqlx::query!(
         "update api_key set revoked_at = now()
          where tenant_id = $1 and user_id = $2 and revoked_at is null",

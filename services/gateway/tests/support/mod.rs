@@ -9,6 +9,8 @@
 
 mod client;
 
+use std::path::Path;
+
 use actix_web::{dev::Service, test, test::TestRequest, web};
 use boot::bus::Bus;
 use domain::{ApiKeyId, UserId};
@@ -55,22 +57,10 @@ impl TestApp {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::create().await;
         let folder = testkit::reachable_dir().expect("a temporary folder can be made");
-        let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
-        let blobs = Blobs::folder(folder.path()).expect("the folder can be used");
         let mut config = Config::default();
         change(&mut config);
         let end = CancellationToken::new();
-        let state = web::Data::new(App {
-            bus: Bus::open(&store, None, end.clone()).expect("Postgres' bus needs no address"),
-            predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
-            signer: Signer::load(&store, &config.public_url).await.expect("a key can be made"),
-            clock: testkit::manual_clock(),
-            // one recorder per process, and nextest gives every test a process
-            metrics: gateway::install_metrics().ok(),
-            store,
-            blobs,
-            config,
-        });
+        let state = web::Data::new(assemble(&db, folder.path(), config, end.clone()).await);
         let service = test::init_service(gateway::application(state.clone())).await;
         let nobody = Client::new(move |request: TestRequest| {
             let answer = service.call(request.to_request());
@@ -137,5 +127,22 @@ impl TestApp {
             member: self.with_credential(added.text("/api_key/secret")),
             member_id: added.text("/id").parse().expect("an id"),
         }
+    }
+}
+
+/// The application's state, over this database and this folder for bytes.
+pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
+    let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
+    let blobs = Blobs::folder(folder).expect("the folder can be used");
+    App {
+        bus: Bus::open(&store, None, end).expect("Postgres' bus needs no address"),
+        predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
+        signer: Signer::load(&store, &config.public_url).await.expect("a key can be made"),
+        clock: testkit::manual_clock(),
+        // one recorder per process, and nextest gives every test a process
+        metrics: gateway::install_metrics().ok(),
+        store,
+        blobs,
+        config,
     }
 }
