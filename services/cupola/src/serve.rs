@@ -97,8 +97,7 @@ pub async fn serve_gateway(
     let Backends { store, blobs, bus } = backends;
     let public_url = public_url(listen, &listener)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let metrics =
-        PrometheusBuilder::new().install_recorder().context("metrics were set up twice")?;
+    let metrics = gateway::install_metrics().context("metrics were set up twice")?;
     let Some(signer) = load_signer(&store, &public_url, &end).await else { return Ok(()) };
     info!(url = public_url, "gateway listening");
     let app = gateway::App {
