@@ -2,7 +2,7 @@
 
 CACHE           ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cupola
 # outside the clone, so that a fresh clone starts warm
-export CARGO_TARGET_DIR ?= $(CACHE)/target
+export CARGO_TARGET_DIR ?= $(CACHE)/build
 TOOLS           := $(CACHE)/tools
 SQLX_VERSION    := 0.9.0
 NEXTEST_VERSION := 0.9.143
