@@ -1,0 +1,51 @@
+//! Several schedulers, one leader: who does not lead does nothing, and the lead can be taken over.
+
+use std::time::Duration;
+
+use scheduler::{Config, tick};
+use store::{Store, leader};
+use testkit::TestDb;
+use uuid::Uuid;
+
+#[tokio::test]
+async fn one_leads_and_the_next_takes_over_when_it_steps_down() {
+    let db = TestDb::create().await;
+    let store = Store::connect(&db.url(), 4).unwrap();
+    let config = Config::default();
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+
+    let (lease, _) = tick(&store, first, &config).await.unwrap().expect("nobody else leads");
+    assert!(tick(&store, second, &config).await.unwrap().is_none(), "somebody leads already");
+    let (again, _) = tick(&store, first, &config).await.unwrap().expect("it leads still");
+    assert_eq!(again, lease, "renewing keeps the term");
+
+    let mut tx = store.begin().await.unwrap();
+    leader::release(&mut tx, &lease).await.unwrap();
+    tx.commit().await.unwrap();
+    let (taken, _) = tick(&store, second, &config).await.unwrap().expect("the lead is free");
+    assert_ne!(taken, lease, "a new leader has a new term");
+    assert!(tick(&store, first, &config).await.unwrap().is_none());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_slept_past_its_lease_finds_its_term_over() {
+    let db = TestDb::create().await;
+    let store = Store::connect(&db.url(), 4).unwrap();
+    let (sleeper, next) = (Uuid::now_v7(), Uuid::now_v7());
+    // a lease of no length is over at once: as if it had slept
+    let config = Config { leader_lease: Duration::ZERO, ..Config::default() };
+    let mut tx = store.begin().await.unwrap();
+    let old =
+        leader::acquire(&mut tx, "scheduler", sleeper, Duration::ZERO).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    tick(&store, next, &config).await.unwrap().expect("the lease is over");
+
+    let mut tx = store.begin().await.unwrap();
+    assert!(!leader::still_held(&mut tx, &old).await.unwrap());
+    let plan = domain::world::Plan::default();
+    let applied =
+        store::schedule::apply(&mut tx, &old, &plan, &config.retry, config.attempt_lease).await;
+    assert_eq!(applied.unwrap(), None, "nothing is applied in a term that is over");
+    store.close().await;
+}
