@@ -37,11 +37,13 @@ impl StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => true,
-            // connection trouble, too many connections, shutting down or starting, deadlock
+            // connection trouble, too many connections, shutting down or starting, deadlock, or a
+            // transaction in which we were silent for too long
             sqlx::Error::Database(e) => e.code().is_some_and(|code| {
                 code.starts_with("08")
                     || code.starts_with("53")
                     || code.starts_with("57P")
+                    || code == "25P03"
                     || code == "40P01"
                     || code == "40001"
             }),

@@ -23,7 +23,7 @@ pub mod tenants;
 mod tx;
 pub mod workers;
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
@@ -41,6 +41,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 const ACQUIRE_TIMEOUT_SECS: u64 = 5;
 const MAX_LIFETIME_SECS: u64 = 1_800;
+/// A process that hangs in the middle of a transaction loses it, and its locks, after this long: it
+/// must not hold up the scheduler.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5s";
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -51,12 +54,14 @@ impl Store {
     /// A pool of at most `max_connections`; connects when first used, so that a service can start
     /// before its database.
     pub fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("cupola")
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_SECS))
             .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
-            .connect_lazy_with(options.application_name("cupola"));
+            .connect_lazy_with(options);
         Ok(Self { pool })
     }
 

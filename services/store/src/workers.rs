@@ -56,6 +56,33 @@ pub async fn leave(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<(), StoreError
     Ok(())
 }
 
+/// How the platform sees a process that thinks it is a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Registered,
+    /// It was silent for too long and has been given up.
+    GivenUp,
+    /// A newer process speaks under its name.
+    Replaced,
+}
+
+pub async fn standing(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<Standing, StoreError> {
+    let row = sqlx::query!(
+        r#"select w.state = 'gone' as "gone!",
+                  exists (select from worker n
+                          where n.name = w.name and n.id <> w.id and n.state <> 'gone') as "replaced!"
+           from worker w where w.id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(match row {
+        Some(row) if !row.gone => Standing::Registered,
+        Some(row) if row.replaced => Standing::Replaced,
+        _ => Standing::GivenUp,
+    })
+}
+
 /// Those that have not answered for `silence` are gone.
 pub async fn bury_silent(tx: &mut SystemTx<'_>, silence: Duration) -> Result<u64, StoreError> {
     let buried = sqlx::query!(

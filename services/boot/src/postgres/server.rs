@@ -82,7 +82,8 @@ impl Server {
             format!("max_connections={connections}"),
             format!("fsync={on_off}"),
             format!("full_page_writes={on_off}"),
-            format!("synchronous_commit={on_off}"),
+            // what was acknowledged survives a killed server, durable or not
+            "synchronous_commit=on".to_owned(),
             "logging_collector=off".to_owned(),
             "log_destination=stderr".to_owned(),
         ];

@@ -183,3 +183,19 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     assert_eq!((work[0].attempt, work[0].tenant), (second, world.acme.id));
     assert_eq!(work[0].checkpoint, Some(checkpoint("b", 20)));
 }
+
+#[tokio::test]
+async fn a_worker_that_hangs_in_the_middle_of_a_write_holds_nobody_up() {
+    let world = World::create().await;
+    let stale = world.running(&world.acme).await;
+    let mut hanging = world.begin().await;
+    let line = [Said::Log { line: "half said".to_owned() }];
+    attempts::record(&mut hanging, stale, &line, 0).await.unwrap();
+    // the transaction stays open and holds the job's row; nobody waits for it for ever
+    let current = world.superseded(stale).await;
+    let error = hanging.commit().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error:?}");
+    world.report(current, Report::Succeeded).await.unwrap();
+    let mut tx = world.begin_for(&world.acme).await;
+    assert!(store::events::logs(&mut tx, stale.job, 10).await.unwrap().is_empty());
+}

@@ -1,0 +1,278 @@
+//! One attempt, from its assignment to its report.
+
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task},
+    hint::Hint,
+    job::{Cause, JobKind},
+};
+use registry::BlobError;
+use store::{
+    StoreError,
+    attempts::{self, Assignment, Recorded},
+};
+use tokio::{
+    fs,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    Context, SharedContext,
+    checkpoints::Uploader,
+    decide::{Ending, Exit, Order, blob_cause, ending, io_cause},
+    events::Recorder,
+    finish::finish,
+    patience::{Orders, SOME, until_answered, with_tries},
+    process::{Process, Said},
+};
+
+/// Seconds of CPU for a profile; the scheduler's deadline comes long before.
+const PROFILE_MAX_RUNTIME: u64 = 3_600;
+/// A child that has said its last word and does not leave.
+const GOODBYE: Duration = Duration::from_secs(10);
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How Rust's allocator says that there is no more.
+const ALLOCATION_FAILED: &str = "memory allocation of ";
+
+/// The step that a child has reached, for the heartbeat.
+#[derive(Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(crate) fn step(&self) -> Option<u64> {
+        // 0 is no step yet
+        Some(self.0.load(Ordering::Relaxed)).filter(|&step| step > 0)
+    }
+
+    fn set(&self, step: u64) {
+        self.0.store(step, Ordering::Relaxed);
+    }
+}
+
+pub(crate) async fn perform(
+    context: SharedContext,
+    assignment: Assignment,
+    mut orders: Orders,
+    progress: Progress,
+) {
+    let attempt = assignment.attempt;
+    let folder = context.config.scratch.join(format!("{}-{}", attempt.job, attempt.number));
+    let ending = run(&context, &assignment, &folder, &mut orders, progress).await;
+    finish(&context, &assignment, &folder, ending, &mut orders).await;
+    if let Err(error) = fs::remove_dir_all(&folder).await {
+        warn!(folder = %folder.display(), %error, "a scratch folder was not removed");
+    }
+}
+
+async fn run(
+    context: &SharedContext,
+    assignment: &Assignment,
+    folder: &Path,
+    orders: &mut Orders,
+    progress: Progress,
+) -> Ending {
+    let prepared = tokio::select! {
+        prepared = prepare(context, assignment, folder) => prepared,
+        order = next_order(orders, Order::Run) => return match order {
+            Order::Kill => Ending::Superseded,
+            Order::Run | Order::Stop(_) => Ending::Stopped,
+        },
+    };
+    let resumed_from = match prepared {
+        Ok(resumed_from) => resumed_from,
+        Err(cause) => return Ending::Failed(cause),
+    };
+    let program = &context.config.child_program;
+    let max_runtime = assignment.spec.as_ref().map_or(PROFILE_MAX_RUNTIME, |s| s.max_runtime);
+    let mut process = match Process::start(program, folder, assignment.resources, max_runtime) {
+        Ok(process) => process,
+        Err(error) => {
+            return Ending::Failed(io_cause(&format!("start {}", program.display()), &error));
+        }
+    };
+    let attempt = assignment.attempt;
+    let write = || started(context, assignment, resumed_from);
+    match until_answered(orders, write).await {
+        Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)).await,
+        refused => {
+            if let Some(Err(error)) = refused {
+                error!(job.id = %attempt.job, attempt = attempt.number, %error, "not started");
+            }
+            process.kill();
+            let _ = process.wait().await;
+            return Ending::Superseded;
+        }
+    }
+    info!(job.id = %attempt.job, attempt = attempt.number, resumed_from, "attempt started");
+    let memory_bytes = assignment.resources.memory_bytes;
+    let watch = Watch {
+        process,
+        recorder: Recorder::start(context.clone(), attempt, orders.clone()),
+        uploader: Uploader::start(context.clone(), assignment, folder, orders.clone()),
+        orders,
+        progress,
+        order: Order::Run,
+        kill_at: None,
+        last: None,
+        exit: Exit { memory_bytes, ..Exit::default() },
+    };
+    watch.run().await
+}
+
+/// Fills the scratch folder; answers with the step that the checkpoint in it continues from.
+async fn prepare(
+    context: &Context,
+    assignment: &Assignment,
+    folder: &Path,
+) -> Result<Option<u64>, Cause> {
+    let Assignment { attempt, tenant, kind, spec, data, checkpoint, .. } = assignment;
+    let unusable = |error: io::Error| io_cause(&format!("use {}", folder.display()), &error);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(unusable)?;
+    let to = folder.join(DATA_FILE);
+    let fetch = || context.blobs.fetch_content(*tenant, data.sha256, &to);
+    with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
+    let mut resumed_from = None;
+    if let Some(checkpoint) = checkpoint {
+        let to = folder.join(CHECKPOINT_FILE);
+        let fetch = || context.blobs.fetch_checkpoint(&checkpoint.path, &to);
+        match with_tries(SOME, fetch).await {
+            Ok(()) => resumed_from = Some(checkpoint.step),
+            Err(error @ BlobError::Missing(_)) => {
+                warn!(job.id = %attempt.job, %error, "starting from the beginning");
+            }
+            Err(error) => return Err(blob_cause(&error)),
+        }
+    }
+    let (data, limits) = (data.clone(), context.config.read_limits);
+    let task = match (kind, spec) {
+        (JobKind::Profile, _) => Task::Profile { data, limits },
+        (JobKind::Train, Some(spec)) => Task::Train { data, limits, spec: Box::new(spec.clone()) },
+        (JobKind::Train, None) => {
+            return Err(Cause::fatal("internal_error", "the job has no specification"));
+        }
+    };
+    let task = serde_json::to_vec(&task).expect("a task is plain JSON");
+    fs::write(folder.join(TASK_FILE), task).await.map_err(unusable)?;
+    Ok(resumed_from)
+}
+
+async fn started(
+    context: &Context,
+    assignment: &Assignment,
+    resumed_from: Option<u64>,
+) -> Result<Recorded, StoreError> {
+    let mut tx = context.store.begin().await?;
+    let retry = &context.config.retry;
+    let recorded = attempts::started(&mut tx, assignment.attempt, resumed_from, retry).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// A child that runs, and what is done about what it says and about what is asked of it.
+struct Watch<'a> {
+    process: Process,
+    recorder: Recorder,
+    uploader: Uploader,
+    orders: &'a mut Orders,
+    progress: Progress,
+    /// The order that is being followed.
+    order: Order,
+    kill_at: Option<Instant>,
+    /// The final event.
+    last: Option<Event>,
+    exit: Exit,
+}
+
+impl Watch<'_> {
+    async fn run(mut self) -> Ending {
+        let mut look = interval(WATCH_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let kill_at = self.kill_at;
+            tokio::select! {
+                said = self.process.said.recv(), if self.recorder.has_room() => match said {
+                    Some(said) => self.hear(said),
+                    None => break,
+                },
+                order = next_order(self.orders, self.order), if self.order != Order::Kill => {
+                    self.follow(order);
+                }
+                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
+                    self.process.kill();
+                    self.kill_at = None;
+                }
+                _ = look.tick() => {
+                    self.exit.peak_bytes = self.exit.peak_bytes.max(self.process.peak_bytes());
+                }
+            }
+        }
+        if let Ok(status) = self.process.wait().await {
+            self.exit = Exit { code: status.code(), signal: status.signal(), ..self.exit };
+        }
+        self.recorder.finish().await;
+        self.uploader.finish(self.orders).await;
+        let order = *self.orders.borrow();
+        ending(self.last, &self.exit, order)
+    }
+
+    fn hear(&mut self, said: Said) {
+        match said {
+            Said::Line(line) => {
+                self.exit.allocation_failed |= line.starts_with(ALLOCATION_FAILED);
+                self.recorder.take(Event::Log { line });
+            }
+            Said::Event(Event::Step { step, .. }) => self.progress.set(step),
+            Said::Event(Event::Checkpoint { step, .. }) => {
+                self.progress.set(step);
+                self.uploader.take(step);
+            }
+            Said::Event(
+                event @ (Event::Started { .. } | Event::Epoch { .. } | Event::Log { .. }),
+            ) => {
+                if let Event::Epoch { step, .. } = event {
+                    self.progress.set(step);
+                }
+                self.recorder.take(event);
+            }
+            Said::Event(
+                event @ (Event::Profiled { .. }
+                | Event::Trained { .. }
+                | Event::Stopped { .. }
+                | Event::Failed { .. }),
+            ) => {
+                self.last.get_or_insert(event);
+                self.end_within(GOODBYE);
+            }
+        }
+    }
+
+    fn follow(&mut self, order: Order) {
+        self.order = order;
+        if let Some(grace) = order.grace() {
+            self.process.ask_to_stop();
+            self.end_within(grace);
+        }
+    }
+
+    fn end_within(&mut self, grace: Duration) {
+        let at = Instant::now() + grace;
+        self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
+/// The first order that is not `known`.
+async fn next_order(orders: &mut Orders, known: Order) -> Order {
+    // an agent that is gone cannot speak for the attempt any more
+    orders.wait_for(|order| *order != known).await.map_or(Order::Kill, |order| *order)
+}

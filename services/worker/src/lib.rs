@@ -1,0 +1,93 @@
+//! A worker: an agent that takes attempts from the scheduler, and the process that it starts for each.
+//!
+//! The agent ([`run`]) holds the connections and never reads a tenant's data; the child ([`child`])
+//! reads it, and holds nothing but one folder. Whatever happens to a child ends one attempt. What the
+//! agent writes carries the attempt's number, so that an agent that was cut off changes nothing once
+//! its attempt has been given to another.
+
+mod agent;
+mod attempt;
+mod checkpoints;
+pub mod child;
+mod decide;
+mod events;
+mod finish;
+mod patience;
+mod process;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use boot::bus::Bus;
+use domain::{dataset::ReadLimits, job::RetryPolicy, spec::Resources};
+use registry::Blobs;
+use store::Store;
+
+pub use agent::run;
+
+/// The longest line that an agent takes from a child: the profile of a very wide file.
+pub(crate) const MAX_EVENT_BYTES: usize = 32 << 20;
+/// Longer lines of a job's log are cut.
+pub(crate) const MAX_LINE_BYTES: usize = 4 << 10;
+
+const LEASE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// One process at a time speaks under a name.
+    pub name: String,
+    pub capacity: Resources,
+    /// A folder of its own: no other agent uses it at the same time.
+    pub scratch: PathBuf,
+    /// The program that is started with `train --scratch …`.
+    pub child_program: PathBuf,
+    /// How long an attempt stays this worker's without a heartbeat.
+    pub lease: Duration,
+    pub heartbeat: Duration,
+    pub retry: RetryPolicy,
+    pub read_limits: ReadLimits,
+}
+
+impl AgentConfig {
+    pub fn new(
+        name: impl Into<String>,
+        capacity: Resources,
+        scratch: impl Into<PathBuf>,
+        child_program: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            capacity,
+            scratch: scratch.into(),
+            child_program: child_program.into(),
+            lease: LEASE,
+            heartbeat: LEASE / 3,
+            retry: RetryPolicy::default(),
+            read_limits: ReadLimits::default(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("the scratch folder {path} cannot be used: {source}")]
+    Scratch { path: PathBuf, source: std::io::Error },
+    #[error("another process works under the name `{name}`; give each worker a name of its own")]
+    Replaced { name: String },
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+/// What every part of an agent works with.
+pub(crate) struct Context {
+    pub config: AgentConfig,
+    pub store: Store,
+    pub blobs: Blobs,
+    pub bus: Bus,
+}
+
+pub(crate) type SharedContext = Arc<Context>;
+
+/// The CPUs that an attempt may keep busy.
+pub(crate) fn threads(resources: Resources) -> u64 {
+    u64::from(resources.cpu_milli.div_ceil(1_000).max(1))
+}
