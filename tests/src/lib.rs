@@ -1,0 +1,22 @@
+//! The platform as its users have it: the real binary, as real processes, on a Postgres of its own.
+//! A story in `tests/` starts a [`Platform`], talks to it through a [`Client`] as any client would,
+//! and does to its processes what the world does: kills, pauses, restarts.
+//!
+//! Nothing here sleeps for a fixed time: [`wait_until`] looks again and again until something is so,
+//! and fails with its name when it does not become so.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
+
+mod client;
+mod data;
+mod platform;
+mod process;
+mod system;
+mod wait;
+
+pub use client::{Answer, Client, Event};
+pub use data::{breast_cancer, two_clouds};
+pub use platform::{Platform, Up};
+pub use process::Process;
+pub use system::{descendants, is_alive, kill};
+pub use wait::wait_until;

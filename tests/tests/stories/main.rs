@@ -1,0 +1,14 @@
+//! What users and operators live through, on the real binary. Each story has a platform of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod bad_uploads;
+mod cancel;
+mod drain;
+mod kills;
+mod main_job;
+mod outcome;
+mod pause;
+mod tenants;
+mod trouble;
+mod up;
