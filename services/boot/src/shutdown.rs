@@ -16,12 +16,13 @@ pub fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let asked = token.clone();
     tokio::spawn(async move {
-        loop {
+        // signals are counted apart from the token, which others may cancel too
+        for exits in [false, true] {
             tokio::select! {
                 _ = terminate.recv() => (),
                 _ = interrupt.recv() => (),
             }
-            if asked.is_cancelled() {
+            if exits {
                 std::process::exit(EXIT_INTERRUPTED);
             }
             asked.cancel();

@@ -147,7 +147,12 @@ pub fn scheduler_config(patience: Patience) -> scheduler::Config {
 }
 
 pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
-    let end = end_of(&arguments.shared);
+    let end = shutdown::on_signal();
+    if arguments.shared.lifeline {
+        // the parent was killed, and its Postgres goes with it: nobody is left to hand work back to,
+        // and the next one to start wants the scratch folder
+        lifeline::exit_with_parent();
+    }
     let Backends { store, blobs, bus } = arguments.shared.open(&end)?;
     let name = arguments.capacity.name.clone().unwrap_or_else(default_name);
     let scratch = arguments

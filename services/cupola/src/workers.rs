@@ -1,9 +1,11 @@
 //! Workers as child processes of `cupola up`: started, started again when they die, and ended with
-//! it. Their stdin is a pipe that closes when this process goes, however it goes.
+//! it. Their stdin is a pipe that closes when this process goes, however it goes: then they leave at
+//! once, since Postgres goes too.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -41,21 +43,18 @@ impl WorkerProcess {
         Self { name, arguments, environment }
     }
 
-    /// Until `end`; then its pipe closes, and there is patience while it hands its work back.
+    /// Until `end`; then SIGTERM, and patience while it hands its work back.
     pub async fn keep_running(self, end: CancellationToken) -> anyhow::Result<()> {
         while !end.is_cancelled() {
             let mut child = self.spawn()?;
             // held apart: waiting for a child closes the stdin that it still owns
-            let lifeline = child.stdin.take();
+            let _lifeline = child.stdin.take();
             tokio::select! {
                 status = child.wait() => {
                     warn!(worker.name = self.name, ?status, "a worker process ended; starting another");
                     end.run_until_cancelled(tokio::time::sleep(RESTART_AFTER)).await;
                 }
-                () = end.cancelled() => {
-                    drop(lifeline);
-                    return stop(child).await;
-                }
+                () = end.cancelled() => return stop(child).await,
             }
         }
         Ok(())
@@ -75,6 +74,11 @@ impl WorkerProcess {
 }
 
 async fn stop(mut child: Child) -> anyhow::Result<()> {
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(pid) = pid {
+        // one that has just ended needs no telling
+        let _ = kill_process(pid, Signal::TERM);
+    }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         child.kill().await.context("a worker process could not be ended")?;
     }

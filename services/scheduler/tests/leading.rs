@@ -47,5 +47,6 @@ async fn a_leader_that_slept_past_its_lease_finds_its_term_over() {
     let applied =
         store::schedule::apply(&mut tx, &old, &plan, &config.retry, config.attempt_lease).await;
     assert_eq!(applied.unwrap(), None, "nothing is applied in a term that is over");
+    drop(tx);
     store.close().await;
 }
