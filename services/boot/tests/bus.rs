@@ -1,6 +1,8 @@
 //! Hints reach other processes' readers through Postgres and through Redis, and this process's own
 //! readers even while the line is away.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{env, time::Duration};
 
 use boot::bus::Bus;

@@ -1,5 +1,7 @@
 //! Bytes in and out of a folder: streamed, counted, named by what they are, and never half there.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{convert::Infallible, num::NonZeroU32};
 
 use bytes::Bytes;
