@@ -12,7 +12,7 @@ BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test lint prepare check-prepared openapi setup setup-test setup-sqlx
+.PHONY: help demo up build test lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -23,14 +23,14 @@ demo: setup build ## set up, build, and make the first journey: push, train, pub
 up: setup build ## run the platform on this machine until Ctrl-C
 	$(RELEASE) up
 
-build: ## the binary, in release
+build: claim ## the binary, in release
 	cargo build --release --locked --package cupola
 
 test: setup setup-test ## every test, with Postgres and Redis of their own
 	$(BUILD_TESTS)
 	$(WITH_SERVICES) cargo nextest run --locked --workspace
 
-lint: ## formatting and clippy, warnings denied
+lint: claim ## formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
@@ -48,10 +48,17 @@ SQLX_SETUP = export DATABASE_URL=$$(echo $$CUPOLA_TEST_PG | sed "s|/cupola?|/pre
 $(WITH_SERVICES): | setup-test
 	test -x $@ || $(BUILD_TESTS)
 
-openapi: ## write the OpenAPI document of the code to docs/openapi.json
+openapi: claim ## write the OpenAPI document of the code to docs/openapi.json
 	cargo run --quiet --locked --package cupola -- openapi > docs/openapi.json
 
-setup: ## what the build and the demo need of the system
+# cargo tells a changed file by its time alone: what another clone has built here last must not pass
+# for the work of this one
+claim:
+	@mkdir -p $(CARGO_TARGET_DIR)
+	@test "$$(cat $(CARGO_TARGET_DIR)/.clone 2>/dev/null)" = "$(CURDIR)" \
+	  || { find services tests migrations -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/.clone; }
+
+setup: claim ## what the build and the demo need of the system
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup (rust 1.95 or newer)"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install -y gcc"; exit 1; }
 	@ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb 2>/dev/null | grep -q . \

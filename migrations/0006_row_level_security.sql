@@ -38,7 +38,8 @@ create policy publishers on tenant for select to cupola_tenant using (
     exists (select from model m where m.tenant_id = tenant.id and m.visibility = 'public'));
 
 grant select on tenant, app_user to cupola_tenant;
-grant select, insert, update, delete on membership, api_key to cupola_tenant;
+grant select, update, delete on membership to cupola_tenant;
+grant select, update on api_key to cupola_tenant;
 grant select, insert on idempotency_key, dataset, dataset_version, job_event to cupola_tenant;
 grant select, insert, update on job, model to cupola_tenant;
 grant select on attempt, job_metric, job_log, model_version to cupola_tenant;

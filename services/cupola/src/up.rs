@@ -29,6 +29,7 @@ use crate::{
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
 pub const URL_FILE: &str = "url";
 const APP_ROLE: &str = "cupola_app";
+const SCHEDULER_CONNECTIONS: u32 = 4;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -125,8 +126,11 @@ async fn serve_all(
     let operator_key = ensure_operator_key(&backends.store, data).await?;
     let url = serve::public_url(&arguments.listen, &listener)?;
     fs::write(data.join(URL_FILE), &url).context("the data folder cannot be written")?;
+    // a pool of its own: a connection lives on the runtime of the thread that opened it, and the
+    // gateway's threads end before the scheduler has said its last word
+    let store = Store::connect(&shared.database.database_url, SCHEDULER_CONNECTIONS)?;
     let scheduler = tokio::spawn(scheduler::run(
-        backends.store.clone(),
+        store,
         backends.bus.clone(),
         serve::scheduler_config(arguments.patience),
         last.clone(),
