@@ -35,10 +35,10 @@ lint: claim ## formatting and clippy, warnings denied
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 prepare: setup setup-sqlx $(WITH_SERVICES) ## after editing a query: check it against a database, keep its metadata
-	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && $(TOOLS)/bin/cargo-sqlx sqlx prepare'
+	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && PATH=$(TOOLS)/bin:$$PATH cargo sqlx prepare'
 
 check-prepared: setup setup-sqlx $(WITH_SERVICES) ## whether the queries' committed metadata is what the database says
-	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && $(TOOLS)/bin/cargo-sqlx sqlx prepare --check'
+	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && PATH=$(TOOLS)/bin:$$PATH cargo sqlx prepare --check'
 
 # a database of its own, by the migrations as they stand now
 SQLX_SETUP = export DATABASE_URL=$$(echo $$CUPOLA_TEST_PG | sed "s|/cupola?|/prepare?|") \
