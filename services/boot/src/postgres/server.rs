@@ -82,6 +82,8 @@ impl Server {
             format!("max_connections={connections}"),
             format!("fsync={on_off}"),
             format!("full_page_writes={on_off}"),
+            // a template that is being vacuumed cannot be cloned, and a throwaway needs no vacuum
+            format!("autovacuum={on_off}"),
             // what was acknowledged survives a killed server, durable or not
             "synchronous_commit=on".to_owned(),
             "logging_collector=off".to_owned(),
