@@ -1,6 +1,6 @@
 //! The platform's processes, apart ([`Platform`]) or as one ([`Up`]).
 
-use std::{env, fs, path::Path, thread};
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, thread};
 
 use boot::postgres::{DATABASE, Embedded, Options, SUPERUSER, find_binaries};
 use tempfile::TempDir;
@@ -140,6 +140,12 @@ impl Up {
         let url = self.process.field_of("gateway listening", "url").await;
         self.operator.address().set(url);
         self.ready().await;
+    }
+
+    /// Whether a folder of its data can be entered by its user alone.
+    pub fn is_private(&self, folder: &str) -> bool {
+        let path = self.dir.path().join("data").join(folder);
+        fs::metadata(path).unwrap().permissions().mode() & 0o077 == 0
     }
 
     /// A second one on the same folder.

@@ -2,9 +2,9 @@
 //! migrated; gateway and scheduler in this process; workers as children.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -108,6 +108,12 @@ fn start_postgres(arguments: &Arguments, data: &Path) -> anyhow::Result<Embedded
     Ok(Embedded::start(options)?)
 }
 
+/// What tenants store is for this user's eyes alone.
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("{} cannot be made", path.display()))
+}
+
 async fn serve_all(
     arguments: &Arguments,
     data: &Path,
@@ -118,6 +124,9 @@ async fn serve_all(
     if let Some(embedded) = embedded {
         let owner = embedded.url(postgres::SUPERUSER, postgres::DATABASE);
         admin::migrate(&Database { database_url: owner }).await?;
+    }
+    for folder in ["objects", "scratch"] {
+        private_folder(&data.join(folder))?;
     }
     let shared = shared(arguments, data, embedded)?;
     // workers give their attempts back first, then the rest ends

@@ -38,5 +38,8 @@ async fn one_folder_has_one_owner() {
     let said = second.logged();
     let owner = format!("already run by process {}", up.process.pid());
     assert!(said.contains(&owner), "{said}");
+    for folder in ["objects", "scratch"] {
+        assert!(up.is_private(folder), "{folder} holds what tenants store");
+    }
     up.operator.get("/readyz").await.ok();
 }
