@@ -91,8 +91,11 @@ fn a_request_to_leave_reaches_the_command_and_ends_the_servers() {
     let temp = testkit::reachable_dir().unwrap();
     let mut running = Running::start(&temp);
     running.assert_up();
+    // `wait` closes it, and the command would leave by itself before the request reaches it
+    let stdin = running.child.stdin.take();
     signal(&running.child, Signal::TERM);
     assert_eq!(running.child.wait().unwrap().code(), Some(EXIT_TERMINATED));
+    drop(stdin);
     assert!(running.is_gone());
     assert!(is_empty(&temp), "something was left behind");
 }
