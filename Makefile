@@ -9,10 +9,12 @@ NEXTEST_VERSION := 0.9.143
 RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
 # always the whole workspace: another selection would build the dependencies again, with other features
 BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
+FUZZ_TARGETS    := spec table tokenizer checkpoint
+FUZZ_SECONDS    ?= 60
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -29,6 +31,29 @@ build: claim ## the binary, in release
 test: setup setup-test ## every test, with Postgres and Redis of their own
 	$(BUILD_TESTS)
 	$(WITH_SERVICES) cargo nextest run --locked --workspace
+
+bench-quality: build ## train every kind of model on the real data in CUPOLA_DATA; ROWS=imdb for some
+	cargo test --quiet --locked --workspace --no-run
+	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/debug/bench-quality $(ROWS)
+
+# The release build's selection once more, for its dependencies; ours are built with coverage, beside
+# those without. What is found on the way is kept and tried first the next time.
+fuzz: claim ## a minute of any bytes for each reader of what others wrote
+	@command -v c++ >/dev/null || $(call install,g++,a C++ compiler)
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/services/engine/fuzz/rustc-with-coverage \
+	  cargo build --release --locked --package cupola --package engine --features engine/fuzzing \
+	  $(FUZZ_TARGETS:%=--bin fuzz-%)
+	@for target in $(FUZZ_TARGETS); do \
+	  folder=$(CACHE)/fuzz/$$target; seeds=services/engine/fuzz/corpus/$$target; \
+	  mkdir -p $$folder/inputs $$folder/scratch; if test -d $$seeds; then cp $$seeds/* $$folder/inputs; fi; \
+	  echo "$$target: $(FUZZ_SECONDS) seconds"; \
+	  TMPDIR=$$folder/scratch CUPOLA_FUZZ_SEEDS=$$folder/inputs \
+	    $(CARGO_TARGET_DIR)/release/fuzz-$$target $$folder/inputs \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -max_len=65536 \
+	    -print_final_stats=1 -artifact_prefix=$$folder/ > $$folder/log 2>&1 \
+	    || { tail -n 40 $$folder/log; echo "$$target: an input breaks it; see $$folder/log"; exit 1; }; \
+	  grep -E 'INITED|stat::number_of_executed_units|^Done' $$folder/log; rm -r $$folder/scratch; \
+	done
 
 lint: claim ## formatting and clippy, warnings denied
 	cargo fmt --all --check

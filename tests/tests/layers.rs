@@ -19,7 +19,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["boot", "domain", "engine", "registry", "store"]),
     (
         "cupola",
-        &["boot", "domain", "gateway", "registry", "scheduler", "serving", "store", "worker"],
+        &[
+            "boot",
+            "domain",
+            "engine",
+            "gateway",
+            "registry",
+            "scheduler",
+            "serving",
+            "store",
+            "worker",
+        ],
     ),
     ("testkit", &["boot", "domain", "store"]),
     ("e2e", &["boot", "domain", "testkit"]),

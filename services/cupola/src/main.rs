@@ -5,6 +5,7 @@ mod admin;
 mod config;
 mod demo;
 mod serve;
+mod train;
 mod up;
 mod workers;
 
@@ -43,19 +44,22 @@ enum Command {
     Openapi,
     /// The first journey, as a client would make it: push data, train, publish, predict.
     Demo(demo::Arguments),
+    /// Trains a model from a file, without a server.
+    Train(train::Arguments),
     /// One attempt, started by a worker: not for people.
     #[command(hide = true)]
-    Train(worker::child::ChildArgs),
+    Child(worker::child::ChildArgs),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // the child that reads tenants' data logs through its agent and runs no async code
-    let command = match arguments.command {
-        Command::Train(arguments) => return worker::child::main(&arguments),
-        command => command,
+    let ended = match arguments.command {
+        // the child that reads tenants' data logs through its agent and runs no async code
+        Command::Child(arguments) => return worker::child::main(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        command => telemetry::init(arguments.log_format).and_then(|()| run(command)),
     };
-    match telemetry::init(arguments.log_format).and_then(|()| run(command)) {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cupola: {error:#}");
@@ -79,7 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin(command) => runtime.block_on(admin::run(command)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Openapi => print_openapi(),
-        Command::Train(_) => unreachable!("handled before the runtime started"),
+        Command::Train(_) | Command::Child(_) => unreachable!("handled before the runtime started"),
     }
 }
 

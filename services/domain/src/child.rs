@@ -20,13 +20,15 @@ use crate::{
 pub const TASK_FILE: &str = "task.json";
 /// Name of the dataset's file in the scratch folder.
 pub const DATA_FILE: &str = "data";
+/// Name of the file of the dataset that the finished model is tested on, where there is one.
+pub const TEST_FILE: &str = "test";
 /// Name of a checkpoint to resume from, where there is one, and of those that the child writes.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// The two files of a published model.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CONFIG_FILE: &str = "config.json";
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DataFile {
     pub format: Format,
     pub compression: Compression,
@@ -50,11 +52,16 @@ pub enum Event {
         parameters: u64,
         resumed_from_step: Option<u64>,
     },
-    /// At most a few a second, however fast the steps are.
+    /// At most a few a second, however fast the steps are; and those that are `kept`, about a thousand
+    /// of a run, always the same ones.
     Step {
         step: u64,
         epoch: u32,
+        /// Of the batch.
         loss: f64,
+        /// A point of the run's history.
+        #[serde(default)]
+        kept: bool,
     },
     /// An epoch's metrics, `loss`, `val_loss`, `accuracy`, `val_accuracy`, … in Keras' names.
     Epoch {

@@ -10,6 +10,11 @@ pub enum Format {
     Csv,
     Tsv,
     Jsonl,
+    /// Plain text: one column `text`, a row a line.
+    Text,
+    /// A zip of images: either folders of PNG or JPEG files named by their class, or files in the idx
+    /// format of MNIST. Columns `image` and `label`.
+    Images,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -26,6 +31,8 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Jsonl => "jsonl",
+            Self::Text => "text",
+            Self::Images => "images",
         }
     }
 }
@@ -43,10 +50,12 @@ impl Compression {
 impl FromStr for Format {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Csv, Self::Tsv, Self::Jsonl]
+        [Self::Csv, Self::Tsv, Self::Jsonl, Self::Text, Self::Images]
             .into_iter()
             .find(|f| f.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a dataset format; use csv, tsv or jsonl"))
+            .ok_or_else(|| {
+                format!("`{text}` is not a dataset format; use csv, tsv, jsonl, text or images")
+            })
     }
 }
 
@@ -96,6 +105,9 @@ pub enum ColumnType {
     /// Text with few distinct values.
     Categorical,
     Text,
+    /// Dates or times in ISO 8601 (`2026-01-31`, `2026-01-31T08:00:00Z`), or months (`2026-01`).
+    Date,
+    Image,
     /// Every value is missing.
     Empty,
 }
@@ -132,6 +144,18 @@ pub struct ColumnProfile {
     /// The distribution of values, most frequent first, for columns with at most 1,000 distinct
     /// values: the label balance when the column is a target.
     pub values: Option<Vec<ValueCount>>,
+    /// Of text: how long a value is on average and at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chars: Option<Chars>,
+    /// Of images: height, width and channels of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[u32; 3]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Chars {
+    pub mean: f64,
+    pub max: u64,
 }
 
 /// Made once per dataset version by a worker, inside the sandbox.

@@ -6,6 +6,7 @@ pub mod access;
 pub mod child;
 pub mod dataset;
 pub mod digest;
+pub mod evaluation;
 pub mod field;
 pub mod hint;
 pub mod id;

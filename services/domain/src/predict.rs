@@ -19,4 +19,29 @@ pub enum Prediction {
     Value {
         value: f64,
     },
+    /// The next steps of a series.
+    Forecast {
+        /// Absent where the model knows one series.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        series: Option<String>,
+        /// As the training data writes them.
+        times: Vec<String>,
+        values: Vec<f64>,
+    },
+    /// The best items for a user, best first.
+    Items {
+        items: Vec<Scored>,
+    },
+    /// What a language model goes on with.
+    Text {
+        text: String,
+        tokens: u32,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Scored {
+    pub item: String,
+    /// The rating, or the probability of taking it.
+    pub score: f64,
 }

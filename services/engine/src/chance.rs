@@ -13,6 +13,9 @@ pub(crate) enum Purpose {
     Weights = 2,
     Order = 3,
     Dropout = 4,
+    Augmentation = 5,
+    Sampling = 6,
+    Generation = 7,
 }
 
 pub(crate) struct Chance(ChaCha8Rng);
@@ -32,8 +35,14 @@ impl Chance {
         (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// Normally distributed with mean 0 and deviation 1 (Box and Muller, 1958).
+    pub fn normal(&mut self) -> f32 {
+        let radius = (-2.0 * f64::from(1.0 - self.unit()).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * f64::from(self.unit())).cos()) as f32
     }
 
     /// The numbers below `n` in random order.

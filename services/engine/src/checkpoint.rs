@@ -1,13 +1,13 @@
 //! Everything a run needs to go on as if it had never stopped, in one file: weights, the optimizer's
-//! state, the predictions of the unfinished epoch and where in it the run stands.
+//! and the schedule's state, the best weights so far, the predictions of the unfinished epoch, and
+//! where the run stands.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use burn::{optim::ModuleOptimizer, tensor::Bytes};
 use domain::{
     Digest,
     child::{CHECKPOINT_FILE, DataFile},
-    spec::TrainingSpec,
+    spec::{Layer, Shape, TrainingSpec},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -15,30 +15,84 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::EngineError,
+    evaluation::Ledger,
     files::{self, f32_bytes},
-    network::{Array, Network, tensors},
-    tally::Tally,
+    network::{Array, Network},
+    optimize::{Accumulation, Held, Optimizer, Plateau, Stopping},
 };
 
-const FORMAT: u32 = 1;
-/// Key of the state among the file's metadata.
+const FORMAT: u32 = 2;
+/// Key of the sealed state among the file's metadata.
 const STATE: &str = "cupola.state";
-const OPTIMIZER: &str = "optimizer";
+/// Steps and rows that no run reaches, so that sums of them stay in range.
+const MAX_STEPS: u64 = 1 << 40;
 const OUTPUTS: &str = "epoch.outputs";
 const TARGETS: &str = "epoch.targets";
+/// What stands before the names of a network's arrays.
+const WEIGHTS: &str = "weights.";
+const BEST: &str = "best.";
+const OPTIMIZER: &str = "optimizer.";
+const ACCUMULATED: &str = "accumulated.";
 
-/// Where a run stands between two steps.
+/// A finished fit of a run with several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Fold {
+    pub metrics: BTreeMap<String, f64>,
+    /// Steps and epochs of the run up to its end.
+    pub step: u64,
+    pub epochs: u32,
+    /// Its epoch whose weights it gave.
+    pub best_epoch: u32,
+}
+
+/// The best epoch so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Best {
+    pub arrays: Vec<Array>,
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// Where a run stands between two batches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
+    pub folds: Vec<Fold>,
+    /// Steps of the run, one a batch.
     pub step: u64,
-    /// Epochs that are finished.
+    /// Those before the fit under way.
+    pub start_step: u64,
+    /// Epochs of the fit that are finished.
     pub epoch: u32,
     /// Batches of the current epoch that are done.
     pub batch: usize,
     /// Of the current epoch.
-    pub tally: Tally,
+    pub ledger: Ledger,
     /// Of the last finished epoch.
     pub metrics: BTreeMap<String, f64>,
+    pub plateau: Plateau,
+    pub stopping: Stopping,
+    /// Early stopping has ended the fit.
+    pub stopped: bool,
+    pub best: Option<Best>,
+}
+
+impl Progress {
+    /// At the start of the fit that follows `folds`.
+    pub fn after(folds: Vec<Fold>) -> Self {
+        let step = folds.last().map_or(0, |fold| fold.step);
+        Self { folds, step, start_step: step, ..Self::default() }
+    }
+
+    /// Of the whole run.
+    pub fn epochs_done(&self) -> u32 {
+        self.folds.last().map_or(0, |fold| fold.epochs) + self.epoch
+    }
+}
+
+/// The state as text, and the digest of it and of all tensors.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    content: Digest,
+    state: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,15 +100,40 @@ struct State {
     format: u32,
     /// Of the specification and the data: a checkpoint fits no other run.
     run: Digest,
-    /// Of all tensors.
-    content: Digest,
+    folds: Vec<Fold>,
     step: u64,
+    start_step: u64,
     epoch: u32,
     batch: usize,
     loss_sum: f64,
     correct: u64,
     rows: u64,
     metrics: BTreeMap<String, f64>,
+    plateau: Plateau,
+    stopping: Stopping,
+    stopped: bool,
+    best: Option<BTreeMap<String, f64>>,
+    optimizer_steps: u64,
+    held: Held,
+}
+
+impl State {
+    /// What sums and differences of its numbers rely on.
+    fn check(&self) -> Result<(), String> {
+        let start = self.folds.last().map_or(0, |fold| fold.step);
+        let of_fold = |fold: &Fold| u64::from(fold.epochs) + u64::from(fold.best_epoch);
+        let epochs = self.folds.iter().map(of_fold).chain([self.epoch.into()]);
+        let steps = [self.step, self.optimizer_steps, self.rows, self.held.rows];
+        let in_order = self.folds.iter().map(|fold| fold.step).chain([self.step]).is_sorted();
+        if start != self.start_step
+            || !in_order
+            || epochs.sum::<u64>() > u64::from(u32::MAX)
+            || steps.into_iter().any(|steps| steps > MAX_STEPS)
+        {
+            return Err("its numbers of steps and epochs do not fit together".into());
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn run_digest(spec: &TrainingSpec, data: &DataFile) -> Digest {
@@ -63,53 +142,78 @@ pub(crate) fn run_digest(spec: &TrainingSpec, data: &DataFile) -> Digest {
     Digest::of(&bytes)
 }
 
+type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn arrays(prefix: &'static str, arrays: &[Array]) -> impl Iterator<Item = Entry> {
+    arrays.iter().map(move |a| {
+        (format!("{prefix}{}", a.name), Dtype::F32, a.shape.clone(), f32_bytes(&a.values))
+    })
+}
+
+fn slots<'a>(
+    prefix: &'static str,
+    slots: impl Iterator<Item = (String, &'a [f32])>,
+) -> impl Iterator<Item = Entry> {
+    slots.map(move |(name, values)| {
+        (format!("{prefix}{name}"), Dtype::F32, vec![values.len()], f32_bytes(values))
+    })
+}
+
 pub(crate) fn save(
     scratch: &Path,
     run: Digest,
     progress: &Progress,
     network: &Network,
-    optimizer: &ModuleOptimizer,
+    optimizer: &Optimizer,
+    accumulation: &Accumulation,
 ) -> Result<(), EngineError> {
-    let path = scratch.join(CHECKPOINT_FILE);
-    let optimizer = optimizer.into_bytes().map_err(|e| {
-        EngineError::io(path.display())(std::io::Error::other(format!("optimizer state: {e}")))
-    })?;
-    let weights = network.to_arrays();
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
-        weights.into_iter().map(|a| (a.name, Dtype::F32, a.shape, f32_bytes(&a.values))).collect();
-    let Progress { step, epoch, batch, tally, metrics } = progress;
-    let targets = tally.targets.iter().flat_map(|t| t.to_le_bytes()).collect();
-    let outputs = f32_bytes(&tally.outputs);
-    tensors.push((OPTIMIZER.into(), Dtype::U8, vec![optimizer.len()], optimizer.to_vec()));
-    tensors.push((OUTPUTS.into(), Dtype::F32, vec![tally.outputs.len()], outputs));
-    tensors.push((TARGETS.into(), Dtype::F64, vec![tally.targets.len()], targets));
+    let Ledger { loss_sum, correct, rows, outputs, targets } = &progress.ledger;
+    let mut tensors: Vec<Entry> = arrays(WEIGHTS, &network.arrays)
+        .chain(progress.best.iter().flat_map(|best| arrays(BEST, &best.arrays)))
+        .chain(slots(OPTIMIZER, optimizer.slots()))
+        .chain(slots(ACCUMULATED, accumulation.slots()))
+        .collect();
+    let target_bytes = targets.iter().flat_map(|t| t.to_le_bytes()).collect();
+    tensors.push((OUTPUTS.into(), Dtype::F32, vec![outputs.len()], f32_bytes(outputs)));
+    tensors.push((TARGETS.into(), Dtype::F64, vec![targets.len()], target_bytes));
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let state = State {
         format: FORMAT,
         run,
-        content: content(tensors.iter().map(|(name, .., bytes)| (name.as_str(), &bytes[..]))),
-        step: *step,
-        epoch: *epoch,
-        batch: *batch,
-        loss_sum: tally.loss_sum,
-        correct: tally.correct,
-        rows: tally.rows,
-        metrics: metrics.clone(),
+        folds: progress.folds.clone(),
+        step: progress.step,
+        start_step: progress.start_step,
+        epoch: progress.epoch,
+        batch: progress.batch,
+        loss_sum: *loss_sum,
+        correct: *correct,
+        rows: *rows,
+        metrics: progress.metrics.clone(),
+        plateau: progress.plateau.clone(),
+        stopping: progress.stopping.clone(),
+        stopped: progress.stopped,
+        best: progress.best.as_ref().map(|best| best.metrics.clone()),
+        optimizer_steps: optimizer.steps(),
+        held: accumulation.held(),
     };
     let state = serde_json::to_string(&state).expect("the state is plain JSON");
-    let metadata = [(STATE.to_owned(), state)].into();
+    let all = tensors.iter().map(|(name, .., bytes)| (name.as_str(), &bytes[..]));
+    let sealed = Sealed { content: content(&state, all), state };
+    let sealed = serde_json::to_string(&sealed).expect("a sealed state is plain JSON");
+    let metadata = [(STATE.to_owned(), sealed)].into();
     let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
         let view = TensorView::new(*dtype, shape.clone(), bytes);
         (name.as_str(), view.expect("the bytes were made for this shape"))
     });
-    files::write_with(&path, |file| {
+    files::write_with(&scratch.join(CHECKPOINT_FILE), |file| {
         safetensors::serialize_to_file(views, Some(metadata), file).map_err(files::write_error)
     })
 }
 
-/// Names and bytes of the tensors by name.
-fn content<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Digest {
+/// The state, then names and bytes of the tensors by name.
+fn content<'a>(state: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Digest {
     let mut sha = Sha256::new();
+    sha.update(state);
     for (name, bytes) in tensors {
         sha.update(name);
         sha.update((bytes.len() as u64).to_le_bytes());
@@ -118,65 +222,107 @@ fn content<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Digest {
     Digest::from_bytes(sha.finalize().into())
 }
 
-/// What a checkpoint holds, as plain data.
+/// A checkpoint that belongs to the run and is whole.
 pub(crate) struct Saved {
-    pub progress: Progress,
-    pub weights: Vec<Array>,
-    pub optimizer: Bytes,
+    bytes: Vec<u8>,
+    state: State,
 }
 
 /// The checkpoint in the scratch folder, if there is one.
-pub(crate) fn load(
-    scratch: &Path,
-    run: Digest,
-    spec: &TrainingSpec,
-    inputs: usize,
-) -> Result<Option<Saved>, EngineError> {
+pub(crate) fn read(scratch: &Path, run: Digest) -> Result<Option<Saved>, EngineError> {
     let path = scratch.join(CHECKPOINT_FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(EngineError::io(path.display())(e)),
     };
-    parse(&bytes, run, spec, inputs).map(Some).map_err(EngineError::BadCheckpoint)
+    Saved::parse(bytes, run).map(Some).map_err(EngineError::BadCheckpoint)
 }
 
-fn parse(bytes: &[u8], run: Digest, spec: &TrainingSpec, inputs: usize) -> Result<Saved, String> {
-    let damaged = |e: &dyn std::fmt::Display| format!("the file is damaged ({e})");
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
-    let state = metadata.metadata().as_ref().and_then(|m| m.get(STATE));
-    let state = state.ok_or("the file holds no training state")?;
-    let state: State = serde_json::from_str(state).map_err(|e| damaged(&e))?;
-    if state.format != FORMAT {
-        return Err(format!("its format is {} and this engine reads {FORMAT}", state.format));
+impl Saved {
+    pub(crate) fn parse(bytes: Vec<u8>, run: Digest) -> Result<Self, String> {
+        let damaged = |e: &dyn std::fmt::Display| format!("the file is damaged ({e})");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
+        let sealed = metadata.metadata().as_ref().and_then(|m| m.get(STATE));
+        let sealed = sealed.ok_or("the file holds no training state")?;
+        let sealed: Sealed = serde_json::from_str(sealed).map_err(|e| damaged(&e))?;
+        let mut tensors: Vec<_> = file.iter().collect();
+        tensors.sort_by_key(|(name, _)| *name);
+        let all = tensors.iter().map(|(name, t)| (*name, t.data()));
+        if sealed.content != content(&sealed.state, all) {
+            return Err(damaged(&"its content does not match its digest"));
+        }
+        let state: State = serde_json::from_str(&sealed.state).map_err(|e| damaged(&e))?;
+        if state.format != FORMAT {
+            return Err(format!("its format is {} and this engine reads {FORMAT}", state.format));
+        }
+        if state.run != run {
+            return Err("it belongs to another specification or other data".into());
+        }
+        state.check()?;
+        Ok(Self { bytes, state })
     }
-    if state.run != run {
-        return Err("it belongs to another specification or other data".into());
+
+    pub fn folds(&self) -> &[Fold] {
+        &self.state.folds
     }
-    let mut tensors_found: Vec<_> = file.iter().collect();
-    tensors_found.sort_by_key(|(name, _)| *name);
-    if state.content != content(tensors_found.iter().map(|(name, t)| (*name, t.data()))) {
-        return Err(damaged(&"its content does not match its digest"));
+
+    pub fn restore(
+        self,
+        spec: &TrainingSpec,
+        layers: &[Layer],
+        input: Shape,
+    ) -> Result<(Network, Optimizer, Accumulation, Progress), String> {
+        let Self { bytes, state } = self;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| e.to_string())?;
+        let network = Network::restore(layers, input, |expected| {
+            files::read_arrays(&file, WEIGHTS, expected)
+        })?;
+        let sizes = network.trained_sizes();
+        let slot = |prefix: &'static str| {
+            let file = &file;
+            move |name: &str, size: usize| {
+                let expected = vec![(name.to_owned(), vec![size])];
+                let mut found = files::read_arrays(file, prefix, expected)?;
+                found.pop().map(|array| array.values).ok_or_else(|| "nothing was read".to_owned())
+            }
+        };
+        let steps = state.optimizer_steps;
+        let optimizer = Optimizer::restore(&spec.optimizer, steps, &sizes, &mut slot(OPTIMIZER))?;
+        let batches = spec.gradient.accumulation_steps;
+        let accumulation =
+            Accumulation::restore(batches, state.held, &sizes, &mut slot(ACCUMULATED))?;
+        let best = match state.best {
+            None => None,
+            Some(metrics) => {
+                let expected =
+                    network.arrays.iter().map(|a| (a.name.clone(), a.shape.clone())).collect();
+                Some(Best { arrays: files::read_arrays(&file, BEST, expected)?, metrics })
+            }
+        };
+        let outputs = files::tensor(&file, OUTPUTS, Dtype::F32)?;
+        let targets = files::tensor(&file, TARGETS, Dtype::F64)?;
+        let ledger = Ledger {
+            loss_sum: state.loss_sum,
+            correct: state.correct,
+            rows: state.rows,
+            outputs: files::numbers(outputs.data(), f32::from_le_bytes),
+            targets: files::numbers(targets.data(), f64::from_le_bytes),
+        };
+        let progress = Progress {
+            folds: state.folds,
+            step: state.step,
+            start_step: state.start_step,
+            epoch: state.epoch,
+            batch: state.batch,
+            ledger,
+            metrics: state.metrics,
+            plateau: state.plateau,
+            stopping: state.stopping,
+            stopped: state.stopped,
+            best,
+        };
+        Ok((network, optimizer, accumulation, progress))
     }
-    let tally = Tally {
-        loss_sum: state.loss_sum,
-        correct: state.correct,
-        rows: state.rows,
-        outputs: files::numbers(
-            files::tensor(&file, OUTPUTS, Dtype::F32)?.data(),
-            f32::from_le_bytes,
-        ),
-        targets: files::numbers(
-            files::tensor(&file, TARGETS, Dtype::F64)?.data(),
-            f64::from_le_bytes,
-        ),
-    };
-    let optimizer = files::tensor(&file, OPTIMIZER, Dtype::U8)?.data().to_vec();
-    let State { step, epoch, batch, metrics, .. } = state;
-    Ok(Saved {
-        progress: Progress { step, epoch, batch, tally, metrics },
-        weights: files::read_arrays(&file, tensors(&spec.layers, inputs))?,
-        optimizer: Bytes::from_bytes_vec(optimizer),
-    })
 }

@@ -62,6 +62,8 @@ pub enum EngineError {
     DuplicateColumn { at: At, name: String },
     #[error("{0}")]
     UnknownColumn(String),
+    #[error("{}: {why}", shown(.entry))]
+    BadImage { entry: String, why: String },
     #[error("line {line} is not a flat JSON object: {why}")]
     InvalidJson { line: u64, why: String },
     #[error("{at}, column `{column}`: {} is not a number; mend or empty the cell", shown(.value))]
@@ -72,10 +74,52 @@ pub enum EngineError {
         shown(.value)
     )]
     InfiniteValue { at: At, column: String, value: String },
+    #[error(
+        "{at}, column `{column}`: {} is not a date; write it as `2026-01-31`, \
+         `2026-01-31T08:00:00Z` or `2026-01`, or empty the cell",
+        shown(.value)
+    )]
+    NotADate { at: At, column: String, value: String },
     #[error("{at}, column `{column}`: {} is not one of the {classes} classes", shown(.value))]
     UnknownClass { at: At, column: String, value: String, classes: usize },
+    #[error(
+        "{at}, column `{column}`: {} is not a {}; mend the cell, or name another column as the time",
+        shown(.value),
+        if *.dates { "date like 2026-01-31, 2026-01 or 2026-01-31T08:00:00" } else { "number" }
+    )]
+    NotATime { at: At, column: String, value: String, dates: bool },
+    #[error(
+        "{at}, column `{column}`: {} stands at {earlier} too{}; name the column that tells the \
+         series apart, use a time column with one row a step, or drop one of the rows",
+        shown(.value),
+        if .series.is_empty() { String::new() } else { format!(", for the series {}", shown(.series)) }
+    )]
+    DuplicateTime { at: At, earlier: At, column: String, value: String, series: String },
     #[error("the features hold no value in the {rows} training rows; choose other features")]
     NoInputs { rows: usize },
+    #[error(
+        "early stopping watches `{metric}`, which epochs do not have; watch one of: {known}, or hold \
+         back rows for validation"
+    )]
+    UnknownMetric { metric: String, known: String },
+    #[error(
+        "the {part} text has {tokens} tokens where one window needs {needed}; push a longer text or \
+         lower the context"
+    )]
+    TextTooShort { part: &'static str, tokens: usize, needed: usize },
+    #[error("the file is a zip of images where a table was expected; submit the job again")]
+    NotATable,
+    #[error("the file is no zip of images; submit the job again for this dataset version")]
+    NotImages,
+    #[error(
+        "a forecast is tested by its backtest and a language model by its validation part; leave \
+         `test` out"
+    )]
+    NoTestFile,
+    #[error("layers[{layer}]: {why}")]
+    LayerDoesNotFit { layer: String, why: String },
+    #[error("the prompt has no tokens; give at least one character of text")]
+    EmptyPrompt,
     #[error("loss became {loss} at step {step}; lower the learning rate")]
     LossNotFinite { step: u64, loss: f64 },
     #[error("the checkpoint cannot be used: {0}; delete it to start from the beginning")]
@@ -110,11 +154,22 @@ impl EngineError {
             Self::TooManyRows { .. } => "too_many_rows",
             Self::DuplicateColumn { .. } => "duplicate_column",
             Self::UnknownColumn(_) => "unknown_column",
+            Self::BadImage { .. } => "bad_image",
             Self::InvalidJson { .. } => "invalid_json",
             Self::NotANumber { .. } => "not_a_number",
             Self::InfiniteValue { .. } => "infinite_value",
+            Self::NotADate { .. } => "not_a_date",
             Self::UnknownClass { .. } => "unknown_class",
+            Self::NotATime { .. } => "not_a_time",
+            Self::DuplicateTime { .. } => "duplicate_time",
             Self::NoInputs { .. } => "no_inputs",
+            Self::UnknownMetric { .. } => "unknown_metric",
+            Self::TextTooShort { .. } => "text_too_short",
+            Self::NotATable => "not_a_table",
+            Self::NotImages => "not_images",
+            Self::NoTestFile => "no_test_file",
+            Self::LayerDoesNotFit { .. } => "layer_does_not_fit",
+            Self::EmptyPrompt => "empty_prompt",
             Self::LossNotFinite { .. } => "loss_not_finite",
             Self::BadCheckpoint(_) => "bad_checkpoint",
             Self::WrongModelFile(_) => "wrong_model_file",

@@ -1,38 +1,36 @@
 //! The two files of a trained model. Their bytes depend on the specification, the data and the seed
 //! alone.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use domain::{
     Digest,
-    child::{CONFIG_FILE, DataFile, WEIGHTS_FILE},
+    child::{CONFIG_FILE, WEIGHTS_FILE},
+    evaluation::Evaluation,
     model::{CONFIG_FORMAT, ModelConfig, TensorInfo},
-    spec::TrainingSpec,
 };
 use safetensors::{Dtype, tensor::TensorView};
 
 use crate::{
-    checkpoint::Progress,
     error::EngineError,
     files::{self, f32_bytes},
-    network::Network,
-    prepare::Prepared,
+    source::Fitted,
+    train::{Fit, Run},
 };
 
 const ENGINE: &str = concat!("cupola-engine ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn export(
-    scratch: &Path,
-    spec: &TrainingSpec,
-    data: &DataFile,
-    prepared: &Prepared,
-    network: &Network,
-    progress: &Progress,
+    run: Run<'_>,
+    fitted: &Fitted,
+    fit: &Fit,
+    metrics: &BTreeMap<String, f64>,
+    evaluations: Vec<Evaluation>,
 ) -> Result<(), EngineError> {
-    let arrays = network.to_arrays();
+    let arrays = &fit.network.arrays;
     let not_finite = arrays.iter().flat_map(|a| &a.values).find(|v| !v.is_finite());
     if let Some(&value) = not_finite {
-        return Err(EngineError::LossNotFinite { step: progress.step, loss: value.into() });
+        return Err(EngineError::LossNotFinite { step: fit.step, loss: value.into() });
     }
     let tensors = arrays
         .iter()
@@ -44,24 +42,27 @@ pub(crate) fn export(
         (a.name.as_str(), view.expect("the bytes were made for this shape"))
     });
     let weights = safetensors::serialize(views, None).expect("the tensors' names are distinct");
+    let spec = run.spec;
     let config = ModelConfig {
         format: CONFIG_FORMAT,
         engine: ENGINE.into(),
         task: spec.task,
         target: spec.target.clone(),
         classes: spec.classes.clone(),
-        columns: prepared.columns.clone(),
-        layers: spec.layers.clone(),
-        target_center: prepared.target_center,
-        target_scale: prepared.target_scale,
+        input: fitted.input.clone(),
+        layers: fit.network.layers().to_vec(),
+        loss: spec.loss,
+        target_center: fitted.unit.center,
+        target_scale: fitted.unit.scale,
         tensors,
         weights_sha256: Digest::of(&weights),
-        dataset_sha256: data.sha256,
+        dataset_sha256: run.data.sha256,
         spec: spec.clone(),
-        metrics: progress.metrics.clone(),
+        metrics: metrics.clone(),
+        evaluations,
     };
     let mut json = serde_json::to_vec_pretty(&config).expect("a model's config is plain JSON");
     json.push(b'\n');
-    files::write(&scratch.join(WEIGHTS_FILE), &weights)?;
-    files::write(&scratch.join(CONFIG_FILE), &json)
+    files::write(&run.scratch.join(WEIGHTS_FILE), &weights)?;
+    files::write(&run.scratch.join(CONFIG_FILE), &json)
 }

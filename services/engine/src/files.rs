@@ -30,15 +30,17 @@ pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// The tensors that `expected` names, each with its shape and finite; or what is wrong.
+/// The tensors that `expected` names, stored under `prefix` and the name, each with its shape and
+/// finite; or what is wrong.
 pub(crate) fn read_arrays(
     file: &SafeTensors<'_>,
+    prefix: &str,
     expected: Vec<(String, Vec<usize>)>,
 ) -> Result<Vec<Array>, String> {
     expected
         .into_iter()
         .map(|(name, shape)| {
-            let tensor = tensor(file, &name, Dtype::F32)?;
+            let tensor = tensor(file, &format!("{prefix}{name}"), Dtype::F32)?;
             if tensor.shape() != shape {
                 let has = tensor.shape();
                 return Err(format!("tensor `{name}` has shape {has:?} and needs {shape:?}"));

@@ -10,20 +10,39 @@
 //! - [`Model`] loads the two files that a run leaves and predicts.
 //! - [`EngineError::cause`] turns any failure into a stable code with a remedy.
 
+mod attention;
+mod balance;
+mod calendar;
 mod chance;
 mod checkpoint;
+mod convolution;
+mod corpus;
 mod error;
+mod evaluation;
+#[cfg(test)]
+mod examples;
 mod export;
 mod files;
+mod generate;
 mod head;
+mod images;
 mod infer;
-mod metrics;
 mod network;
-mod prepare;
+mod ops;
+mod optimize;
 mod profile;
+mod ratings;
 mod read;
-mod tally;
+mod samples;
+mod series;
+mod source;
+mod split;
+mod table;
+mod target;
+mod text;
 mod train;
+mod unit;
+mod value;
 
 pub use error::{At, EngineError};
 pub use infer::Model;

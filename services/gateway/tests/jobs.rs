@@ -145,7 +145,7 @@ async fn every_wrong_field_is_named() {
         (with("name", json!("two\nlines\0")), vec!["name"]),
         (
             json!({"dataset": "flowers", "target": "kind", "name": "", "epochs": 0, "batch_size": -1}),
-            vec!["name", "epochs", "batch_size"],
+            vec!["name", "batch_size", "epochs"],
         ),
     ];
     for (draft, fields) in cases {

@@ -222,7 +222,11 @@ pub async fn record(
                 add_line(tx, attempt, line_no, line).await?;
                 line_no += 1;
             }
-            // a step is carried by the heartbeat, a checkpoint and the end by calls of their own
+            child::Event::Step { step, epoch, loss, kept: true } => {
+                let point = [("batch_loss".to_owned(), *loss)].into();
+                add_metrics(tx, attempt, *epoch, *step, &point).await?;
+            }
+            // other steps are carried by the heartbeat, a checkpoint and the end by calls of their own
             child::Event::Step { .. }
             | child::Event::Checkpoint { .. }
             | child::Event::Profiled { .. }

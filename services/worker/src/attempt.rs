@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::{
-    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task},
+    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, TEST_FILE, Task},
     hint::Hint,
     job::{Cause, JobKind},
 };
@@ -142,6 +142,11 @@ async fn prepare(
     let to = folder.join(DATA_FILE);
     let fetch = || context.blobs.fetch_content(*tenant, data.sha256, &to);
     with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
+    if let Some(test) = spec.as_ref().and_then(|spec| spec.test.as_ref()) {
+        let to = folder.join(TEST_FILE);
+        let fetch = || context.blobs.fetch_content(*tenant, test.data.sha256, &to);
+        with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
+    }
     let mut resumed_from = None;
     if let Some(checkpoint) = checkpoint {
         let to = folder.join(CHECKPOINT_FILE);
@@ -232,7 +237,12 @@ impl Watch<'_> {
                 self.exit.allocation_failed |= line.starts_with(ALLOCATION_FAILED);
                 self.recorder.take(Event::Log { line });
             }
-            Said::Event(Event::Step { step, .. }) => self.progress.set(step),
+            Said::Event(event @ Event::Step { step, kept, .. }) => {
+                self.progress.set(step);
+                if kept {
+                    self.recorder.take(event);
+                }
+            }
             Said::Event(Event::Checkpoint { step, .. }) => {
                 self.progress.set(step);
                 self.uploader.take(step);

@@ -43,7 +43,7 @@ impl Process {
         max_runtime: u64,
     ) -> io::Result<Self> {
         let mut child = Command::new(program)
-            .arg("train")
+            .arg("child")
             .arg("--scratch")
             .arg(scratch)
             .args(["--memory-bytes", &resources.memory_bytes.to_string()])

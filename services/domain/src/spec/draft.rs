@@ -1,9 +1,13 @@
-//! What a client writes: only `dataset` and `target` are needed. Numbers are taken wide and signed
-//! here, so that a value out of range is reported beside the others and not as a syntax error.
+//! What a client writes: only `dataset` and mostly `target` are needed. Numbers that have a range of
+//! their own are taken wide and signed here, so that a value out of range is reported beside the
+//! others and not as a syntax error.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Imputation, Loss, Metric, Scaling, Task};
+use super::{
+    Activation, Augmentation, CalendarFeature, ClassWeight, EarlyStopping, Gradient, Keep, Layer,
+    Loss, Metric, Optimizer, Positions, Preprocess, Regularization, Schedule, Task, Tokenizer,
+};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -13,30 +17,60 @@ pub struct TrainingDraft {
     pub dataset: String,
     /// Version number; the newest if absent.
     pub version: Option<u32>,
-    /// The column to learn.
+    /// The column to learn; `label` if absent and the data are images, none for a language model.
     #[schema(examples("diagnosis"))]
-    pub target: String,
+    pub target: Option<String>,
     /// Inferred from the target if absent: two values are a binary classification, few values a
-    /// multiclass one, many numbers a regression.
+    /// multiclass one, many numbers a regression. A plain text is a language model, `series` a
+    /// forecast and `recommendation` a recommendation.
     pub task: Option<Task>,
     /// Columns to learn from; every usable column but the target if absent.
     pub features: Option<Vec<String>>,
     /// Columns to leave out, identifiers for instance.
     pub drop: Option<Vec<String>>,
-    pub preprocess: Option<PreprocessDraft>,
-    /// Dense 128 relu, Dense 64 relu and the task's output layer if absent.
+    /// Of the columns of a table.
+    pub preprocess: Option<Preprocess>,
+    /// Of text.
+    pub tokenizer: Option<Tokenizer>,
+    /// Tokens of a row that are read; 200 if absent.
+    pub max_length: Option<i64>,
+    /// Which tokens those are of a longer text; its ends if absent.
+    pub keep: Option<Keep>,
+    /// Tokens that a language model sees at once; 64 if absent.
+    pub context: Option<i64>,
+    /// Images are scaled to this height and width; those of the first image if absent.
+    pub image_size: Option<i64>,
+    pub series: Option<SeriesDraft>,
+    pub recommendation: Option<RecommendationDraft>,
+    /// A family that fits the data if absent: for a table Dense 128 relu and Dense 64 relu (each with
+    /// a dropout of 0.2 where classes are learned) and the task's output layer.
     pub model: Option<ModelDraft>,
     pub loss: Option<Loss>,
-    /// Adam with Keras' defaults if absent.
-    pub optimizer: Option<OptimizerDraft>,
-    /// 20 if absent.
+    /// Share of each truth that is spread over all classes; 0 if absent.
+    pub label_smoothing: Option<f64>,
+    pub class_weight: Option<ClassWeight>,
+    /// Draw rows of rarer classes again until all classes are as frequent.
+    pub oversample: Option<bool>,
+    /// Adam if absent, and AdamW for a language model, with rates that suit the data.
+    pub optimizer: Option<Optimizer>,
+    pub schedule: Option<Schedule>,
+    pub gradient: Option<Gradient>,
+    pub regularization: Option<Regularization>,
+    pub augmentation: Option<Augmentation>,
+    pub early_stopping: Option<EarlyStopping>,
+    /// If absent and rows are held back, up to 50 for a table and 5 for text, of which the best is
+    /// published; 20 for a table of which none are.
     pub epochs: Option<i64>,
-    /// 32 if absent, or all rows to train on if there are fewer.
+    /// 32 for a table if absent, or all rows to train on if there are fewer; all rows with the
+    /// optimizer GD.
     pub batch_size: Option<i64>,
     pub validation: Option<ValidationDraft>,
+    /// Another dataset with the same columns, which the finished model is tested on.
+    pub test: Option<TestDraft>,
     /// Computed each epoch on the training and the validation rows; the task's usual ones if absent.
     pub metrics: Option<Vec<Metric>>,
-    /// Decides the split, the initial weights, the order of rows and dropout. 0 if absent.
+    /// Decides the split, the initial weights, the order of rows, dropout and augmentation. 0 if
+    /// absent.
     pub seed: Option<i64>,
     pub resources: Option<ResourcesDraft>,
     /// Seconds that one attempt may run; 3,600 if absent.
@@ -51,53 +85,97 @@ pub struct TrainingDraft {
     pub priority: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PreprocessDraft {
-    /// `standard` if absent.
-    pub scaling: Option<Scaling>,
-    /// `mean` if absent.
-    pub imputation: Option<Imputation>,
-    /// 50 if absent.
-    pub max_categories: Option<i64>,
-}
-
+/// Either a list of layers, or a family and what it should have other than its defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelDraft {
-    pub layers: Vec<LayerDraft>,
+    pub layers: Option<Vec<Layer>>,
+    pub family: Option<Family>,
+    /// Of the hidden layers: dense, recurrent or of a tower.
+    pub units: Option<Vec<u32>>,
+    pub activation: Option<Activation>,
+    pub batch_normalization: Option<bool>,
+    pub dropout: Option<f64>,
+    pub recurrent_dropout: Option<f64>,
+    /// Of embeddings; a transformer's width (d_model).
+    pub embedding_dim: Option<u32>,
+    pub num_heads: Option<u32>,
+    pub num_layers: Option<u32>,
+    pub intermediate_dim: Option<u32>,
+    pub positions: Option<Positions>,
+    pub normalize_first: Option<bool>,
+    /// Of the convolutions, one after another.
+    pub filters: Option<Vec<u32>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "type", deny_unknown_fields)]
-pub enum LayerDraft {
-    #[serde(alias = "dense")]
-    Dense { units: i64, activation: Option<Activation> },
-    #[serde(alias = "dropout")]
-    Dropout { rate: f64 },
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// The output layer alone: linear, logistic or softmax regression.
+    #[serde(alias = "logistic_regression", alias = "linear_regression")]
+    Linear,
+    Mlp,
+    Lstm,
+    Gru,
+    BidirectionalLstm,
+    BidirectionalGru,
+    /// An encoder for classification, a decoder for a language model.
+    Transformer,
+    /// Two-dimensional convolutions on images, causal ones on series.
+    Cnn,
+    MatrixFactorization,
+    TwoTower,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "type", deny_unknown_fields)]
-pub enum OptimizerDraft {
-    /// Keras' defaults: learning rate 0.001, beta_1 0.9, beta_2 0.999, epsilon 1e-7.
-    #[serde(alias = "adam")]
-    Adam {
-        learning_rate: Option<f64>,
-        beta_1: Option<f64>,
-        beta_2: Option<f64>,
-        epsilon: Option<f64>,
-    },
-    /// Keras' defaults: learning rate 0.01, momentum 0.
-    #[serde(rename = "SGD", alias = "sgd")]
-    Sgd { learning_rate: Option<f64>, momentum: Option<f64> },
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesDraft {
+    /// The column of dates, times or numbers by which rows are ordered.
+    pub time: String,
+    /// The column that tells the series of a panel apart; one series if absent.
+    pub series: Option<String>,
+    /// Columns that are known ahead of time.
+    pub known: Option<Vec<String>>,
+    /// Made of the time column; none if absent.
+    pub calendar: Option<Vec<CalendarFeature>>,
+    /// Steps that the model looks back on; two seasons if absent.
+    pub lookback: Option<i64>,
+    /// Steps that it forecasts at once; one season if absent.
+    pub horizon: Option<i64>,
+    /// Steps after which the pattern repeats: 12 for months, 7 for days, 24 for hours. 1 if absent.
+    pub season: Option<i64>,
+    /// How many horizons at the end of each series are held back; 1 if absent.
+    pub backtest: Option<i64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecommendationDraft {
+    pub user: String,
+    pub item: String,
+    /// A row says that a user took an item; no rating is learned and `target` is left out.
+    pub implicit: Option<bool>,
+    /// Items drawn for each row of an implicit dataset; 4 if absent.
+    pub negatives: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationDraft {
     /// The share of rows held back, at least 0 and below 1; 0.2 if absent and there are five rows.
-    pub split: f64,
+    pub split: Option<f64>,
+    /// Cross-validation instead: so many models, each validated on another part.
+    pub folds: Option<i64>,
+    /// The held-back part has the classes in the same shares; false if absent.
+    pub stratified: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestDraft {
+    pub dataset: String,
+    /// The newest if absent.
+    pub version: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

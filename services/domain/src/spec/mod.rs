@@ -3,17 +3,35 @@
 //! profile and reports every error at once. After that nobody validates again.
 
 mod draft;
+mod estimate;
+mod input;
+mod layer;
 mod parse;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod training;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, name::Name};
+use crate::{Digest, child::DataFile, name::Name};
 
 pub use draft::{
-    LayerDraft, ModelDraft, OptimizerDraft, PreprocessDraft, ResourcesDraft, TrainingDraft,
+    Family, ModelDraft, RecommendationDraft, ResourcesDraft, SeriesDraft, TestDraft, TrainingDraft,
     ValidationDraft,
+};
+pub use estimate::Estimate;
+pub use input::{
+    CalendarFeature, ColumnPreprocess, Encoding, Feature, FeatureKind, Imputation, Input, Keep,
+    Preprocess, Ratings, Scaling, Series, Tokenizer, TokenizerKind,
+};
+pub use layer::{
+    Activation, Initializer, Layer, Padding1D, Padding2D, Positions, Recurrent, Transformer,
+};
+pub use shape::Shape;
+pub use training::{
+    Augmentation, ClassWeight, CrossValidation, Curve, EarlyStopping, Gradient, Loss, Optimizer,
+    Regularization, Schedule,
 };
 
 /// The resolved specification: every default filled in, as stored with the job.
@@ -23,20 +41,36 @@ pub struct TrainingSpec {
     pub dataset: DatasetRef,
     pub target: String,
     /// The target's classes in order; the second one is the positive class of a binary task. Empty
-    /// for regression.
+    /// where the target is a number or the next token.
     pub classes: Vec<String>,
-    pub features: Vec<Feature>,
-    pub preprocess: Preprocess,
+    pub input: Input,
     pub layers: Vec<Layer>,
     pub loss: Loss,
+    /// Share of each truth that is spread over all classes.
+    pub label_smoothing: f64,
+    pub class_weight: Option<ClassWeight>,
+    /// Rows of rarer classes are drawn again until all classes are as frequent.
+    pub oversample: bool,
     pub optimizer: Optimizer,
+    pub schedule: Schedule,
+    pub gradient: Gradient,
+    pub regularization: Regularization,
+    pub augmentation: Augmentation,
+    pub early_stopping: Option<EarlyStopping>,
     pub epochs: u32,
     pub batch_size: u32,
     /// The last part of the seeded shuffle of rows is held back for validation.
     pub validation_split: f64,
+    /// The held-back part has the classes in the same shares as the rest.
+    pub stratified: bool,
+    pub cross_validation: Option<CrossValidation>,
+    /// A dataset version that the finished model is tested on.
+    pub test: Option<TestSet>,
     pub metrics: Vec<Metric>,
     pub seed: u64,
     pub resources: Resources,
+    /// What the run is thought to take.
+    pub estimate: Estimate,
     /// Seconds that one attempt may run.
     pub max_runtime: u64,
     /// Steps between checkpoints; without it, at the end of an epoch and at most every ten seconds.
@@ -51,100 +85,24 @@ pub struct DatasetRef {
     pub sha256: Digest,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TestSet {
+    pub dataset: DatasetRef,
+    pub data: DataFile,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     BinaryClassification,
     MulticlassClassification,
     Regression,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Feature {
-    pub name: String,
-    pub kind: FeatureKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FeatureKind {
-    Numeric,
-    Categorical,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Preprocess {
-    pub scaling: Scaling,
-    pub imputation: Imputation,
-    /// The most categories that one column is encoded into; rarer ones set no input.
-    pub max_categories: u32,
-}
-
-/// How numeric columns are scaled (scikit-learn's `StandardScaler` and `MinMaxScaler`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scaling {
-    Standard,
-    MinMax,
-    None,
-}
-
-/// What stands for a missing number (scikit-learn's `SimpleImputer`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Imputation {
-    Mean,
-    Median,
-    Zero,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "type")]
-pub enum Layer {
-    Dense { units: u32, activation: Activation },
-    Dropout { rate: f64 },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    Linear,
-    Relu,
-    Sigmoid,
-    Tanh,
-    Softmax,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanSquaredError,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "type")]
-pub enum Optimizer {
-    Adam {
-        learning_rate: f64,
-        beta_1: f64,
-        beta_2: f64,
-        epsilon: f64,
-    },
-    #[serde(rename = "SGD")]
-    Sgd {
-        learning_rate: f64,
-        momentum: f64,
-    },
-}
-
-impl Optimizer {
-    pub const fn learning_rate(&self) -> f64 {
-        match self {
-            Self::Adam { learning_rate, .. } | Self::Sgd { learning_rate, .. } => *learning_rate,
-        }
-    }
+    /// The next token of a text.
+    LanguageModeling,
+    /// The next steps of a series.
+    Forecasting,
+    /// How a user would rate an item.
+    Recommendation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -153,30 +111,100 @@ pub enum Metric {
     Accuracy,
     Precision,
     Recall,
+    F1,
     Auc,
+    /// Area under the precision-recall curve, as average precision.
+    PrAuc,
+    LogLoss,
+    BrierScore,
+    /// The expected calibration error over ten bins.
+    CalibrationError,
+    MeanSquaredError,
+    RootMeanSquaredError,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     R2,
+    Perplexity,
+    /// Share of users for whom one of the ten best items is one that they took.
+    HitRate,
+    Ndcg,
 }
 
 impl Metric {
+    pub const ALL: [Self; 17] = [
+        Self::Accuracy,
+        Self::Precision,
+        Self::Recall,
+        Self::F1,
+        Self::Auc,
+        Self::PrAuc,
+        Self::LogLoss,
+        Self::BrierScore,
+        Self::CalibrationError,
+        Self::MeanSquaredError,
+        Self::RootMeanSquaredError,
+        Self::MeanAbsoluteError,
+        Self::MeanAbsolutePercentageError,
+        Self::R2,
+        Self::Perplexity,
+        Self::HitRate,
+        Self::Ndcg,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
             Self::Precision => "precision",
             Self::Recall => "recall",
+            Self::F1 => "f1",
             Self::Auc => "auc",
+            Self::PrAuc => "pr_auc",
+            Self::LogLoss => "log_loss",
+            Self::BrierScore => "brier_score",
+            Self::CalibrationError => "calibration_error",
+            Self::MeanSquaredError => "mean_squared_error",
+            Self::RootMeanSquaredError => "root_mean_squared_error",
             Self::MeanAbsoluteError => "mean_absolute_error",
+            Self::MeanAbsolutePercentageError => "mean_absolute_percentage_error",
             Self::R2 => "r2",
+            Self::Perplexity => "perplexity",
+            Self::HitRate => "hit_rate",
+            Self::Ndcg => "ndcg",
         }
     }
 
     pub const fn fits(self, task: Task) -> bool {
         match self {
-            Self::Accuracy => !matches!(task, Task::Regression),
-            Self::Precision | Self::Recall | Self::Auc => {
+            Self::Accuracy | Self::Precision | Self::Recall | Self::F1 | Self::LogLoss => {
+                matches!(task, Task::BinaryClassification | Task::MulticlassClassification)
+            }
+            Self::Auc | Self::PrAuc | Self::BrierScore | Self::CalibrationError => {
                 matches!(task, Task::BinaryClassification)
             }
-            Self::MeanAbsoluteError | Self::R2 => matches!(task, Task::Regression),
+            Self::MeanSquaredError | Self::RootMeanSquaredError | Self::MeanAbsoluteError => {
+                matches!(task, Task::Regression | Task::Forecasting | Task::Recommendation)
+            }
+            Self::MeanAbsolutePercentageError | Self::R2 => {
+                matches!(task, Task::Regression | Task::Forecasting)
+            }
+            Self::Perplexity => matches!(task, Task::LanguageModeling),
+            Self::HitRate | Self::Ndcg => matches!(task, Task::Recommendation),
+        }
+    }
+
+    /// What is computed where a specification names none.
+    pub fn usual(task: Task) -> Vec<Self> {
+        match task {
+            Task::BinaryClassification => {
+                vec![Self::Accuracy, Self::Precision, Self::Recall, Self::Auc]
+            }
+            Task::MulticlassClassification => vec![Self::Accuracy],
+            Task::Regression => vec![Self::MeanAbsoluteError, Self::R2],
+            Task::LanguageModeling => vec![Self::Perplexity],
+            Task::Forecasting => {
+                vec![Self::MeanAbsoluteError, Self::MeanAbsolutePercentageError]
+            }
+            Task::Recommendation => vec![Self::RootMeanSquaredError, Self::MeanAbsoluteError],
         }
     }
 }

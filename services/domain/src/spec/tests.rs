@@ -20,6 +20,8 @@ fn column(name: &str, kind: ColumnType, distinct: u64) -> ColumnProfile {
         mean: None,
         max: None,
         values,
+        chars: None,
+        image: None,
     }
 }
 
@@ -43,7 +45,7 @@ fn parse(json: serde_json::Value) -> Result<TrainingSpec, FieldErrors> {
         version: 1,
         sha256: crate::Digest::of(b"things"),
     };
-    TrainingSpec::parse(draft, dataset, &profile(), &Limits::default())
+    TrainingSpec::parse(draft, dataset, None, &profile(), &Limits::default())
 }
 
 fn fields(errors: &FieldErrors) -> Vec<&str> {
@@ -55,12 +57,20 @@ fn a_short_draft_gets_the_fields_defaults() {
     let spec = parse(serde_json::json!({"dataset": "things", "target": "label"})).unwrap();
     assert_eq!(spec.task, Task::BinaryClassification);
     assert_eq!(spec.classes, ["v0", "v1"]);
-    let names: Vec<_> = spec.features.iter().map(|f| f.name.as_str()).collect();
+    let names: Vec<_> = features(&spec).iter().map(|f| f.name.as_str()).collect();
     assert_eq!(names, ["size", "colour", "same"], "identifiers and free text are left out");
-    assert_eq!(spec.layers.len(), 3);
+    assert_eq!(spec.layers.len(), 5);
+    assert!(spec.early_stopping.is_some(), "the number of epochs was left open");
     assert_eq!(spec.registered_model_name.as_str(), "things");
     assert_eq!(spec.training_rows(569), 456);
     assert_eq!(spec.steps_per_epoch(569), 15);
+}
+
+fn features(spec: &TrainingSpec) -> &[Feature] {
+    match &spec.input {
+        Input::Table { features, .. } => features,
+        other => panic!("not a table: {other:?}"),
+    }
 }
 
 #[test]
@@ -109,7 +119,7 @@ fn defaults_give_way_to_small_data() {
         let small = Profile { rows, ..profile() };
         let draft = TrainingDraft {
             dataset: "things".into(),
-            target: "label".into(),
+            target: Some("label".into()),
             ..TrainingDraft::default()
         };
         let dataset = DatasetRef {
@@ -117,7 +127,7 @@ fn defaults_give_way_to_small_data() {
             version: 1,
             sha256: crate::Digest::of(b"things"),
         };
-        let spec = TrainingSpec::parse(draft, dataset, &small, &Limits::default()).unwrap();
+        let spec = TrainingSpec::parse(draft, dataset, None, &small, &Limits::default()).unwrap();
         assert_eq!((spec.validation_split, spec.batch_size), (split, batch), "{rows} rows");
     }
 }
@@ -141,26 +151,178 @@ fn classes_sort_as_numbers_where_they_are() {
 proptest! {
     #[test]
     fn no_numbers_panic_the_parser(
-        epochs: i64, batch: i64, units: i64, rate in any::<f64>(), split in any::<f64>(), memory: i64,
+        epochs: i64, batch: i64, units: u32, rate in any::<f64>(), split in any::<f64>(), memory: i64,
     ) {
         let draft = TrainingDraft {
             dataset: "things".into(),
-            target: "label".into(),
+            target: Some("label".into()),
             epochs: Some(epochs),
             batch_size: Some(batch),
-            validation: Some(ValidationDraft { split }),
-            optimizer: Some(OptimizerDraft::Sgd { learning_rate: Some(rate), momentum: Some(split) }),
-            model: Some(ModelDraft { layers: vec![
-                LayerDraft::Dense { units, activation: None },
-                LayerDraft::Dropout { rate },
-                LayerDraft::Dense { units: 1, activation: Some(Activation::Sigmoid) },
-            ]}),
+            validation: Some(ValidationDraft { split: Some(split), ..ValidationDraft::default() }),
+            optimizer: Some(Optimizer::Sgd { learning_rate: rate, momentum: split, nesterov: true }),
+            model: Some(ModelDraft { layers: Some(vec![
+                Layer::dense(units, Activation::Relu),
+                Layer::Dropout { rate },
+                Layer::dense(1, Activation::Sigmoid),
+            ]), ..ModelDraft::default() }),
             resources: Some(ResourcesDraft { cpu_milli: Some(memory), memory_bytes: Some(memory) }),
             ..TrainingDraft::default()
         };
         let dataset = DatasetRef {
             name: "things".parse().unwrap(), version: 1, sha256: crate::Digest::of(b""),
         };
-        let _ = TrainingSpec::parse(draft, dataset, &profile(), &Limits::default());
+        let _ = TrainingSpec::parse(draft, dataset, None, &profile(), &Limits::default());
     }
+}
+
+/// The message of the one error.
+fn refusal(json: serde_json::Value) -> (String, String) {
+    let errors = parse(json).unwrap_err();
+    let [error] = errors.0.as_slice() else { panic!("{errors}") };
+    (error.field.clone(), error.message.clone())
+}
+
+#[test]
+fn shapes_are_checked_layer_by_layer() {
+    let with = |layers: serde_json::Value| {
+        serde_json::json!({"dataset": "things", "target": "label", "features": ["note"],
+            "model": {"layers": layers}})
+    };
+    let lstm = serde_json::json!({"type": "LSTM", "units": 8});
+    let embedding = serde_json::json!({"type": "Embedding", "output_dim": 8});
+    let output = serde_json::json!({"type": "Dense", "units": 1, "activation": "sigmoid"});
+    let spec = parse(with(serde_json::json!([embedding, lstm, output]))).unwrap();
+    assert!(matches!(spec.input, Input::Text { max_length: 200, .. }));
+    let (field, message) = refusal(with(serde_json::json!([embedding, lstm, lstm, output])));
+    assert_eq!(field, "model.layers[2]");
+    assert!(message.contains("LSTM got 8 features and needs a sequence"), "{message}");
+    assert!(message.contains("return_sequences"), "{message}");
+    let (field, message) = refusal(with(serde_json::json!([embedding, output])));
+    assert_eq!(field, "model.layers[1]");
+    assert!(message.contains("one result a row"), "{message}");
+}
+
+#[test]
+fn a_transformers_heads_divide_its_width() {
+    let (field, message) = refusal(serde_json::json!({
+        "dataset": "things", "target": "label", "features": ["note"],
+        "model": {"family": "transformer", "embedding_dim": 30, "num_heads": 4}}));
+    assert_eq!(field, "model.layers[2]");
+    assert!(message.contains("4 heads"), "{message}");
+}
+
+#[test]
+fn zeros_are_refused_where_nothing_could_be_learned() {
+    let zeros = serde_json::json!({"type": "Dense", "units": 4, "activation": "relu",
+        "kernel_initializer": "zeros"});
+    let output = serde_json::json!({"type": "Dense", "units": 1, "activation": "sigmoid",
+        "kernel_initializer": "zeros"});
+    let with = |layers| serde_json::json!({"dataset": "things", "target": "label", "model": {"layers": layers}});
+    let (field, message) = refusal(with(serde_json::json!([zeros, output])));
+    assert_eq!(field, "model.layers[0].kernel_initializer");
+    assert!(message.contains("learn the same"), "{message}");
+    parse(with(serde_json::json!([output]))).unwrap();
+}
+
+#[test]
+fn a_family_that_does_not_read_the_data_names_one_that_does() {
+    let (field, message) = refusal(serde_json::json!({
+        "dataset": "things", "target": "label", "model": {"family": "cnn"}}));
+    assert_eq!(field, "model.family");
+    assert!(message.contains("mlp"), "{message}");
+}
+
+#[test]
+fn options_that_contradict_each_other_are_named() {
+    for (option, field) in [
+        (serde_json::json!({"optimizer": {"type": "GD"}, "batch_size": 8}), "batch_size"),
+        (serde_json::json!({"optimizer": {"type": "SGD", "nesterov": true}}), "optimizer.nesterov"),
+        (
+            serde_json::json!({"gradient": {"clipnorm": 1.0, "global_clipnorm": 1.0}}),
+            "gradient.clipnorm",
+        ),
+        (serde_json::json!({"validation": {"split": 0.1, "folds": 3}}), "validation.split"),
+        (serde_json::json!({"class_weight": {"v0": 1.0, "v9": 2.0}}), "class_weight"),
+        (serde_json::json!({"early_stopping": {"monitor": "val_los"}}), "early_stopping.monitor"),
+        (serde_json::json!({"task": "forecasting"}), "series"),
+        (serde_json::json!({"loss": "huber"}), "loss"),
+    ] {
+        let mut draft = serde_json::json!({"dataset": "things", "target": "label"});
+        draft.as_object_mut().unwrap().extend(option.as_object().unwrap().clone());
+        let errors = parse(draft).unwrap_err();
+        assert!(fields(&errors).contains(&field), "{field}: {errors}");
+    }
+}
+
+#[test]
+fn a_forecast_and_a_recommendation_are_resolved() {
+    let spec = parse(serde_json::json!({"dataset": "things", "target": "size",
+        "series": {"time": "id", "season": 7}}))
+    .unwrap();
+    assert_eq!(spec.task, Task::Forecasting);
+    let Input::Series(series) = &spec.input else { panic!("{:?}", spec.input) };
+    assert_eq!((series.lookback, series.horizon), (14, 7));
+    assert_eq!(spec.layers.last(), Some(&Layer::dense(7, Activation::Linear)));
+    let spec = parse(serde_json::json!({"dataset": "things", "target": "size",
+        "recommendation": {"user": "id", "item": "colour"}}))
+    .unwrap();
+    assert_eq!(spec.layers, [Layer::MatrixFactorization { embedding_dim: 16 }]);
+}
+
+#[test]
+fn a_language_model_must_not_see_ahead() {
+    let text = |layers: serde_json::Value| {
+        serde_json::json!({"dataset": "things", "task": "language_modeling",
+            "features": ["note"], "batch_size": 500, "model": {"layers": layers}})
+    };
+    let embedding = serde_json::json!({"type": "Embedding", "output_dim": 8});
+    let output = serde_json::json!({"type": "Dense", "units": 1000, "activation": "softmax"});
+    let block =
+        |kind: &str| serde_json::json!({"type": kind, "num_heads": 2, "intermediate_dim": 8});
+    let (field, message) =
+        refusal(text(serde_json::json!([embedding, block("TransformerEncoder"), output])));
+    assert_eq!(field, "model.layers[1]");
+    assert!(message.contains("TransformerDecoder"), "{message}");
+    // a batch holds windows, of which there are more than lines
+    parse(text(serde_json::json!([embedding, block("TransformerDecoder"), output]))).unwrap();
+}
+
+#[test]
+fn options_without_effect_are_refused() {
+    for (option, field) in [
+        (serde_json::json!({"max_length": 10}), "max_length"),
+        (serde_json::json!({"augmentation": {"horizontal_flip": true}}), "augmentation"),
+        (serde_json::json!({"model": {"family": "mlp", "num_heads": 2}}), "model.num_heads"),
+        (
+            serde_json::json!({"preprocess": {"columns": {"colour": {"kind": "numeric"}}},
+                "features": ["colour"]}),
+            "features[0]",
+        ),
+        (
+            serde_json::json!({"early_stopping": {}, "validation": {"split": 0.0}}),
+            "early_stopping.monitor",
+        ),
+        (serde_json::json!({"early_stopping": {"monitor": "val_f1"}}), "early_stopping.monitor"),
+    ] {
+        let mut draft = serde_json::json!({"dataset": "things", "target": "label"});
+        draft.as_object_mut().unwrap().extend(option.as_object().unwrap().clone());
+        let errors = parse(draft).unwrap_err();
+        assert!(fields(&errors).contains(&field), "{field}: {errors}");
+    }
+}
+
+#[test]
+fn the_examples_are_drafts() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/specs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json.as_object_mut().unwrap().entry("dataset").or_insert("x".into());
+        let draft = serde_json::from_value::<TrainingDraft>(json);
+        assert!(draft.is_ok(), "{}: {draft:?}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen} examples");
 }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::dataset::{
-    ColumnProfile, ColumnType, MAX_COUNTED_DISTINCT, MAX_LISTED_VALUES, ValueCount,
+    Chars, ColumnProfile, ColumnType, MAX_COUNTED_DISTINCT, MAX_LISTED_VALUES, ValueCount,
 };
 
 use super::hash128;
 use crate::{
+    calendar,
     error::At,
     read::{Number, integer, is_missing, number},
 };
@@ -29,6 +30,9 @@ pub(super) struct Column {
     floats: u64,
     infinite: u64,
     booleans: u64,
+    dates: u64,
+    chars: u64,
+    max_chars: u64,
     first_not_number: Option<(At, String)>,
     min: f64,
     mean: f64,
@@ -53,6 +57,9 @@ impl Column {
             floats: 0,
             infinite: 0,
             booleans: 0,
+            dates: 0,
+            chars: 0,
+            max_chars: 0,
             first_not_number: None,
             min: f64::INFINITY,
             mean: 0.0,
@@ -68,6 +75,9 @@ impl Column {
         }
         self.present += 1;
         self.values.add(cell);
+        let chars = cell.chars().count() as u64;
+        self.chars += chars;
+        self.max_chars = self.max_chars.max(chars);
         match number(cell) {
             Some(Number::Finite(n)) => self.add_number(n, integer(cell)),
             Some(Number::Infinite) => self.infinite += 1,
@@ -75,6 +85,7 @@ impl Column {
                 let boolean =
                     cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false");
                 self.booleans += u64::from(boolean);
+                self.dates += u64::from(calendar::parse(cell).is_some());
                 if self.first_not_number.is_none() {
                     self.first_not_number = Some((at, cell.chars().take(100).collect()));
                 }
@@ -104,6 +115,8 @@ impl Column {
             ColumnType::Float
         } else if self.present == self.booleans {
             ColumnType::Boolean
+        } else if self.present == self.dates {
+            ColumnType::Date
         } else if self.values.listing
             && self.values.distinct() <= share.max(MAX_CATEGORIES_OF_FEW_ROWS)
         {
@@ -125,7 +138,10 @@ impl Column {
         let kind = self.kind(rows);
         let finite = kind.is_numeric() && self.integers + self.floats > 0;
         let shown = |n: f64| Some(n).filter(|n| finite && n.is_finite());
+        let chars = Chars { mean: self.chars as f64 / self.present as f64, max: self.max_chars };
         ColumnProfile {
+            chars: (kind == ColumnType::Text).then_some(chars),
+            image: None,
             name,
             kind,
             missing: self.missing,
@@ -201,5 +217,42 @@ impl Values {
             self.counts.into_iter().map(|(value, rows)| ValueCount { value, rows }).collect();
         list.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.value.cmp(&b.value)));
         self.listing.then_some(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(cells: &[&str]) -> ColumnProfile {
+        let mut column = Column::new(1);
+        cells.iter().for_each(|cell| column.add(cell, At::default()));
+        column.into_profile("x".into(), cells.len() as u64)
+    }
+
+    #[test]
+    fn a_column_is_of_dates_if_every_value_is_one() {
+        let kind = |cells: &[&str]| profile(cells).kind;
+        assert_eq!(kind(&["2026-01", "", "2026-02"]), ColumnType::Date);
+        assert_eq!(
+            kind(&["2026-01-31", "2026-01-31 08:00", "2026-01-31T08:00Z"]),
+            ColumnType::Date
+        );
+        assert_eq!(kind(&["2026-01-31", "soon"]), ColumnType::Categorical);
+        assert_eq!(kind(&["2026-01-31", "2026"]), ColumnType::Categorical);
+        assert_eq!(kind(&["2024", "2025"]), ColumnType::Integer);
+        assert_eq!(kind(&["20240131", "20250131"]), ColumnType::Integer);
+        let dates = profile(&["2026-01", "2026-02", "2026-01"]);
+        assert_eq!((dates.distinct, dates.min, dates.chars), (2, None, None));
+    }
+
+    #[test]
+    fn text_says_how_long_it_is() {
+        let mut cells: Vec<String> = (100..140).map(|i| format!("é{i}")).collect();
+        cells.extend(["".into(), "1".into(), "twelve chars".into()]);
+        let text = profile(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(text.kind, ColumnType::Text);
+        assert_eq!(text.chars, Some(Chars { mean: 173.0 / 42.0, max: 12 }));
+        assert_eq!(profile(&["a", "b"]).chars, None);
     }
 }

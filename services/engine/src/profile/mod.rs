@@ -2,6 +2,7 @@
 //! are spread, and what a person should look at before training.
 
 mod column;
+pub(crate) mod images;
 mod warnings;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 use domain::{
     child::DataFile,
-    dataset::{Profile, ReadLimits},
+    dataset::{Format, Profile, ReadLimits},
 };
 
 use crate::{
@@ -25,6 +26,9 @@ const MAX_COMPARED_ROWS: usize = 5_000_000;
 
 /// Makes the profile of `file`, or says where it cannot be read.
 pub fn profile(file: &Path, data: &DataFile, limits: &ReadLimits) -> Result<Profile, EngineError> {
+    if data.format == Format::Images {
+        return images::profile(file, limits);
+    }
     let mut table = Table::open(file, data, limits)?;
     let names = table.columns().to_vec();
     let mut columns: Vec<Column> = names.iter().map(|_| Column::new(names.len())).collect();

@@ -84,8 +84,9 @@ fn looks_like_an_id(column: &ColumnProfile, present: u64) -> bool {
 
 /// Of a column that may be a label, the value that hardly occurs.
 fn imbalance(column: &ColumnProfile, present: u64) -> Option<String> {
-    let may_be_label = !matches!(column.kind, ColumnType::Float | ColumnType::Text)
-        && (2..=MAX_LABELS).contains(&column.distinct);
+    let may_be_label =
+        !matches!(column.kind, ColumnType::Float | ColumnType::Text | ColumnType::Date)
+            && (2..=MAX_LABELS).contains(&column.distinct);
     let rarest = column.values.as_ref().filter(|_| may_be_label)?.last()?;
     let share = rarest.rows as f64 / present as f64;
     (share < MINORITY_SHARE).then(|| {

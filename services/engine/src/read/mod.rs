@@ -1,10 +1,13 @@
-//! A dataset's file as a stream of rows: CSV, TSV or JSON lines, plain or compressed. Nothing is
-//! held but the current row, and every limit is checked before the bytes beyond it are kept.
+//! A dataset's file as a stream of rows: CSV, TSV, JSON lines or plain text, as it is or compressed.
+//! Nothing is held but the current row, and every limit is checked before the bytes beyond it are
+//! kept.
 
 mod bytes;
 mod cell;
 mod csv;
 mod jsonl;
+mod text;
+mod whole;
 
 use std::path::Path;
 
@@ -16,6 +19,7 @@ use domain::{
 use crate::error::{At, EngineError};
 
 pub(crate) use cell::{Number, integer, is_missing, number};
+pub(crate) use whole::whole_text;
 
 /// A cell has a limit of its own; this one stops a row of very many of them.
 const MAX_ROW_BYTES: usize = 64 << 20;
@@ -47,6 +51,7 @@ impl Record {
 enum Rows {
     Csv(Box<csv::CsvRows>),
     Jsonl(jsonl::JsonRows),
+    Text(text::TextRows),
 }
 
 pub(crate) struct Table {
@@ -66,6 +71,10 @@ impl Table {
                 let columns = rows.header()?;
                 (Rows::Csv(Box::new(rows)), columns)
             }
+            Format::Text => {
+                (Rows::Text(text::TextRows::new(open()?, limits)), vec![text::COLUMN.to_owned()])
+            }
+            Format::Images => return Err(EngineError::NotATable),
             Format::Jsonl => {
                 let columns = jsonl::discover(open()?, limits)?;
                 let rows = jsonl::JsonRows::new(open()?, columns.clone(), limits);
@@ -79,11 +88,21 @@ impl Table {
         &self.columns
     }
 
+    /// Which cell of a row belongs to the column.
+    pub fn place(&self, column: &str) -> Result<usize, EngineError> {
+        self.columns.iter().position(|name| name == column).ok_or_else(|| {
+            EngineError::UnknownColumn(format!(
+                "the file has no column `{column}`; submit the job again for this dataset version"
+            ))
+        })
+    }
+
     /// The next row, with as many cells as there are columns.
     pub fn next_row(&mut self) -> Result<Option<&Record>, EngineError> {
         let more = match &mut self.rows {
             Rows::Csv(rows) => rows.read(&mut self.record, &self.columns)?,
             Rows::Jsonl(rows) => rows.read(&mut self.record)?,
+            Rows::Text(rows) => rows.read(&mut self.record)?,
         };
         if !more {
             return Ok(None);

@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod datasets;
+mod families;
+mod leakage;
 mod predicting;
 mod profiling;
 mod reading;
+mod resume;
 mod samples;
+mod techniques;
 mod training;
+mod trouble;

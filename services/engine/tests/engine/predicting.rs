@@ -4,11 +4,7 @@ use domain::{child::Event, predict::Prediction, spec::TrainingSpec};
 use engine::Model;
 use serde_json::{Value, json};
 
-use crate::samples::{Scratch, line, metric, rings};
-
-fn rows(value: Value) -> Vec<domain::predict::Row> {
-    serde_json::from_value(value).unwrap()
-}
+use crate::samples::{Scratch, client_rows, line, metric, rings, rows};
 
 fn trained_rings() -> Scratch {
     let scratch = Scratch::new(rings(150));
@@ -17,18 +13,6 @@ fn trained_rings() -> Scratch {
     }));
     scratch.train(&spec).unwrap();
     scratch
-}
-
-/// The file's rows as a client would send them.
-fn client_rows(csv: &str) -> Vec<domain::predict::Row> {
-    let mut lines = csv.lines().map(|l| l.split(','));
-    let names: Vec<&str> = lines.next().unwrap().collect();
-    let value = |cell: &str| match cell.parse::<f64>() {
-        Ok(n) => json!(n),
-        Err(_) if cell.is_empty() || cell == "?" => Value::Null,
-        Err(_) => json!(cell),
-    };
-    lines.map(|l| names.iter().map(|n| (*n).to_owned()).zip(l.map(value)).collect()).collect()
 }
 
 #[test]
@@ -46,7 +30,7 @@ fn predictions_have_the_error_that_training_measured() {
     let answers = scratch.model().predict(&client_rows(&text)).unwrap();
     let errors = answers.iter().zip(&truth).map(|(answer, truth)| match answer {
         Prediction::Value { value } => (value - truth).abs(),
-        Prediction::Class { .. } => panic!("a regression answers with a value"),
+        other => panic!("a regression answers with a value, not {other:?}"),
     });
     let error = errors.sum::<f64>() / truth.len() as f64;
     let measured = metric(&ending, "mean_absolute_error");
@@ -122,7 +106,7 @@ fn booleans_are_known_however_they_are_written() {
     assert_eq!(answers[0], answers[1]);
     let class = |answer: &Prediction| match answer {
         Prediction::Class { class, .. } => class.clone(),
-        Prediction::Value { .. } => panic!(),
+        other => panic!("{other:?}"),
     };
     assert_eq!((class(&answers[0]).as_str(), class(&answers[2]).as_str()), ("1", "0"));
 }
@@ -161,13 +145,13 @@ fn files_that_are_not_a_model_are_refused() {
         serde_json::to_vec(&json).unwrap()
     };
     let bad = [
-        ("/format", json!(2), "format is 2"),
+        ("/format", json!(1), "format is 1"),
         ("/layers/0/units", json!(4_294_967_295_u32), "needs [6, 4294967295]"),
-        ("/layers/2/units", json!(2), "last layer"),
-        ("/layers", json!([]), "last layer"),
+        ("/layers/4/units", json!(2), "the layers give 2 features"),
+        ("/layers", json!([]), "the layers give 6 features"),
         ("/classes", json!([]), "classes"),
-        ("/columns", json!([]), "no inputs"),
-        ("/columns/0/scale", json!(0.0), "column `x`"),
+        ("/input/columns", json!([]), "no inputs"),
+        ("/input/columns/0/scale", json!(0.0), "column `x`"),
     ];
     for (path, value, words) in bad {
         let message = refusal(&change(path, value), &weights);

@@ -1,24 +1,30 @@
 //! Files, specifications and runs that the tests share.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use domain::{
     Digest,
-    child::{CONFIG_FILE, DATA_FILE, DataFile, Event, WEIGHTS_FILE},
+    child::{CONFIG_FILE, DATA_FILE, DataFile, Event, TEST_FILE, WEIGHTS_FILE},
     dataset::{Compression, Format, Profile, ReadLimits},
-    spec::{DatasetRef, Limits, TrainingSpec},
+    field::FieldErrors,
+    predict::Row,
+    spec::{DatasetRef, Limits, TestSet, TrainingSpec},
 };
 use engine::{Ending, EngineError, Model, Run, StopFlag};
+use safetensors::SafeTensors;
+use serde_json::Value;
 use tempfile::TempDir;
 
-/// A scratch folder with a dataset in it.
+/// A scratch folder with a dataset in it, and perhaps one to test on.
 pub struct Scratch {
     folder: TempDir,
     pub data: DataFile,
     pub limits: ReadLimits,
+    test: Option<TestSet>,
 }
 
 impl Scratch {
@@ -30,9 +36,29 @@ impl Scratch {
         let bytes = bytes.as_ref();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(DATA_FILE), bytes).unwrap();
-        let data =
-            DataFile { format, compression, sha256: Digest::of(bytes), bytes: bytes.len() as u64 };
-        Self { folder, data, limits: ReadLimits::default() }
+        let data = described(bytes, format, compression);
+        Self { folder, data, limits: ReadLimits::default(), test: None }
+    }
+
+    /// The finished model is tested on another file of the same format.
+    pub fn tested_on(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        fs::write(self.path().join(TEST_FILE), bytes).unwrap();
+        let data = described(bytes, self.data.format, Compression::None);
+        let dataset = dataset("held-out", data.sha256);
+        self.test = Some(TestSet { dataset, data });
+        self
+    }
+
+    /// Another folder with the same files and nothing trained.
+    pub fn again(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [DATA_FILE, TEST_FILE] {
+            if let Ok(bytes) = fs::read(self.path().join(name)) {
+                fs::write(folder.path().join(name), bytes).unwrap();
+            }
+        }
+        Self { folder, data: self.data.clone(), limits: self.limits, test: self.test.clone() }
     }
 
     pub fn limited(mut self, change: impl FnOnce(&mut ReadLimits)) -> Self {
@@ -55,11 +81,20 @@ impl Scratch {
     }
 
     /// The specification that a client's draft becomes for this dataset.
-    pub fn spec(&self, draft: serde_json::Value) -> TrainingSpec {
+    pub fn spec(&self, draft: Value) -> TrainingSpec {
+        self.parse(draft).unwrap()
+    }
+
+    pub fn parse(&self, draft: Value) -> Result<TrainingSpec, FieldErrors> {
         let draft = serde_json::from_value(draft).unwrap();
-        let dataset =
-            DatasetRef { name: "sample".parse().unwrap(), version: 1, sha256: self.data.sha256 };
-        TrainingSpec::parse(draft, dataset, &self.profile().unwrap(), &Limits::default()).unwrap()
+        let dataset = dataset("sample", self.data.sha256);
+        let (test, profile) = (self.test.clone(), self.profile().unwrap());
+        TrainingSpec::parse(draft, dataset, test, &profile, &Limits::default())
+    }
+
+    /// Trains what a draft becomes to its end.
+    pub fn run(&self, draft: Value) -> (Ending, Vec<Event>) {
+        self.train(&self.spec(draft)).unwrap()
     }
 
     pub fn train(&self, spec: &TrainingSpec) -> Result<(Ending, Vec<Event>), EngineError> {
@@ -94,15 +129,64 @@ impl Scratch {
         (self.read(CONFIG_FILE), self.read(WEIGHTS_FILE))
     }
 
+    /// The published numbers by the names of their tensors.
+    pub fn weights(&self) -> BTreeMap<String, Vec<f32>> {
+        let bytes = self.read(WEIGHTS_FILE);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let number = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
+        let numbers = |data: &[u8]| data.chunks_exact(4).map(number).collect();
+        file.iter().map(|(name, t)| (name.to_owned(), numbers(t.data()))).collect()
+    }
+
     pub fn model(&self) -> Model {
         let (config, weights) = self.model_files();
         Model::load(&config, &weights).unwrap()
     }
 }
 
+fn described(bytes: &[u8], format: Format, compression: Compression) -> DataFile {
+    DataFile { format, compression, sha256: Digest::of(bytes), bytes: bytes.len() as u64 }
+}
+
+fn dataset(name: &str, sha256: Digest) -> DatasetRef {
+    DatasetRef { name: name.parse().unwrap(), version: 1, sha256 }
+}
+
+/// A draft with the fields of `more` in place of its own.
+pub fn with(mut draft: Value, more: Value) -> Value {
+    let fields = draft.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().clone());
+    draft
+}
+
+pub fn rows(value: Value) -> Vec<Row> {
+    serde_json::from_value(value).unwrap()
+}
+
+/// The file's rows as a client would send them.
+pub fn client_rows(csv: &str) -> Vec<Row> {
+    let mut lines = csv.lines().map(|l| l.split(','));
+    let names: Vec<&str> = lines.next().unwrap().collect();
+    let value = |cell: &str| match cell.parse::<f64>() {
+        Ok(n) => serde_json::json!(n),
+        Err(_) if cell.is_empty() || cell == "?" => Value::Null,
+        Err(_) => serde_json::json!(cell),
+    };
+    lines.map(|l| names.iter().map(|n| (*n).to_owned()).zip(l.map(value)).collect()).collect()
+}
+
 /// The epochs' metrics, exactly as emitted.
 pub fn epochs(events: &[Event]) -> Vec<&Event> {
     events.iter().filter(|e| matches!(e, Event::Epoch { .. })).collect()
+}
+
+/// What epoch after epoch has under a name; epochs without it are left out.
+pub fn history(events: &[Event], name: &str) -> Vec<f64> {
+    let value = |event: &Event| match event {
+        Event::Epoch { metrics, .. } => metrics.get(name).copied(),
+        _ => None,
+    };
+    events.iter().filter_map(value).collect()
 }
 
 pub fn metric(ending: &Ending, name: &str) -> f64 {

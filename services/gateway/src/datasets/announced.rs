@@ -22,7 +22,8 @@ pub struct Announced {
     compression: Option<Compression>,
 }
 
-const TYPES: &str = "use `text/csv`, `text/tab-separated-values` or `application/x-ndjson`, or add \
+const TYPES: &str = "use `text/csv`, `text/tab-separated-values`, `application/x-ndjson`, \
+                     `text/plain` or `application/zip` (of images), or add \
                      `?format=csv`, `tsv` or `jsonl` to an `application/octet-stream`";
 
 /// What a content type says of a file.
@@ -66,6 +67,8 @@ fn content_type(headers: &HeaderMap) -> Result<Said, ApiError> {
         | "application/ndjson"
         | "application/jsonl"
         | "application/x-jsonlines" => Said::Format(Format::Jsonl),
+        "text/plain" => Said::Format(Format::Text),
+        "application/zip" => Said::Format(Format::Images),
         "application/gzip" | "application/x-gzip" => Said::Compression(Compression::Gzip),
         "application/zstd" => Said::Compression(Compression::Zstd),
         // the last one is what curl says when it is told nothing
@@ -115,22 +118,33 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
 /// As many of a file's first bytes as [`check_start`] looks at.
 pub const START_BYTES: usize = 4;
 
+const ZIP: &[u8] = b"PK\x03\x04";
+
 const STARTS: [(&[u8], &str, Option<Compression>); 5] = [
     (&[0x1f, 0x8b], "gzip", Some(Compression::Gzip)),
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", Some(Compression::Zstd)),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", None),
+    (ZIP, "a zip archive or an Excel workbook", None),
     (b"PAR1", "Parquet", None),
     (b"BZh", "bzip2", None),
 ];
 
 /// Whether the file begins as its compression does.
-pub fn check_start(start: &[u8], compression: Compression) -> Result<(), FieldErrors> {
+pub fn check_start(
+    start: &[u8],
+    format: Format,
+    compression: Compression,
+) -> Result<(), FieldErrors> {
     if start.is_empty() {
         let why = "the file is empty; send at least a header line and one row";
         return Err(FieldErrors::one("body", why));
     }
     let found = STARTS.iter().find(|(magic, _, _)| start.starts_with(magic));
+    let zip = start.starts_with(ZIP);
     let why = match (compression, found) {
+        (Compression::None, _) if zip && format == Format::Images => return Ok(()),
+        (_, _) if format == Format::Images => {
+            "the file is not a zip; put the images' folders, or the idx files, into one".to_owned()
+        }
         (Compression::None, None) => return Ok(()),
         (_, Some((_, _, Some(found)))) if *found == compression => return Ok(()),
         (_, Some((_, name, Some(found)))) => format!(
@@ -138,7 +152,9 @@ pub fn check_start(start: &[u8], compression: Compression) -> Result<(), FieldEr
             found.as_str()
         ),
         (_, Some((_, name, None))) => {
-            format!("the file is {name}; export it as CSV, TSV or JSON lines")
+            format!(
+                "the file is {name}; export it as CSV, TSV or JSON lines, or say `application/zip` for a zip of images"
+            )
         }
         (_, None) => format!(
             "the file is not {0}, as was announced; compress it, or leave {0} out of the request",
@@ -199,10 +215,10 @@ mod tests {
     #[test]
     fn the_first_bytes_must_fit_the_compression() {
         let gzip = [0x1f, 0x8b, 8, 0];
-        assert!(check_start(b"a,b\n", Compression::None).is_ok());
-        assert!(check_start(&gzip, Compression::Gzip).is_ok());
+        assert!(check_start(b"a,b\n", Format::Csv, Compression::None).is_ok());
+        assert!(check_start(&gzip, Format::Csv, Compression::Gzip).is_ok());
         let message = |start: &[u8], compression| {
-            check_start(start, compression).expect_err("refused").to_string()
+            check_start(start, Format::Csv, compression).expect_err("refused").to_string()
         };
         assert!(message(b"", Compression::None).contains("empty"));
         assert!(message(&gzip, Compression::None).contains("Content-Encoding: gzip"));

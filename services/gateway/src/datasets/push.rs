@@ -11,7 +11,11 @@ use actix_web::{
     web::{self, Bytes, BytesMut},
 };
 use domain::{
-    JobId, TenantId, UserId, dataset::Compression, hint::Hint, name::Name, spec::Resources,
+    JobId, TenantId, UserId,
+    dataset::{Compression, Format},
+    hint::Hint,
+    name::Name,
+    spec::Resources,
 };
 use futures::{Stream, StreamExt, stream};
 use registry::PutError;
@@ -49,11 +53,13 @@ const PROFILE_PRIORITY: i32 = 1_000;
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the profile"),
     ),
     request_body(
-        description = "The file: CSV, TSV or JSON lines, plain, gzip or zstd",
+        description = "The file: CSV, TSV, JSON lines or text, plain, gzip or zstd; or a zip of images",
         content(
             (Vec<u8> = "text/csv"),
             (Vec<u8> = "text/tab-separated-values"),
             (Vec<u8> = "application/x-ndjson"),
+            (Vec<u8> = "text/plain"),
+            (Vec<u8> = "application/zip"),
             (Vec<u8> = "application/gzip"),
             (Vec<u8> = "application/zstd"),
             (Vec<u8> = "application/octet-stream"),
@@ -78,7 +84,7 @@ pub(super) async fn push(
         .map_err(|error: domain::name::NameError| ApiError::field("name", error.to_string()))?;
     let (format, compression) = announced.0.resolve(request.headers())?;
     let room = room(&app, caller.tenant()).await?;
-    let stored = receive(&app, caller.tenant(), payload, compression, room).await?;
+    let stored = receive(&app, caller.tenant(), payload, (format, compression), room).await?;
     let new = NewVersion { sha256: stored.sha256, bytes: stored.bytes, format, compression };
 
     let mut tx = app.store.begin_for(caller.tenant()).await?;
@@ -130,11 +136,11 @@ async fn receive(
     app: &App,
     tenant: TenantId,
     mut payload: web::Payload,
-    compression: Compression,
+    (format, compression): (Format, Compression),
     limit: u64,
 ) -> Result<registry::Stored, ApiError> {
     let start = first_bytes(&mut payload).await.map_err(broke_off)?;
-    check_start(&start, compression)?;
+    check_start(&start, format, compression)?;
     let whole = stream::iter([Ok(start)]).chain(payload);
     let stored = app.blobs.put_stream(tenant, whole, limit).await;
     stored.map_err(|error| match error {

@@ -152,5 +152,7 @@ const fn media_type(format: Format, compression: Compression) -> (&'static str, 
         (Compression::None, Format::Csv) => ("text/csv", ""),
         (Compression::None, Format::Tsv) => ("text/tab-separated-values", ""),
         (Compression::None, Format::Jsonl) => ("application/x-ndjson", ""),
+        (Compression::None, Format::Text) => ("text/plain", ""),
+        (Compression::None, Format::Images) => ("application/zip", ".zip"),
     }
 }

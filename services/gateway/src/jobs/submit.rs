@@ -7,10 +7,11 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, post, web};
 use domain::{
     Digest, FieldErrors, JobId, TenantId, UserId,
+    child::DataFile,
     dataset::Profile,
     hint::Hint,
     name::Name,
-    spec::{DatasetRef, Limits, TrainingDraft, TrainingSpec},
+    spec::{DatasetRef, Limits, TestSet, TrainingDraft, TrainingSpec},
 };
 use store::{
     TenantTx,
@@ -65,8 +66,17 @@ pub(super) async fn submit(
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
     let patience = patience(request.headers(), PROFILE_PATIENCE);
-    let version = resolve(&app, caller.tenant(), &draft.0, patience).await?;
-    let new = new_job(draft.0, caller.user(), version, &app.config.limits)?;
+    let of = (draft.0.dataset.as_str(), draft.0.version);
+    let version = resolve(&app, caller.tenant(), of, "dataset", patience).await?;
+    let test = match &draft.0.test {
+        Some(test) => {
+            let of = (test.dataset.as_str(), test.version);
+            let found = resolve(&app, caller.tenant(), of, "test.dataset", patience).await?;
+            Some(test_set(found, &draft.0, &version.1)?)
+        }
+        None => None,
+    };
+    let new = new_job(draft.0, caller.user(), version, test, &app.config.limits)?;
 
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     // two requests with one key may have come this far together: the second finds the first one's job
@@ -156,26 +166,27 @@ async fn claimed(
     }
 }
 
-/// The version that the draft names, once its profile is there.
+/// The version that a draft's `field` names, once its profile is there.
 async fn resolve(
     app: &App,
     tenant: TenantId,
-    draft: &TrainingDraft,
+    (dataset, number): (&str, Option<u32>),
+    field: &'static str,
     patience: Duration,
 ) -> Result<(Version, Box<Profile>), ApiError> {
     let no_dataset = || {
-        let name: String = draft.dataset.chars().take(80).collect();
+        let name: String = dataset.chars().take(80).collect();
         let why = format!(
             "there is no dataset `{name}`; push a file to `/v1/datasets/{{name}}/versions` first"
         );
-        ApiError::field("dataset", why)
+        ApiError::field(field, why)
     };
-    let name: Name = draft.dataset.parse().map_err(|_| no_dataset())?;
-    let found = settled_version(app, tenant, &name, draft.version, patience).await?;
+    let name: Name = dataset.parse().map_err(|_| no_dataset())?;
+    let found = settled_version(app, tenant, &name, number, patience).await?;
     let Some(mut version) = found else {
         return Err(match newest(app, tenant, &name).await? {
             Some(newest) => ApiError::field(
-                "version",
+                if field == "dataset" { "version" } else { "test.version" },
                 format!("dataset `{name}` has no such version; the newest is {newest}"),
             ),
             None => no_dataset(),
@@ -195,7 +206,7 @@ async fn resolve(
                 "version {} of dataset `{name}` cannot be read: {}",
                 version.number, cause.message
             );
-            let errors = FieldErrors::one("dataset", &why).0;
+            let errors = FieldErrors::one(field, &why).0;
             Err(ApiError { errors, ..ApiError::new(Code::DatasetInvalid, why) })
         }
     }
@@ -208,10 +219,42 @@ async fn newest(app: &App, tenant: TenantId, name: &Name) -> Result<Option<u32>,
     Ok(found.map(|version| version.number))
 }
 
+/// The test set has the columns that the model is trained on.
+fn test_set(
+    (version, profile): (Version, Box<Profile>),
+    draft: &TrainingDraft,
+    trained_on: &Profile,
+) -> Result<TestSet, ApiError> {
+    let wanted = |name: &&str| !draft.drop.iter().flatten().any(|dropped| dropped == name);
+    let columns = trained_on.columns.iter().map(|column| column.name.as_str());
+    let missing: Vec<&str> =
+        columns.filter(wanted).filter(|name| profile.column(name).is_none()).collect();
+    if !missing.is_empty() {
+        let why = format!("it lacks columns that are trained on: {}", missing.join(", "));
+        return Err(ApiError::field("test.dataset", why));
+    }
+    Ok(TestSet {
+        dataset: DatasetRef {
+            name: version.dataset_name.parse().map_err(|error: domain::name::NameError| {
+                ApiError::field("test.dataset", error.to_string())
+            })?,
+            version: version.number,
+            sha256: version.sha256,
+        },
+        data: DataFile {
+            format: version.format,
+            compression: version.compression,
+            sha256: version.sha256,
+            bytes: version.bytes,
+        },
+    })
+}
+
 fn new_job(
     draft: TrainingDraft,
     user: UserId,
     (version, profile): (Version, Box<Profile>),
+    test: Option<TestSet>,
     limits: &Limits,
 ) -> Result<NewJob, ApiError> {
     let mut errors = FieldErrors::default();
@@ -234,7 +277,7 @@ fn new_job(
         version: version.number,
         sha256: version.sha256,
     };
-    let spec = match TrainingSpec::parse(draft, dataset, &profile, limits) {
+    let spec = match TrainingSpec::parse(draft, dataset, test, &profile, limits) {
         Ok(spec) => errors.into_result(spec)?,
         Err(more) => {
             errors.0.extend(more.0);

@@ -39,7 +39,7 @@ pub(super) struct PredictAnswer {
     /// Publisher and name.
     model: String,
     version: u32,
-    /// One for each row, in their order.
+    /// One for each row, in their order; of a forecaster, one for each series.
     predictions: Vec<Prediction>,
 }
 

@@ -1,4 +1,4 @@
-//! The child of this crate's tests: `worker-child train …` is what `cupola train …` is.
+//! The child of this crate's tests: `worker-child child …` is what `cupola child …` is.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,10 @@ use worker::child::{self, ChildArgs};
 
 #[derive(Parser)]
 enum Command {
-    Train(ChildArgs),
+    Child(ChildArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Train(args) = Command::parse();
+    let Command::Child(args) = Command::parse();
     child::main(&args)
 }

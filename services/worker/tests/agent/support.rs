@@ -129,10 +129,10 @@ impl World {
     pub fn spec(&self, draft: &str) -> TrainingSpec {
         let mut draft: TrainingDraft = serde_json::from_str(draft).unwrap();
         draft.dataset = "rows".into();
-        draft.target = "label".into();
+        draft.target = Some("label".into());
         let dataset =
             DatasetRef { name: "rows".parse().unwrap(), version: 1, sha256: self.data.sha256 };
-        let spec = TrainingSpec::parse(draft, dataset, &self.profile, &Limits::default());
+        let spec = TrainingSpec::parse(draft, dataset, None, &self.profile, &Limits::default());
         TrainingSpec { resources: RESOURCES, ..spec.unwrap() }
     }
 
@@ -145,7 +145,7 @@ impl World {
         let task = Task::Train { data, limits, spec: Box::new(spec) };
         fs::write(scratch.join(TASK_FILE), serde_json::to_vec(&task).unwrap()).unwrap();
         Command::new(env!("CARGO_BIN_EXE_worker-child"))
-            .args(["train", "--memory-bytes", "536870912", "--cpu-milli", "1000"])
+            .args(["child", "--memory-bytes", "536870912", "--cpu-milli", "1000"])
             .args(["--max-runtime", "600", "--scratch"])
             .arg(scratch)
             .stdin(Stdio::piped())

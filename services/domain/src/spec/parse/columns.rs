@@ -7,7 +7,7 @@ use crate::dataset::{ColumnProfile, ColumnType};
 const MAX_INFERRED_CLASSES: u64 = 20;
 const MAX_CLASSES: u64 = 1_000;
 
-fn names(profile: &Profile) -> String {
+pub(super) fn names(profile: &Profile) -> String {
     let shown: Vec<_> = profile.columns.iter().take(30).map(|c| c.name.as_str()).collect();
     let more = if profile.columns.len() > shown.len() { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
@@ -16,16 +16,18 @@ fn names(profile: &Profile) -> String {
 /// The task, its classes, and how many rows have a known target.
 pub(super) fn target(
     draft: &TrainingDraft,
+    target: &str,
     profile: &Profile,
     e: &mut FieldErrors,
 ) -> (Task, Vec<String>, u64) {
     let guess = draft.task.unwrap_or(Task::BinaryClassification);
-    let Some(column) = profile.column(&draft.target) else {
-        let message = format!(
-            "the dataset has no column `{}`; its columns are {}",
-            draft.target,
-            names(profile)
-        );
+    let Some(column) = profile.column(target) else {
+        let message = match target {
+            "" => format!("name the column to learn; the columns are {}", names(profile)),
+            _ => {
+                format!("the dataset has no column `{target}`; its columns are {}", names(profile))
+            }
+        };
         e.add("target", message);
         return (guess, vec![], profile.rows);
     };
@@ -41,7 +43,7 @@ pub(super) fn target(
         return (guess, vec![], known);
     }
     let task = draft.task.unwrap_or_else(|| infer(column));
-    if task == Task::Regression {
+    if !matches!(task, Task::BinaryClassification | Task::MulticlassClassification) {
         regression_target(column, e);
         return (task, vec![], known);
     }
@@ -61,7 +63,7 @@ fn regression_target(column: &ColumnProfile, e: &mut FieldErrors) {
     if !column.kind.is_numeric() {
         e.add(
             "target",
-            format!("column `{}` is not numeric; a regression needs numbers", column.name),
+            format!("column `{}` is not numeric; this task learns numbers", column.name),
         );
     } else if column.infinite > 0 {
         let n = column.infinite;
@@ -108,6 +110,8 @@ pub(crate) fn sort_values(values: &mut [String]) {
 
 pub(super) fn features(
     draft: &TrainingDraft,
+    target: &str,
+    preprocess: &Preprocess,
     profile: &Profile,
     e: &mut FieldErrors,
 ) -> Vec<Feature> {
@@ -118,19 +122,19 @@ pub(super) fn features(
             e.add(format!("drop[{i}]"), format!("no column `{name}`; the columns are {known}"));
         }
     }
-    let usable = |c: &&ColumnProfile| c.name != draft.target && !dropped.contains(&c.name);
+    let usable = |c: &&ColumnProfile| c.name != target && !dropped.contains(&c.name);
     let features: Vec<Feature> = match &draft.features {
         None => profile
             .columns
             .iter()
             .filter(usable)
             .filter(|c| !looks_like_an_id(c, profile.rows))
-            .filter_map(|c| feature(c).ok())
+            .filter_map(|c| feature(c, preprocess).ok())
             .collect(),
         Some(list) => list
             .iter()
             .enumerate()
-            .filter_map(|(i, name)| named_feature(i, name, draft, profile, e))
+            .filter_map(|(i, name)| named_feature(i, name, (draft, target, preprocess), profile, e))
             .collect(),
     };
     for feature in &features {
@@ -152,12 +156,12 @@ pub(super) fn features(
 fn named_feature(
     i: usize,
     name: &str,
-    draft: &TrainingDraft,
+    (draft, target, preprocess): (&TrainingDraft, &str, &Preprocess),
     profile: &Profile,
     e: &mut FieldErrors,
 ) -> Option<Feature> {
     let field = format!("features[{i}]");
-    if name == draft.target {
+    if name == target {
         e.add(field, format!("`{name}` is the target; a model must not see it"));
         return None;
     }
@@ -169,21 +173,35 @@ fn named_feature(
         e.add(field, format!("no column `{name}`; the columns are {}", names(profile)));
         return None;
     };
-    feature(column).map_err(|why| e.add(field, why)).ok()
+    feature(column, preprocess).map_err(|why| e.add(field, why)).ok()
 }
 
-fn feature(column: &ColumnProfile) -> Result<Feature, String> {
+pub(super) fn feature(column: &ColumnProfile, preprocess: &Preprocess) -> Result<Feature, String> {
+    let wanted = preprocess.columns.get(&column.name).and_then(|c| c.kind);
+    if let Some(kind @ (FeatureKind::Numeric | FeatureKind::Date)) = wanted {
+        let fits = match kind {
+            FeatureKind::Numeric => column.kind.is_numeric(),
+            _ => column.kind == ColumnType::Date,
+        };
+        if !fits {
+            let (name, kind) = (&column.name, word(&kind));
+            return Err(format!("column `{name}` does not hold values of kind {kind}"));
+        }
+    }
     let kind = match column.kind {
+        ColumnType::Empty => return Err(format!("column `{}` is empty in every row", column.name)),
+        _ if wanted == Some(FeatureKind::Categorical) => FeatureKind::Categorical,
+        ColumnType::Date => FeatureKind::Date,
         ColumnType::Integer | ColumnType::Float => FeatureKind::Numeric,
         ColumnType::Boolean | ColumnType::Categorical => FeatureKind::Categorical,
         ColumnType::Text => {
             return Err(format!(
-                "column `{}` is free text, which dense layers cannot read",
+                "column `{}` is free text; name it alone in `features` for a model that reads text",
                 column.name
             ));
         }
-        ColumnType::Empty => {
-            return Err(format!("column `{}` is empty in every row", column.name));
+        ColumnType::Image => {
+            return Err(format!("column `{}` holds images, which a table cannot", column.name));
         }
     };
     Ok(Feature { name: column.name.clone(), kind })
@@ -196,12 +214,26 @@ fn looks_like_an_id(column: &ColumnProfile, rows: u64) -> bool {
     named && (column.distinct == rows || !column.distinct_is_exact)
 }
 
-pub(super) fn input_width(features: &[Feature], profile: &Profile, max_categories: u32) -> u64 {
-    let width = |f: &Feature| match f.kind {
-        FeatureKind::Numeric => 1,
+/// How many inputs the columns are encoded into, at most.
+pub(super) fn input_width(features: &[Feature], preprocess: &Preprocess, profile: &Profile) -> u64 {
+    features.iter().map(|feature| width(feature, preprocess, profile)).sum()
+}
+
+fn width(feature: &Feature, preprocess: &Preprocess, profile: &Profile) -> u64 {
+    let column = profile.column(&feature.name);
+    let own = preprocess.columns.get(&feature.name);
+    let indicator = column.is_some_and(|c| preprocess.missing_indicator && c.missing > 0);
+    match feature.kind {
+        FeatureKind::Numeric => 1 + u64::from(indicator),
+        FeatureKind::Date => crate::model::DATE_WIDTH as u64,
         FeatureKind::Categorical => {
-            profile.column(&f.name).map_or(1, |c| c.distinct.min(max_categories.into()))
+            match own.and_then(|c| c.encoding).unwrap_or(preprocess.encoding) {
+                Encoding::Ordinal => 1,
+                Encoding::Hashing => preprocess.hash_buckets.into(),
+                Encoding::OneHot => {
+                    column.map_or(1, |c| c.distinct.min(preprocess.max_categories.into()) + 1)
+                }
+            }
         }
-    };
-    features.iter().map(width).sum()
+    }
 }

@@ -1,0 +1,224 @@
+//! The operations of this module as the tensor library sees them: what runs forward, what is kept, and
+//! what runs backward.
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        flex::FlexTensor,
+        tensor::FloatTensor,
+    },
+    tensor::Tensor,
+};
+
+use super::{
+    kernel, norm,
+    pooling::{self, Pool},
+    window::Window,
+};
+use crate::ops::flex::{contiguous, shape, slice, stored};
+
+#[backend_extension(Flex, Autodiff)]
+pub trait Windows: Backend {
+    fn convolve(
+        images: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        window: Window,
+    ) -> FloatTensor<Self>;
+
+    fn max_pool(images: FloatTensor<Self>, pool: Pool) -> FloatTensor<Self>;
+
+    /// Each channel by mean and variance, which are constants, then scaled and shifted. `of_batch`
+    /// says that they are those of `x`.
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        moments: norm::Moments,
+        of_batch: bool,
+    ) -> FloatTensor<Self>;
+}
+
+impl Windows for Flex {
+    fn convolve(
+        images: FlexTensor,
+        kernel: FlexTensor,
+        bias: FlexTensor,
+        window: Window,
+    ) -> FlexTensor {
+        let (images, kernel) = (contiguous(&images), contiguous(&kernel));
+        let bias = contiguous(&bias);
+        let out = kernel::forward(&window, slice(&images), slice(&kernel), slice(&bias));
+        let [rows, columns] = window.output;
+        stored(out, [shape(&images)[0], rows, columns, window.filters])
+    }
+
+    fn max_pool(images: FlexTensor, pool: Pool) -> FlexTensor {
+        let images = contiguous(&images);
+        stored(pooling::maxima(&pool, slice(&images)), pool.output(shape(&images)[0]))
+    }
+
+    fn normalize(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        moments: norm::Moments,
+        _: bool,
+    ) -> FlexTensor {
+        let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
+        stored(norm::normalize(slice(&x), slice(&gamma), slice(&beta), &moments), shape(&x))
+    }
+}
+
+#[derive(Debug)]
+struct ConvolveBackward;
+
+impl Backward<Flex, 3> for ConvolveBackward {
+    type State = (FlexTensor, FlexTensor, Window);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
+        let gradient = slice(&gradient);
+        let (images, kernel, window) = ops.state;
+        let (images, kernel) = (contiguous(&images), contiguous(&kernel));
+        let [of_images, of_kernel, of_bias] = ops.parents;
+        if let Some(node) = of_images {
+            let values = kernel::input_gradient(&window, gradient, slice(&kernel));
+            gradients.register::<Flex>(node.id, stored(values, shape(&images)));
+        }
+        if let Some(node) = of_kernel {
+            let values = kernel::kernel_gradient(&window, slice(&images), gradient);
+            gradients.register::<Flex>(node.id, stored(values, shape(&kernel)));
+        }
+        if let Some(node) = of_bias {
+            let values = norm::channel_sums(gradient, window.filters);
+            gradients.register::<Flex>(node.id, stored(values, [window.filters]));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MaxPoolBackward;
+
+impl Backward<Flex, 1> for MaxPoolBackward {
+    type State = (FlexTensor, FlexTensor, Pool);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
+        let (images, maxima, pool) = ops.state;
+        let images = contiguous(&images);
+        if let [Some(node)] = ops.parents {
+            let values = pooling::gradient(&pool, slice(&images), slice(&maxima), slice(&gradient));
+            gradients.register::<Flex>(node.id, stored(values, shape(&images)));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormalizeBackward;
+
+impl Backward<Flex, 3> for NormalizeBackward {
+    type State = (FlexTensor, FlexTensor, norm::Moments, bool);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
+        let (x, gamma, moments, of_batch) = ops.state;
+        let (x, gamma) = (contiguous(&x), contiguous(&gamma));
+        let channels = slice(&gamma).len();
+        let sums = norm::gradient_sums(slice(&x), slice(&gradient), &moments);
+        let [of_x, of_gamma, of_beta] = ops.parents;
+        if let Some(node) = of_x {
+            let values = norm::input_gradient(
+                slice(&x),
+                slice(&gradient),
+                slice(&gamma),
+                &moments,
+                of_batch.then_some(&sums),
+            );
+            gradients.register::<Flex>(node.id, stored(values, shape(&x)));
+        }
+        if let Some(node) = of_gamma {
+            gradients.register::<Flex>(node.id, stored(sums.normalized, [channels]));
+        }
+        if let Some(node) = of_beta {
+            gradients.register::<Flex>(node.id, stored(sums.plain, [channels]));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> Windows for Autodiff<Flex, C> {
+    fn convolve(
+        images: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        window: Window,
+    ) -> FloatTensor<Self> {
+        let nodes = [images.node(), kernel.node(), bias.node()];
+        let (images, kernel) = (images.into_primitive(), kernel.into_primitive());
+        let out = Flex::convolve(images.clone(), kernel.clone(), bias.into_primitive(), window);
+        match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((images, kernel, window), out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+
+    fn max_pool(images: FloatTensor<Self>, pool: Pool) -> FloatTensor<Self> {
+        let node = images.node();
+        let images = images.into_primitive();
+        let out = Flex::max_pool(images.clone(), pool);
+        match MaxPoolBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((images, out.clone(), pool), out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        moments: norm::Moments,
+        of_batch: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let (x, gamma) = (x.into_primitive(), gamma.into_primitive());
+        let beta = beta.into_primitive();
+        let out = Flex::normalize(x.clone(), gamma.clone(), beta, moments.clone(), of_batch);
+        match NormalizeBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, gamma, moments, of_batch), out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+}
+
+pub(super) fn convolve(
+    images: Tensor<4>,
+    kernel: Tensor<4>,
+    bias: Tensor<1>,
+    window: Window,
+) -> Tensor<4> {
+    let (images, kernel) = (images.into_dispatch(), kernel.into_dispatch());
+    let out = <Dispatch as Windows>::convolve(images, kernel, bias.into_dispatch(), window);
+    Tensor::from_dispatch(out)
+}
+
+pub(super) fn max_pool(images: Tensor<4>, pool: Pool) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as Windows>::max_pool(images.into_dispatch(), pool))
+}
+
+pub(super) fn normalize<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    moments: norm::Moments,
+    of_batch: bool,
+) -> Tensor<D> {
+    let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
+    let beta = beta.into_dispatch();
+    Tensor::from_dispatch(<Dispatch as Windows>::normalize(x, gamma, beta, moments, of_batch))
+}

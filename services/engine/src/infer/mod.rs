@@ -1,0 +1,204 @@
+//! A trained model ready to answer: raw rows in, predictions out.
+
+mod generation;
+mod load;
+mod recommendation;
+
+use domain::{
+    field::FieldErrors,
+    model::{FittedInput, ModelConfig},
+    predict::{Prediction, Row},
+    spec::{Shape, Task},
+};
+use serde_json::Value;
+
+use crate::{
+    head::{Head, best},
+    images,
+    network::{Inputs, Network},
+    ratings, series,
+    table::Encoders,
+    text::{self, Tokenizer},
+};
+
+/// The column of images.
+const IMAGE: &str = "image";
+const CHUNK_ROWS: usize = 1_024;
+
+/// Safe to share between threads.
+pub struct Model {
+    config: ModelConfig,
+    head: Head,
+    network: Network,
+    reader: Reader,
+    memory_bytes: u64,
+}
+
+/// From raw rows to inputs.
+enum Reader {
+    Table(Encoders),
+    Text(Tokenizer),
+    Corpus(Tokenizer),
+    Images,
+    Series,
+    Ratings,
+}
+
+impl Model {
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// About how much memory it holds while loaded.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// Predictions in the rows' order, or every error of the input, at most 100.
+    ///
+    /// A row names every column of the model; null is a missing value. Rows of a forecaster are the
+    /// history of one or several series, and there is one forecast for each series. A row of a
+    /// recommender without an item asks for the `top` best items (10 if absent). A row of a language
+    /// model is a `prompt` with `max_tokens`, `temperature`, `top_k`, `top_p` and `seed`.
+    pub fn predict(&self, rows: &[Row]) -> Result<Vec<Prediction>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        match (&self.reader, &self.config.input) {
+            (Reader::Corpus(tokenizer), _) => return self.generate(tokenizer, rows),
+            (Reader::Series, FittedInput::Series { series, fitted }) => {
+                let target = &self.config.target;
+                let asked = series::encode_request(fitted, series, target, rows, &mut errors);
+                let asked = asked.ok_or(errors)?;
+                return self.forecast(asked);
+            }
+            (Reader::Ratings, FittedInput::Ratings { ratings, .. })
+                if rows.iter().all(|row| !row.contains_key(&ratings.item)) =>
+            {
+                return self.recommend(rows);
+            }
+            _ => {}
+        }
+        let mut predictions = Vec::with_capacity(rows.len());
+        for (chunk, rows) in rows.chunks(CHUNK_ROWS).enumerate() {
+            let inputs = self.inputs(rows, &mut errors);
+            if !errors.is_empty() {
+                return Err(moved(errors, chunk * CHUNK_ROWS));
+            }
+            let logits = self.network.run(inputs);
+            for logits in logits.chunks_exact(self.head.outputs) {
+                match self.answer(logits) {
+                    Some(prediction) => predictions.push(prediction),
+                    None => return Err(too_far(predictions.len())),
+                }
+            }
+        }
+        Ok(predictions)
+    }
+
+    fn inputs(&self, rows: &[Row], errors: &mut FieldErrors) -> Inputs {
+        match (&self.reader, &self.config.input) {
+            (Reader::Table(encoders), _) => {
+                Inputs::Features { values: encoders.encode(rows, errors), width: encoders.width() }
+            }
+            (Reader::Text(tokenizer), FittedInput::Text(text)) => {
+                let length = text.max_length as usize;
+                let padded =
+                    text::encode_rows(tokenizer, &text.column, length, text.keep, rows, errors);
+                let (ids, length, lengths) = (padded.ids, padded.length, padded.lengths);
+                Inputs::Tokens { ids, length, lengths }
+            }
+            (Reader::Images, FittedInput::Images { height, width, channels }) => {
+                let size = [*height, *width, *channels];
+                let mut values = vec![];
+                for (i, row) in rows.iter().enumerate() {
+                    match images::decode_row(row, IMAGE, size) {
+                        Ok(image) => values.extend(image),
+                        Err(why) => errors.add(format!("rows[{i}].{IMAGE}"), why),
+                    }
+                }
+                let [height, width, channels] = size.map(|side| side as usize);
+                Inputs::Images { values, height, width, channels }
+            }
+            (Reader::Ratings, FittedInput::Ratings { ratings, fitted }) => {
+                let pairs = ratings::encode_request(fitted, ratings, rows, errors);
+                Inputs::Pairs { users: pairs.users, items: pairs.items }
+            }
+            _ => unreachable!("a model's reader is that of its input"),
+        }
+    }
+
+    fn answer(&self, logits: &[f32]) -> Option<Prediction> {
+        if !logits.iter().all(|z| z.is_finite()) {
+            return None;
+        }
+        let mut answers = vec![];
+        self.head.answer(logits, self.head.unit, &mut answers);
+        let probabilities = match self.head.task {
+            Task::BinaryClassification => vec![1.0 - answers[0], answers[0]],
+            Task::MulticlassClassification => answers,
+            _ => return Some(Prediction::Value { value: answers[0] }),
+        };
+        let best = match self.head.task {
+            Task::MulticlassClassification => best(logits),
+            _ => usize::from(probabilities[1] > probabilities[0]),
+        };
+        let classes = &self.config.classes;
+        Some(Prediction::Class {
+            class: classes[best].clone(),
+            probabilities: classes.iter().cloned().zip(probabilities).collect(),
+        })
+    }
+
+    fn forecast(&self, asked: series::Request) -> Result<Vec<Prediction>, FieldErrors> {
+        let Shape::Sequence { length, features } = self.config.input.shape() else {
+            unreachable!("series are read as sequences")
+        };
+        let outputs = self.network.run(Inputs::Sequence { values: asked.inputs, length, features });
+        let windows = outputs.chunks_exact(self.head.outputs).zip(asked.origins);
+        windows
+            .enumerate()
+            .map(|(i, (outputs, origin))| {
+                if !outputs.iter().all(|z| z.is_finite()) {
+                    return Err(too_far(i));
+                }
+                let mut values = vec![];
+                self.head.answer(outputs, origin.unit, &mut values);
+                Ok(Prediction::Forecast { series: origin.series, times: origin.times, values })
+            })
+            .collect()
+    }
+}
+
+/// Errors of one row, or of rows from one on, at their place in the request.
+fn moved(errors: FieldErrors, by: usize) -> FieldErrors {
+    let place = |field: String| -> String {
+        let Some((number, rest)) = field.strip_prefix("rows[").and_then(|f| f.split_once(']'))
+        else {
+            return field;
+        };
+        match number.parse::<usize>() {
+            Ok(row) => format!("rows[{}]{rest}", row + by),
+            Err(_) => field,
+        }
+    };
+    let moved = errors.0.into_iter().map(|mut error| {
+        error.field = place(error.field);
+        error
+    });
+    FieldErrors(moved.collect())
+}
+
+fn too_far(row: usize) -> FieldErrors {
+    let why = "its values are too far outside the training data for an answer";
+    FieldErrors::one(format!("rows[{row}]"), why)
+}
+
+fn whole(row: &Row, name: &str, default: u64, min: u64, max: u64, errors: &mut FieldErrors) -> u64 {
+    let value = match row.get(name) {
+        None | Some(Value::Null) => Some(default),
+        Some(value) => value.as_u64(),
+    };
+    value.filter(|n| (min..=max).contains(n)).unwrap_or_else(|| {
+        errors.add(format!("rows[0].{name}"), format!("use a whole number from {min} to {max}"));
+        default
+    })
+}

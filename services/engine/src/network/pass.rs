@@ -1,0 +1,131 @@
+//! One pass through a network: the weights as tensors, the draws of chance, and what the layers want
+//! kept.
+
+use burn::tensor::{Device, Gradients, Tensor};
+
+use super::{Network, numbers, tensor};
+use crate::chance::{Chance, Purpose};
+
+/// Which dropout masks a training pass draws.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draws {
+    pub seed: u64,
+    pub step: u64,
+}
+
+pub(crate) struct Pass {
+    pub device: Device,
+    weights: Vec<Weight>,
+    next: usize,
+    draws: Option<Draws>,
+    drawn: u64,
+    /// New values for arrays that are kept but not trained.
+    kept: Vec<(usize, Tensor<1>)>,
+}
+
+/// An array's place and its new values.
+pub(crate) type Kept = (usize, Vec<f32>);
+
+struct Weight {
+    name: String,
+    shape: Vec<usize>,
+    value: Tensor<1>,
+    trained: bool,
+}
+
+impl Pass {
+    /// With gradients, and with dropout where a layer has one.
+    pub fn training(network: &Network, draws: Draws) -> Self {
+        Self::new(network, Device::flex().autodiff(), Some(draws))
+    }
+
+    pub fn inference(network: &Network, device: &Device) -> Self {
+        Self::new(network, device.clone(), None)
+    }
+
+    fn new(network: &Network, device: Device, draws: Option<Draws>) -> Self {
+        let weights = network
+            .arrays
+            .iter()
+            .zip(&network.roles)
+            .map(|(array, role)| {
+                let value = tensor(array.values.clone(), [array.values.len()], &device);
+                let trained = role.is_trained() && draws.is_some();
+                let value = if trained { value.require_grad() } else { value };
+                Weight { name: array.name.clone(), shape: array.shape.clone(), value, trained }
+            })
+            .collect();
+        Self { device, weights, next: 0, draws, drawn: 0, kept: vec![] }
+    }
+
+    pub fn is_training(&self) -> bool {
+        self.draws.is_some()
+    }
+
+    /// The next array in the order of declaration, which is the one called `name` in its layer.
+    pub fn weight<const D: usize>(&mut self, name: &str) -> Tensor<D> {
+        let weight = &self.weights[self.next];
+        debug_assert!(weight.name.ends_with(name), "{} is not {name}", weight.name);
+        self.next += 1;
+        let mut shape = [0; D];
+        shape.copy_from_slice(&weight.shape);
+        weight.value.clone().reshape(shape)
+    }
+
+    /// The place of the next array, for one that is kept with [`Pass::keep`].
+    pub fn place(&self) -> usize {
+        self.next
+    }
+
+    /// Stores `value` in the array at `place` after the pass.
+    pub fn keep(&mut self, place: usize, value: Tensor<1>) {
+        self.kept.push((place, value));
+    }
+
+    /// A stream of chance of its own for each mask of a training pass.
+    pub fn chance(&mut self) -> Option<Chance> {
+        let draws = self.draws?;
+        self.drawn += 1;
+        Some(Chance::new(draws.seed, Purpose::Dropout, draws.step, self.drawn))
+    }
+
+    /// `n` numbers, each 0 with probability `rate` and else such that the mean stays 1 (inverted
+    /// dropout). None where nothing is dropped.
+    pub fn mask(&mut self, n: usize, rate: f64) -> Option<Vec<f32>> {
+        if rate == 0.0 {
+            return None;
+        }
+        let mut chance = self.chance()?;
+        let keep = (1.0 / (1.0 - rate)) as f32;
+        Some((0..n).map(|_| if f64::from(chance.unit()) < rate { 0.0 } else { keep }).collect())
+    }
+
+    /// `x` with such a mask of `shape`, which has ones where the mask is shared.
+    pub fn drop<const D: usize>(
+        &mut self,
+        x: Tensor<D>,
+        shape: [usize; D],
+        rate: f64,
+    ) -> Tensor<D> {
+        match self.mask(shape.iter().product(), rate) {
+            Some(mask) => x * tensor(mask, shape, &self.device),
+            None => x,
+        }
+    }
+
+    /// The gradient of each trained array, in order, and the kept values by their place.
+    pub fn finish(self, mut gradients: Gradients) -> (Vec<Vec<f32>>, Vec<Kept>) {
+        let kept = self.kept.into_iter().map(|(i, value)| (i, numbers(value))).collect();
+        let gradients = self
+            .weights
+            .into_iter()
+            .filter(|weight| weight.trained)
+            .map(|weight| match weight.value.grad_remove(&mut gradients) {
+                Some(gradient) => numbers(gradient),
+                // an array that the batch did not reach
+                None => vec![0.0; weight.shape.iter().product()],
+            })
+            .collect();
+        (gradients, kept)
+    }
+}

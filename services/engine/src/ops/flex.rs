@@ -1,0 +1,36 @@
+//! Between plain numbers and tensors: the tensor library's own, and the storage of its CPU backend,
+//! which operations written by hand work on.
+
+use burn::{
+    backend::flex::FlexTensor,
+    tensor::{Device, Tensor, TensorData},
+};
+
+pub(crate) fn tensor<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().expect("every tensor here is made of f32 on the CPU")
+}
+
+/// With its numbers in order and nothing between them.
+pub(crate) fn contiguous(stored: &FlexTensor) -> FlexTensor {
+    if stored.as_slice::<f32>().is_some() { stored.clone() } else { stored.to_contiguous() }
+}
+
+pub(crate) fn slice(stored: &FlexTensor) -> &[f32] {
+    stored.as_slice().expect("made contiguous before, and every tensor here is of f32")
+}
+
+pub(crate) fn shape(stored: &FlexTensor) -> Vec<usize> {
+    stored.layout().shape().to_vec()
+}
+
+pub(crate) fn stored(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape.into()))
+}

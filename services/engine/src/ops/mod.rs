@@ -1,0 +1,9 @@
+//! Operations that the tensor library lacks, or has only in pieces too small to be fast on a CPU.
+
+pub(crate) mod activation;
+pub(crate) mod allocator;
+pub(crate) mod denormals;
+pub(crate) mod flex;
+pub(crate) mod product;
+pub(crate) mod recurrent;
+pub(crate) mod simd;

@@ -1,0 +1,195 @@
+//! A network's figures on rows that it does not learn from.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    evaluation::{Evaluation, EvaluationSplit},
+    spec::{Metric, Task, TrainingSpec},
+};
+
+use crate::{
+    evaluation::{self, Batch, Ledger, Predictions},
+    head::Head,
+    network::{Inputs, Network},
+    ratings::Rated,
+    samples::Samples,
+    unit::Unit,
+};
+
+/// Numbers that go through the network at once, at most.
+const CHUNK_NUMBERS: usize = 1 << 20;
+const MAX_CHUNK_ROWS: usize = 1_024;
+
+pub(super) struct Verdict {
+    ledger: Ledger,
+    ranking: BTreeMap<String, f64>,
+}
+
+pub(super) fn judge(
+    network: &Network,
+    head: &Head,
+    samples: &Samples,
+    spec: &TrainingSpec,
+) -> Verdict {
+    let head = head.judge();
+    // of tokens only the loss is asked for
+    let keep = head.task != Task::LanguageModeling;
+    let mut ledger = Ledger::default();
+    let rows: Vec<u32> = (0..samples.rows() as u32).collect();
+    for rows in rows.chunks(chunk_rows(samples)) {
+        let batch = samples.batch(rows, 0, None);
+        let logits = network.run(batch.inputs);
+        add(&mut ledger, &head, &logits, &batch.targets, batch.units.as_deref(), keep);
+    }
+    let ranking = match samples {
+        Samples::Ratings { rated, rows, .. } => ranking(network, spec, rated, rows),
+        _ => BTreeMap::new(),
+    };
+    Verdict { ledger, ranking }
+}
+
+/// Of all items for each user, where the specification asks for it.
+fn ranking(
+    network: &Network,
+    spec: &TrainingSpec,
+    rated: &Rated,
+    rows: &[u32],
+) -> BTreeMap<String, f64> {
+    let wanted = |metric: &Metric| matches!(metric, Metric::HitRate | Metric::Ndcg);
+    if !spec.metrics.iter().any(wanted) {
+        return BTreeMap::new();
+    }
+    let items: Vec<i32> = (1..=rated.items() as i32).collect();
+    let scores =
+        |user| network.run(Inputs::Pairs { users: vec![user; items.len()], items: items.clone() });
+    let Some(ranking) = rated.ranking(rows, scores) else { return BTreeMap::new() };
+    let value = |metric: &Metric| match metric {
+        Metric::HitRate => ranking.hit_rate,
+        _ => ranking.ndcg,
+    };
+    let wanted = spec.metrics.iter().filter(|metric| wanted(metric));
+    wanted.map(|metric| (metric.as_str().to_owned(), value(metric))).collect()
+}
+
+fn chunk_rows(samples: &Samples) -> usize {
+    let per_row = samples.numbers_per_row().max(1);
+    (CHUNK_NUMBERS / per_row).clamp(1, MAX_CHUNK_ROWS)
+}
+
+impl Verdict {
+    /// None without rows.
+    pub fn loss(&self) -> Option<f64> {
+        self.ledger.loss()
+    }
+
+    pub fn metrics(&self, head: &Head, spec: &TrainingSpec, prefix: &str) -> BTreeMap<String, f64> {
+        let mut metrics = of_ledger(&self.ledger, head, &spec.metrics, prefix);
+        let ranking = self.ranking.iter();
+        metrics.extend(ranking.map(|(name, value)| (format!("{prefix}{name}"), *value)));
+        metrics
+    }
+
+    pub fn evaluation(
+        &self,
+        split: EvaluationSplit,
+        head: &Head,
+        spec: &TrainingSpec,
+    ) -> Evaluation {
+        let answers = answers(&self.ledger, head);
+        let predictions = Predictions {
+            task: spec.task,
+            outputs: head.outputs,
+            answers: &answers,
+            targets: &self.ledger.targets,
+        };
+        let loss = self.ledger.loss().unwrap_or(f64::NAN);
+        let mut evaluation =
+            evaluation::evaluate(split, loss, &spec.metrics, &spec.classes, &predictions);
+        evaluation.metrics = self.metrics(head, spec, "");
+        evaluation.metrics.remove("loss");
+        evaluation.rows = self.ledger.rows;
+        evaluation
+    }
+}
+
+/// What repeating the last season would have given on the same windows.
+pub(super) fn naive(samples: &Samples) -> BTreeMap<String, f64> {
+    let Samples::Series(windows) = samples else { return BTreeMap::new() };
+    let (answers, targets) = (windows.seasonal_naive(), windows.truth());
+    let predictions = Predictions {
+        task: Task::Forecasting,
+        outputs: windows.horizon(),
+        answers: &answers,
+        targets: &targets,
+    };
+    let wanted = Metric::usual(Task::Forecasting);
+    evaluation::metrics(&wanted, &predictions)
+        .into_iter()
+        .map(|(name, value)| (format!("val_seasonal_naive_{name}"), value))
+        .collect()
+}
+
+/// Adds a batch; gives its mean loss and the derivative of that by each of `logits`.
+pub(super) fn add(
+    ledger: &mut Ledger,
+    head: &Head,
+    logits: &[f32],
+    targets: &[f64],
+    units: Option<&[Unit]>,
+    keep: bool,
+) -> (f64, Vec<f32>) {
+    let (outputs, width) = (head.outputs, head.targets());
+    let rows = logits.len() / outputs;
+    let mut gradients = Vec::with_capacity(logits.len());
+    let mut gradient = vec![0.0; outputs];
+    let mut loss_sum = 0.0;
+    for (logits, targets) in logits.chunks_exact(outputs).zip(targets.chunks_exact(width)) {
+        loss_sum += head.loss(logits, targets, &mut gradient);
+        gradients.extend(gradient.iter().map(|g| (g / rows as f64) as f32));
+    }
+    let batch = Batch {
+        task: head.task,
+        rows: rows as u64,
+        loss_sum,
+        width: outputs,
+        outputs: logits,
+        targets,
+    };
+    if head.is_probability() {
+        ledger.add(&batch, keep);
+    } else {
+        // kept in the target's own unit, in which the metrics are
+        let unit = |row: usize| units.map_or(head.unit, |units| units[row]);
+        let outputs_in_unit: Vec<f32> = logits
+            .iter()
+            .enumerate()
+            .map(|(i, &z)| unit(i / outputs).value(f64::from(z)) as f32)
+            .collect();
+        let targets_in_unit: Vec<f64> =
+            targets.iter().enumerate().map(|(i, &t)| unit(i / width).value(t)).collect();
+        let batch = Batch { outputs: &outputs_in_unit, targets: &targets_in_unit, ..batch };
+        ledger.add(&batch, keep);
+    }
+    (loss_sum / rows as f64, gradients)
+}
+
+pub(super) fn of_ledger(
+    ledger: &Ledger,
+    head: &Head,
+    wanted: &[Metric],
+    prefix: &str,
+) -> BTreeMap<String, f64> {
+    let answers = answers(ledger, head);
+    ledger.metrics(head.task, head.outputs, &answers, wanted, prefix)
+}
+
+fn answers(ledger: &Ledger, head: &Head) -> Vec<f64> {
+    if !head.is_probability() {
+        return ledger.outputs.iter().map(|&value| f64::from(value)).collect();
+    }
+    let mut answers = Vec::with_capacity(ledger.outputs.len());
+    for logits in ledger.outputs.chunks_exact(head.outputs) {
+        head.answer(logits, Unit::ITSELF, &mut answers);
+    }
+    answers
+}
