@@ -58,3 +58,51 @@ fn a_busy_port_is_said_before_anything_is_started() {
     assert!(stderr(&refused).contains(&address), "{}", stderr(&refused));
     assert!(left.is_empty(), "nothing was started: {left:?}");
 }
+
+/// A folder with a specification in it, and where the model goes.
+fn training(spec: &str) -> (tempfile::TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spec.json");
+    std::fs::write(&file, spec).unwrap();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/breast-cancer.csv");
+    let out = folder.path().join("out");
+    let words = ["train", "--spec", file.to_str().unwrap(), "--data", data, "--out"];
+    let mut arguments: Vec<String> = words.map(str::to_owned).to_vec();
+    arguments.push(out.to_str().unwrap().to_owned());
+    (folder, arguments)
+}
+
+fn run(arguments: &[String]) -> Output {
+    cupola(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_model_is_trained_from_a_file_without_a_server() {
+    let (folder, arguments) =
+        training(r#"{"target": "diagnosis", "drop": ["id"], "epochs": 2, "seed": 1}"#);
+    let trained = run(&arguments);
+    let text = String::from_utf8(trained.stdout).unwrap();
+    assert!(trained.status.success(), "{text}{}", String::from_utf8_lossy(&trained.stderr));
+    assert!(text.contains("estimate: ") && text.contains("val_accuracy"), "{text}");
+    let out = folder.path().join("out");
+    let history = std::fs::read_to_string(out.join("history.jsonl")).unwrap();
+    assert_eq!(history.lines().count(), 2);
+    let mut left: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["config.json", "history.jsonl", "model.safetensors"]);
+}
+
+#[test]
+fn a_specification_that_does_not_fit_names_the_fields() {
+    let (_folder, arguments) = training(r#"{"target": "diagnosiz", "epochs": 0}"#);
+    let refused = run(&arguments);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert!(text.contains("target: ") && text.contains("epochs: 0"), "{text}");
+    let (_folder, arguments) = training(r#"{"target": "diagnosis", "epoch": 3}"#);
+    let text = String::from_utf8(run(&arguments).stderr).unwrap();
+    assert!(text.contains("unknown field `epoch`"), "{text}");
+}
