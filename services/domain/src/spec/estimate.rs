@@ -8,16 +8,17 @@ use super::{Activation, Input, Layer, Optimizer, Recurrent, Shape, TrainingSpec,
 use crate::dataset::Profile;
 
 /// Of one CPU, in the layers' own mixture of products and curves.
-const DENSE_FLOPS: f64 = 4e9;
-const RECURRENT_FLOPS: f64 = 5e9;
-const CONVOLUTION_FLOPS: f64 = 8e9;
-const ATTENTION_FLOPS: f64 = 6e9;
+const DENSE_FLOPS: f64 = 12e9;
+const RECURRENT_FLOPS: f64 = 14e9;
+const CONVOLUTION_FLOPS: f64 = 12e9;
+const ATTENTION_FLOPS: f64 = 12e9;
 /// One number of a curve, a normalisation or a pooling, forward and back.
-const CURVE_SECONDS: f64 = 4e-9;
-/// Around each step, whatever its size.
-const STEP_SECONDS: f64 = 120e-6;
+const CURVE_SECONDS: f64 = 2e-9;
+/// Around each step, whatever its size, and in each layer of it.
+const STEP_SECONDS: f64 = 20e-6;
+const LAYER_SECONDS: f64 = 25e-6;
 /// One weight's update.
-const UPDATE_SECONDS: f64 = 2e-9;
+const UPDATE_SECONDS: f64 = 1e-9;
 /// A program that does nothing yet.
 const BASE_BYTES: u64 = 24 << 20;
 
@@ -62,7 +63,8 @@ impl TrainingSpec {
         let steps = (samples / batch).ceil() * epochs;
         let cpus = cpus.max(0.1);
         let seconds = samples * epochs * cost.seconds / cpus
-            + steps * (STEP_SECONDS + parameters as f64 * UPDATE_SECONDS / cpus);
+            + steps * (STEP_SECONDS + self.layers.len() as f64 * LAYER_SECONDS)
+            + steps * parameters as f64 * UPDATE_SECONDS / cpus;
         // weights, their copy for a step, gradients; the optimizer's moments; all written once more
         // while a checkpoint is saved
         let slots = match self.optimizer {
