@@ -61,14 +61,14 @@ fn a_busy_port_is_said_before_anything_is_started() {
 
 /// A folder with a specification in it, and where the model goes.
 fn training(spec: &str) -> (tempfile::TempDir, Vec<String>) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("spec.json");
-    std::fs::write(&file, spec).unwrap();
+    std::fs::write(&file, spec).expect("the specification is written");
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/breast-cancer.csv");
     let out = folder.path().join("out");
-    let words = ["train", "--spec", file.to_str().unwrap(), "--data", data, "--out"];
-    let mut arguments: Vec<String> = words.map(str::to_owned).to_vec();
-    arguments.push(out.to_str().unwrap().to_owned());
+    let path = |path: &std::path::Path| path.display().to_string();
+    let words = ["train", "--spec", &path(&file), "--data", data, "--out", &path(&out)];
+    let arguments = words.map(str::to_owned).to_vec();
     (folder, arguments)
 }
 
