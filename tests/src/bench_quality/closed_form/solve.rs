@@ -12,6 +12,8 @@ const RIDGE: f64 = 1e-10;
 const NEWTON_STEPS: usize = 100;
 /// Of a step of Newton's method, below which it has arrived.
 const TINY: f64 = 1e-10;
+/// Of a loss; smaller differences say nothing.
+const ROUNDING: f64 = 1e-12;
 
 /// Of the mean squared error.
 pub fn least_squares(inputs: &Matrix, targets: &[f64]) -> anyhow::Result<Vec<f64>> {
@@ -49,7 +51,7 @@ pub fn logistic(inputs: &Matrix, targets: &[f64], l2: f64) -> anyhow::Result<Vec
         let before = loss(inputs, targets, l2, &weights);
         let mut size = 1.0;
         let mut next = moved(&weights, &step, size);
-        while loss(inputs, targets, l2, &next) > before && size > TINY {
+        while loss(inputs, targets, l2, &next) > before + ROUNDING && size > TINY {
             size /= 2.0;
             next = moved(&weights, &step, size);
         }
