@@ -48,6 +48,7 @@ impl Model {
             files::read_arrays(&file, "", expected)
         })?;
         let memory_bytes = (weights.len() + 3 * config_json.len()) as u64;
+        let network = network.freeze();
         Ok(Self { config, head, network, reader, memory_bytes })
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     head::{Head, best},
     images,
-    network::{Inputs, Network},
+    network::{Frozen, Inputs},
     ratings, series,
     table::Encoders,
     text::{self, Tokenizer},
@@ -29,7 +29,7 @@ const CHUNK_ROWS: usize = 1_024;
 pub struct Model {
     config: ModelConfig,
     head: Head,
-    network: Network,
+    network: Frozen,
     reader: Reader,
     memory_bytes: u64,
 }

@@ -2,28 +2,29 @@
 //! token costs its own place and not the whole text again. Layers that keep a state of another kind
 //! (recurrent ones, convolutions) read the whole text for each token.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use domain::spec::Layer;
 
 use super::{
-    Inputs, Network, Pass,
+    Frozen, Inputs, Pass,
     forward::{Value, apply},
     numbers, sequence,
 };
 use crate::{attention, generate::Feed};
 
 pub(crate) struct Generator<'a> {
-    network: &'a Network,
+    network: &'a Frozen,
     cache: attention::Cache,
     /// What was fed, where it is read again for each token.
     text: Option<Vec<u32>>,
 }
 
 impl<'a> Generator<'a> {
-    pub fn new(network: &'a Network) -> Self {
-        let blocks = network.layers.iter().filter(|l| matches!(l, Layer::TransformerDecoder(_)));
+    pub fn new(network: &'a Frozen) -> Self {
+        let blocks =
+            network.layers.list.iter().filter(|l| matches!(l, Layer::TransformerDecoder(_)));
         let cache = attention::Cache::new(blocks.count());
-        let text = (!network.layers.iter().all(Layer::goes_place_by_place)).then(Vec::new);
+        let text = (!network.layers.list.iter().all(Layer::goes_place_by_place)).then(Vec::new);
         Self { network, cache, text }
     }
 
@@ -49,16 +50,16 @@ impl<'a> Generator<'a> {
             }
             Feed::More(token) => &[token],
         };
-        let device = Device::flex();
-        let mut pass = Pass::inference(self.network, &device);
+        let mut pass = Pass::inference(&self.network.weights);
+        let device = pass.device.clone();
         let places = self.cache.places();
         let ids: Vec<i32> = tokens.iter().map(|&id| id as i32).collect();
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tokens.len()]), &device);
         let mut x = Tensor::<3>::zeros([1, tokens.len(), 1], &device);
         let mut ids = Some(ids);
         let mut block = 0;
-        let last = self.network.layers.len() - 1;
-        for (i, layer) in self.network.layers.iter().enumerate() {
+        let last = self.network.layers.list.len() - 1;
+        for (i, layer) in self.network.layers.list.iter().enumerate() {
             match layer {
                 Layer::Embedding { .. } => {
                     let ids = ids.take().expect("a language model has one embedding");
@@ -87,7 +88,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-fn whole(network: &Network, text: &[u32]) -> Vec<f32> {
+fn whole(network: &Frozen, text: &[u32]) -> Vec<f32> {
     let ids = text.iter().map(|&id| id as i32).collect();
     let inputs = Inputs::Tokens { ids, length: text.len(), lengths: vec![text.len()] };
     let mut logits = network.run(inputs);

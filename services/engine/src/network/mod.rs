@@ -12,12 +12,12 @@ mod pair;
 mod pass;
 mod sequence;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use domain::spec::{Layer, Shape};
 
 pub(crate) use declare::Role;
 pub(crate) use generator::Generator;
-pub(crate) use pass::{Draws, Pass};
+pub(crate) use pass::{Draws, Pass, Weight, gradients};
 
 pub(crate) use crate::ops::flex::{numbers, tensor};
 
@@ -38,7 +38,19 @@ pub(crate) struct Array {
 pub(crate) struct Network {
     pub arrays: Vec<Array>,
     pub roles: Vec<Role>,
-    layers: Vec<Layer>,
+    layers: Layers,
+}
+
+/// A network that learns no more: its weights stay tensors from one batch to the next.
+pub(crate) struct Frozen {
+    weights: Vec<Weight>,
+    layers: Layers,
+}
+
+/// What is done with the weights.
+#[derive(Debug, Clone)]
+struct Layers {
+    list: Vec<Layer>,
     /// Tokens that every batch is padded to: as many as a row may have where a layer counts on that.
     least_tokens: usize,
 }
@@ -87,12 +99,7 @@ impl Network {
                 Array { name: declared.name, shape: declared.shape, values }
             })
             .collect();
-        Ok(Self {
-            arrays,
-            roles,
-            layers: layers.to_vec(),
-            least_tokens: least_tokens(layers, input),
-        })
+        Ok(Self { arrays, roles, layers: Layers::new(layers, input) })
     }
 
     /// The weights that `read` gives for the names and shapes that the layers declare.
@@ -104,16 +111,11 @@ impl Network {
         let declared = declare::declare(layers, input).map_err(|e| e.to_string())?;
         let roles = declared.iter().map(|d| d.role).collect();
         let arrays = read(declared.into_iter().map(|d| (d.name, d.shape)).collect())?;
-        Ok(Self {
-            arrays,
-            roles,
-            layers: layers.to_vec(),
-            least_tokens: least_tokens(layers, input),
-        })
+        Ok(Self { arrays, roles, layers: Layers::new(layers, input) })
     }
 
     pub fn layers(&self) -> &[Layer] {
-        &self.layers
+        &self.layers.list
     }
 
     /// The arrays that training changes, in order.
@@ -135,27 +137,46 @@ impl Network {
     /// The last layer's numbers before its activation, a row of them for each row of the batch (for a
     /// language model: for each token).
     pub fn forward(&self, inputs: Inputs, pass: &mut Pass) -> Tensor<2> {
+        self.layers.forward(inputs, pass)
+    }
+
+    /// The arrays as tensors for one step of training.
+    pub fn lend(&self) -> Vec<Weight> {
+        let arrays = self.arrays.iter().zip(&self.roles);
+        arrays.map(|(array, role)| Weight::lent(array, *role)).collect()
+    }
+
+    pub fn freeze(self) -> Frozen {
+        let weights = self.arrays.into_iter().map(Weight::frozen).collect();
+        Frozen { weights, layers: self.layers }
+    }
+}
+
+impl Frozen {
+    /// Plain numbers in, plain numbers out.
+    pub fn run(&self, inputs: Inputs) -> Vec<f32> {
+        numbers(self.layers.forward(inputs, &mut Pass::inference(&self.weights)))
+    }
+}
+
+impl Layers {
+    /// A batch is as long as its longest row, and one of empty texts still has a place.
+    fn new(layers: &[Layer], input: Shape) -> Self {
+        let least_tokens = match input {
+            Shape::Tokens { length, .. } if layers.iter().any(Layer::needs_full_length) => length,
+            _ => 1,
+        };
+        Self { list: layers.to_vec(), least_tokens }
+    }
+
+    fn forward(&self, inputs: Inputs, pass: &mut Pass) -> Tensor<2> {
         let inputs = match inputs {
             Inputs::Tokens { ids, length, lengths } if length < self.least_tokens => {
                 padded(&ids, length, lengths, self.least_tokens)
             }
             inputs => inputs,
         };
-        forward::forward(&self.layers, inputs, pass)
-    }
-
-    /// Plain numbers in, plain numbers out, nothing learned.
-    pub fn run(&self, inputs: Inputs) -> Vec<f32> {
-        let mut pass = Pass::inference(self, &Device::flex());
-        numbers(self.forward(inputs, &mut pass))
-    }
-}
-
-/// A batch is as long as its longest row, and one of empty texts still has a place.
-fn least_tokens(layers: &[Layer], input: Shape) -> usize {
-    match input {
-        Shape::Tokens { length, .. } if layers.iter().any(Layer::needs_full_length) => length,
-        _ => 1,
+        forward::forward(&self.list, inputs, pass)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Gradients, Tensor};
 
-use super::{Network, numbers, tensor};
+use super::{Array, Role, numbers, tensor};
 use crate::chance::{Chance, Purpose};
 
 /// Which dropout masks a training pass draws.
@@ -13,9 +13,9 @@ pub(crate) struct Draws {
     pub step: u64,
 }
 
-pub(crate) struct Pass {
+pub(crate) struct Pass<'a> {
     pub device: Device,
-    weights: Vec<Weight>,
+    weights: &'a [Weight],
     next: usize,
     draws: Option<Draws>,
     drawn: u64,
@@ -23,38 +23,55 @@ pub(crate) struct Pass {
     kept: Vec<(usize, Tensor<1>)>,
 }
 
-/// An array's place and its new values.
-pub(crate) type Kept = (usize, Vec<f32>);
-
-struct Weight {
+/// An array as a tensor.
+pub(crate) struct Weight {
     name: String,
     shape: Vec<usize>,
     value: Tensor<1>,
     trained: bool,
 }
 
-impl Pass {
+impl Weight {
+    /// For one step, with a gradient if it is trained.
+    pub fn lent(array: &Array, role: Role) -> Self {
+        let device = Device::flex().autodiff();
+        let value = tensor(array.values.clone(), [array.values.len()], &device);
+        let trained = role.is_trained();
+        let value = if trained { value.require_grad() } else { value };
+        Self { name: array.name.clone(), shape: array.shape.clone(), value, trained }
+    }
+
+    /// For as long as nothing is learned.
+    pub fn frozen(array: Array) -> Self {
+        let Array { name, shape, values } = array;
+        let len = values.len();
+        Self { name, shape, value: tensor(values, [len], &Device::flex()), trained: false }
+    }
+}
+
+/// The gradient of each trained array, in order.
+pub(crate) fn gradients(weights: Vec<Weight>, mut gradients: Gradients) -> Vec<Vec<f32>> {
+    let trained = weights.into_iter().filter(|weight| weight.trained);
+    trained
+        .map(|weight| match weight.value.grad_remove(&mut gradients) {
+            Some(gradient) => numbers(gradient),
+            // an array that the batch did not reach
+            None => vec![0.0; weight.shape.iter().product()],
+        })
+        .collect()
+}
+
+impl<'a> Pass<'a> {
     /// With gradients, and with dropout where a layer has one.
-    pub fn training(network: &Network, draws: Draws) -> Self {
-        Self::new(network, Device::flex().autodiff(), Some(draws))
+    pub fn training(weights: &'a [Weight], draws: Draws) -> Self {
+        Self::new(weights, Device::flex().autodiff(), Some(draws))
     }
 
-    pub fn inference(network: &Network, device: &Device) -> Self {
-        Self::new(network, device.clone(), None)
+    pub fn inference(weights: &'a [Weight]) -> Self {
+        Self::new(weights, Device::flex(), None)
     }
 
-    fn new(network: &Network, device: Device, draws: Option<Draws>) -> Self {
-        let weights = network
-            .arrays
-            .iter()
-            .zip(&network.roles)
-            .map(|(array, role)| {
-                let value = tensor(array.values.clone(), [array.values.len()], &device);
-                let trained = role.is_trained() && draws.is_some();
-                let value = if trained { value.require_grad() } else { value };
-                Weight { name: array.name.clone(), shape: array.shape.clone(), value, trained }
-            })
-            .collect();
+    fn new(weights: &'a [Weight], device: Device, draws: Option<Draws>) -> Self {
         Self { device, weights, next: 0, draws, drawn: 0, kept: vec![] }
     }
 
@@ -113,19 +130,8 @@ impl Pass {
         }
     }
 
-    /// The gradient of each trained array, in order, and the kept values by their place.
-    pub fn finish(self, mut gradients: Gradients) -> (Vec<Vec<f32>>, Vec<Kept>) {
-        let kept = self.kept.into_iter().map(|(i, value)| (i, numbers(value))).collect();
-        let gradients = self
-            .weights
-            .into_iter()
-            .filter(|weight| weight.trained)
-            .map(|weight| match weight.value.grad_remove(&mut gradients) {
-                Some(gradient) => numbers(gradient),
-                // an array that the batch did not reach
-                None => vec![0.0; weight.shape.iter().product()],
-            })
-            .collect();
-        (gradients, kept)
+    /// The kept values by the place of their array.
+    pub fn kept(self) -> Vec<(usize, Vec<f32>)> {
+        self.kept.into_iter().map(|(place, value)| (place, numbers(value))).collect()
     }
 }

@@ -49,14 +49,9 @@ impl Source {
     }
 
     /// All rows of another file, encoded as `fitted` says.
-    pub fn all(&self, spec: &TrainingSpec, fitted: &Fitted) -> Result<Samples, EngineError> {
-        match &self.data {
-            Raw::Series(_) | Raw::Corpus(_) => Err(EngineError::NoTestFile),
-            _ => {
-                let rows: Vec<u32> = (0..self.rows() as u32).collect();
-                Ok(self.samples(spec, fitted, &rows))
-            }
-        }
+    pub fn all(&self, spec: &TrainingSpec, fitted: &Fitted) -> Samples {
+        let rows: Vec<u32> = (0..self.rows() as u32).collect();
+        self.samples(spec, fitted, &rows)
     }
 
     fn samples(&self, spec: &TrainingSpec, fitted: &Fitted, rows: &[u32]) -> Samples {

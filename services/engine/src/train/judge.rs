@@ -10,7 +10,7 @@ use domain::{
 use crate::{
     evaluation::{self, Batch, Ledger, Predictions},
     head::Head,
-    network::{Inputs, Network},
+    network::{Frozen, Inputs, Network},
     ratings::Rated,
     samples::Samples,
     unit::Unit,
@@ -32,6 +32,7 @@ pub(super) fn judge(
     spec: &TrainingSpec,
 ) -> Verdict {
     let head = head.judge();
+    let network = network.clone().freeze();
     // of tokens only the loss is asked for
     let keep = head.task != Task::LanguageModeling;
     let mut ledger = Ledger::default();
@@ -42,7 +43,7 @@ pub(super) fn judge(
         add(&mut ledger, &head, &logits, &batch.targets, batch.units.as_deref(), keep);
     }
     let ranking = match samples {
-        Samples::Ratings { rated, rows, .. } => ranking(network, spec, rated, rows),
+        Samples::Ratings { rated, rows, .. } => ranking(&network, spec, rated, rows),
         _ => BTreeMap::new(),
     };
     Verdict { ledger, ranking }
@@ -50,7 +51,7 @@ pub(super) fn judge(
 
 /// Of all items for each user, where the specification asks for it.
 fn ranking(
-    network: &Network,
+    network: &Frozen,
     spec: &TrainingSpec,
     rated: &Rated,
     rows: &[u32],

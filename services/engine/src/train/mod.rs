@@ -161,7 +161,7 @@ fn publish(
         metrics.extend(judge::naive(validation));
     }
     if let Some(test) = test {
-        let samples = test.all(run.spec, &prepared.fitted)?;
+        let samples = test.all(run.spec, &prepared.fitted);
         if samples.rows() > 0 {
             let verdict = judge::judge(&fit.network, &fit.head, &samples, run.spec);
             metrics.extend(verdict.metrics(&fit.head, run.spec, "test_"));

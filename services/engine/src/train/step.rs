@@ -5,7 +5,7 @@ use domain::spec::Optimizer as Kind;
 use super::{judge, session::Session};
 use crate::{
     evaluation::needs_predictions,
-    network::{Draws, Pass, Role, numbers, tensor},
+    network::{Draws, Pass, Role, gradients, numbers, tensor},
     optimize::{TensorUpdate, add_penalty_gradient, clip, penalty},
     samples::Batch,
 };
@@ -59,7 +59,8 @@ impl Session<'_> {
         let epoch = u64::from(self.progress.epoch);
         let Batch { inputs, targets, units } =
             self.prepared.training.batch(rows, epoch, Some(draws));
-        let mut pass = Pass::training(&self.network, draws);
+        let weights = self.network.lend();
+        let mut pass = Pass::training(&weights, draws);
         let logits = self.network.forward(inputs, &mut pass);
         let plain = numbers(logits.clone());
         let keep = needs_predictions(&self.run.spec.metrics);
@@ -73,12 +74,11 @@ impl Session<'_> {
         // pass needs to know of the loss.
         let shape = logits.dims();
         let gradient = tensor(gradient, shape, &pass.device);
-        let gradients = (logits * gradient).sum().backward();
-        let (gradients, kept) = pass.finish(gradients);
-        for (place, values) in kept {
+        let slopes = (logits * gradient).sum().backward();
+        for (place, values) in pass.kept() {
             self.network.arrays[place].values = values;
         }
-        (loss, gradients)
+        (loss, gradients(weights, slopes))
     }
 
     pub(super) fn update(&mut self, mut gradients: Vec<Vec<f32>>) {
