@@ -139,12 +139,11 @@ async fn prepare(
     let Assignment { attempt, tenant, kind, spec, data, checkpoint, .. } = assignment;
     let unusable = |error: io::Error| io_cause(&format!("use {}", folder.display()), &error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(unusable)?;
-    let to = folder.join(DATA_FILE);
-    let fetch = || context.blobs.fetch_content(*tenant, data.sha256, &to);
-    with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
-    if let Some(test) = spec.as_ref().and_then(|spec| spec.test.as_ref()) {
-        let to = folder.join(TEST_FILE);
-        let fetch = || context.blobs.fetch_content(*tenant, test.data.sha256, &to);
+    let test = spec.as_ref().and_then(|spec| spec.test.as_ref());
+    let test = test.map(|test| (test.data.sha256, TEST_FILE));
+    for (sha256, name) in [(data.sha256, DATA_FILE)].into_iter().chain(test) {
+        let to = folder.join(name);
+        let fetch = || context.blobs.fetch_content(*tenant, sha256, &to);
         with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
     }
     let mut resumed_from = None;

@@ -228,6 +228,10 @@ impl Layer {
         }
     }
 
+    pub const fn batch_normalization() -> Self {
+        Self::BatchNormalization { momentum: momentum(), epsilon: epsilon() }
+    }
+
     /// Whether its result at a place can be made from that place alone and from what attention has seen
     /// before: then a language model writes one token after another without reading all again.
     pub fn goes_place_by_place(&self) -> bool {

@@ -27,7 +27,7 @@ pub enum Optimizer {
     Adagrad {
         #[serde(default = "thousandth")]
         learning_rate: f64,
-        #[serde(default = "accumulator")]
+        #[serde(default = "tenth")]
         initial_accumulator_value: f64,
         #[serde(default = "epsilon")]
         epsilon: f64,
@@ -83,14 +83,17 @@ impl Optimizer {
     }
 }
 
+impl Optimizer {
+    /// Adam with Keras' defaults but for its rate.
+    pub const fn adam(learning_rate: f64) -> Self {
+        let (beta_1, beta_2, epsilon) = (nine_tenths(), beta_2(), epsilon());
+        Self::Adam { learning_rate, beta_1, beta_2, epsilon }
+    }
+}
+
 impl Default for Optimizer {
     fn default() -> Self {
-        Self::Adam {
-            learning_rate: thousandth(),
-            beta_1: nine_tenths(),
-            beta_2: beta_2(),
-            epsilon: epsilon(),
-        }
+        Self::adam(thousandth())
     }
 }
 
@@ -232,9 +235,6 @@ const fn hundredth() -> f64 {
 }
 const fn thousandth() -> f64 {
     0.001
-}
-const fn accumulator() -> f64 {
-    0.1
 }
 const fn tenth() -> f64 {
     0.1

@@ -27,12 +27,6 @@ pub(super) const fn batch_size(input: &Input) -> u64 {
 }
 
 pub(super) fn optimizer(input: &Input) -> Optimizer {
-    let adam = |learning_rate| Optimizer::Adam {
-        learning_rate,
-        beta_1: 0.9,
-        beta_2: 0.999,
-        epsilon: 1e-7,
-    };
     match input {
         Input::Corpus { .. } => Optimizer::AdamW {
             learning_rate: 2.5e-3,
@@ -41,8 +35,8 @@ pub(super) fn optimizer(input: &Input) -> Optimizer {
             epsilon: 1e-7,
             weight_decay: 0.1,
         },
-        Input::Images { .. } => adam(4e-3),
-        Input::Ratings(_) => adam(5e-3),
+        Input::Images { .. } => Optimizer::adam(4e-3),
+        Input::Ratings(_) => Optimizer::adam(5e-3),
         Input::Table { .. } | Input::Text { .. } | Input::Series(_) => Optimizer::default(),
     }
 }

@@ -88,7 +88,7 @@ fn mlp(model: &ModelDraft, task: Task) -> Vec<Layer> {
     for units in units {
         if normalize {
             layers.push(Layer::dense(units, Activation::Linear));
-            layers.push(batch_normalization());
+            layers.push(Layer::batch_normalization());
             layers.push(Layer::Activation { activation });
         } else {
             layers.push(Layer::dense(units, activation));
@@ -96,10 +96,6 @@ fn mlp(model: &ModelDraft, task: Task) -> Vec<Layer> {
         layers.extend(dropout.clone());
     }
     layers
-}
-
-const fn batch_normalization() -> Layer {
-    Layer::BatchNormalization { momentum: 0.99, epsilon: 1e-3 }
 }
 
 fn embedding(model: &ModelDraft, shape: Shape, width: u32) -> Vec<Layer> {
@@ -210,7 +206,7 @@ fn convolutions(model: &ModelDraft) -> Vec<Layer> {
                 use_bias: false,
                 kernel_initializer: Initializer::HeUniform,
             },
-            batch_normalization(),
+            Layer::batch_normalization(),
         ]
     };
     let mut layers = vec![];

@@ -114,23 +114,14 @@ fn within(
     default
 }
 
-/// A number that must lie between two bounds, the upper one excluded.
-fn real(
-    field: &str,
-    given: Option<f64>,
-    default: f64,
-    range: (f64, f64),
-    e: &mut FieldErrors,
-) -> f64 {
-    let value = given.unwrap_or(default);
-    if value >= range.0 && value < range.1 {
-        return value;
+/// Whether a number lies between two bounds, the upper one excluded; if not, that is an error.
+fn check(field: &str, value: f64, (least, below): (f64, f64), e: &mut FieldErrors) -> bool {
+    let fits = value >= least && value < below;
+    if !fits {
+        let message = format!("{value} is out of range; use at least {least} and below {below}");
+        e.add(field, message);
     }
-    e.add(
-        field,
-        format!("{value} is out of range; use at least {} and below {}", range.0, range.1),
-    );
-    default
+    fits
 }
 
 fn resources(draft: Option<&ResourcesDraft>, limits: &Limits, e: &mut FieldErrors) -> Resources {

@@ -35,7 +35,7 @@ pub(super) fn layers(
         if !pair {
             layers.push(Layer::dense(outputs, output_activation(task)));
         }
-        check(&layers, limits, e);
+        check_layers(&layers, limits, e);
         return layers;
     };
     if layers.is_empty() || layers.len() > limits.max_layers {
@@ -43,7 +43,7 @@ pub(super) fn layers(
         e.add("model.layers", format!("{n} layers; use 1 to {}", limits.max_layers));
         return vec![Layer::dense(outputs, output_activation(task))];
     }
-    check(&layers, limits, e);
+    check_layers(&layers, limits, e);
     layers
 }
 
@@ -59,7 +59,7 @@ const fn output_activation(task: Task) -> Activation {
     }
 }
 
-fn check(layers: &[Layer], limits: &Limits, e: &mut FieldErrors) {
+fn check_layers(layers: &[Layer], limits: &Limits, e: &mut FieldErrors) {
     for (i, layer) in layers.iter().enumerate() {
         numbers(&format!("model.layers[{i}]"), layer, limits, e);
     }
@@ -164,12 +164,12 @@ fn numbers(field: &str, layer: &Layer, limits: &Limits, e: &mut FieldErrors) {
 }
 
 fn share(field: &str, value: f64, e: &mut FieldErrors) {
-    real(field, Some(value), 0.0, (0.0, 1.0), e);
+    check(field, value, (0.0, 1.0), e);
 }
 
 /// What keeps a deviation away from zero.
 fn small(field: &str, epsilon: f64, e: &mut FieldErrors) {
-    real(field, Some(epsilon), 1e-3, (1e-12, 1.0), e);
+    check(field, epsilon, (1e-12, 1.0), e);
 }
 
 /// The shapes from the input to the answer, the last layer, and the memory.

@@ -41,10 +41,6 @@ pub(super) fn optimizer(draft: &TrainingDraft, input: &Input, e: &mut FieldError
     optimizer
 }
 
-fn check(field: &str, value: f64, range: (f64, f64), e: &mut FieldErrors) {
-    real(field, Some(value), value, range, e);
-}
-
 fn at_least_one(field: &str, value: u32, e: &mut FieldErrors) {
     if value == 0 {
         e.add(field, "0 is out of range; use at least 1");
@@ -64,7 +60,9 @@ pub(super) fn schedule(draft: &TrainingDraft, input: &Input, e: &mut FieldErrors
             at_least_one("schedule.curve.step_size", *step_size, e);
             check("schedule.curve.gamma", *gamma, (TINY, 1.000_001), e);
         }
-        Curve::Cosine { alpha } => check("schedule.curve.alpha", *alpha, (0.0, 1.000_001), e),
+        Curve::Cosine { alpha } => {
+            check("schedule.curve.alpha", *alpha, (0.0, 1.000_001), e);
+        }
         Curve::ReduceOnPlateau { factor, patience, min_delta, min_learning_rate } => {
             check("schedule.curve.factor", *factor, (TINY, 1.0), e);
             at_least_one("schedule.curve.patience", *patience, e);
@@ -227,7 +225,8 @@ pub(super) fn validation(
             None,
         );
     };
-    let split = real("validation.split", Some(split), DEFAULT_SPLIT, (0.0, 1.0), e);
+    let fits = check("validation.split", split, (0.0, 1.0), e);
+    let split = if fits { split } else { DEFAULT_SPLIT };
     if matches!(input, Input::Corpus { .. }) {
         return (split, None);
     }
