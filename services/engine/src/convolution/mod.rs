@@ -3,8 +3,8 @@
 //! `[batch, steps, features]`, a kernel ends in `[.., inputs, filters]`. Channels lie side by side, so
 //! filters fill a vector register whatever the image's width, and flattening needs no transposition.
 //!
-//! The tensor library's own convolution spends most of its time moving data (a third of PyTorch's
-//! speed); these walk the image where it lies.
+//! The tensor library's own convolution spends most of its time moving data; these walk the image where
+//! it lies.
 
 mod kernel;
 mod norm;

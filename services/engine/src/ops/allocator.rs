@@ -1,6 +1,6 @@
 //! Memory that a training step frees is what the next step needs. Left to itself, the C library gives
 //! large blocks back to the system at once and gets them again page by page, each page cleared: for
-//! long sequences that was a third of a run's time.
+//! long sequences the clearing shows among the costliest parts of a run.
 
 /// Lets this process keep what it frees, up to a few gigabytes. Elsewhere than with glibc it does
 /// nothing.
