@@ -174,7 +174,9 @@ impl EngineError {
             Self::BadCheckpoint(_) => "bad_checkpoint",
             Self::WrongModelFile(_) => "wrong_model_file",
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::FileTooLarge => "disk_full",
                 _ => "io",
             },
         }

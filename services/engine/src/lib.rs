@@ -24,6 +24,7 @@ mod examples;
 mod export;
 mod files;
 mod generate;
+mod hash;
 mod head;
 mod images;
 mod infer;

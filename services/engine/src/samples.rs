@@ -7,20 +7,18 @@ use domain::spec::Augmentation;
 use crate::{
     chance::{Chance, Purpose},
     corpus::Corpus,
+    error::EngineError,
     images::RawImages,
     network::{Draws, Inputs},
     ratings::{Draw, Rated},
     series::Windows,
+    table::TableSamples,
     text::{Tokens, token_dropout},
     unit::Unit,
 };
 
 pub(crate) enum Samples {
-    Table {
-        inputs: Vec<f32>,
-        width: usize,
-        targets: Vec<f64>,
-    },
+    Table(TableSamples),
     Text {
         tokens: Tokens,
         targets: Vec<f64>,
@@ -59,21 +57,20 @@ pub(crate) struct Batch {
 impl Samples {
     pub fn rows(&self) -> usize {
         match self {
-            Self::Table { targets, .. }
-            | Self::Text { targets, .. }
-            | Self::Images { targets, .. } => targets.len(),
+            Self::Table(table) => table.rows(),
+            Self::Text { targets, .. } | Self::Images { targets, .. } => targets.len(),
             Self::Corpus { corpus, held_back, .. } => corpus.windows(*held_back),
             Self::Series(windows) => windows.rows(),
             Self::Ratings { rows, .. } => rows.len(),
         }
     }
 
-    /// The class or number of every row, for data that has one.
+    /// The class or number of every row, for data that has one. Of a table too large for memory they
+    /// are there if the specification weighs classes or draws rows by them.
     pub fn targets(&self) -> Option<&[f64]> {
         match self {
-            Self::Table { targets, .. }
-            | Self::Text { targets, .. }
-            | Self::Images { targets, .. } => Some(targets),
+            Self::Table(table) => Some(table.targets()),
+            Self::Text { targets, .. } | Self::Images { targets, .. } => Some(targets),
             Self::Corpus { .. } | Self::Series(_) | Self::Ratings { .. } => None,
         }
     }
@@ -81,7 +78,7 @@ impl Samples {
     /// About how many numbers a row is to the network, and what it makes of it.
     pub fn numbers_per_row(&self) -> usize {
         match self {
-            Self::Table { width, .. } => 4 * width,
+            Self::Table(table) => 4 * table.width(),
             Self::Text { .. } => 256 * 64,
             Self::Corpus { corpus, .. } => corpus.context() * 256,
             Self::Images { images, .. } => {
@@ -93,16 +90,18 @@ impl Samples {
     }
 
     /// With `draws` the rows are augmented, without they are as they are.
-    pub fn batch(&self, rows: &[u32], epoch: u64, draws: Option<Draws>) -> Batch {
+    pub fn batch(
+        &self,
+        rows: &[u32],
+        epoch: u64,
+        draws: Option<Draws>,
+    ) -> Result<Batch, EngineError> {
         let pick = |targets: &[f64]| rows.iter().map(|&i| targets[i as usize]).collect();
         let plain = |inputs, targets| Batch { inputs, targets, units: None };
-        match self {
-            Self::Table { inputs, width, targets } => {
-                let mut values = Vec::with_capacity(rows.len() * width);
-                for &i in rows {
-                    values.extend_from_slice(&inputs[i as usize * width..][..*width]);
-                }
-                plain(Inputs::Features { values, width: *width }, pick(targets))
+        Ok(match self {
+            Self::Table(table) => {
+                let (values, targets) = table.batch(rows)?;
+                plain(Inputs::Features { values, width: table.width() }, targets)
             }
             Self::Text { tokens, targets, dropout } => {
                 let mut padded = tokens.batch(rows);
@@ -150,6 +149,6 @@ impl Samples {
                 let targets = pairs.targets.iter().map(|&rating| unit.learned(rating)).collect();
                 plain(Inputs::Pairs { users: pairs.users, items: pairs.items }, targets)
             }
-        }
+        })
     }
 }

@@ -16,7 +16,13 @@ pub(crate) struct Split {
 
 impl Split {
     fn of(order: &[u32], is_validation: impl Fn(u32) -> bool) -> Self {
-        let (validation, training) = order.iter().partition(|&&row| is_validation(row));
+        // of exactly the size, as there may be very many
+        let held_back = order.iter().filter(|&&row| is_validation(row)).count();
+        let mut training = Vec::with_capacity(order.len() - held_back);
+        let mut validation = Vec::with_capacity(held_back);
+        for &row in order {
+            if is_validation(row) { &mut validation } else { &mut training }.push(row);
+        }
         Self { training, validation }
     }
 }
@@ -36,11 +42,11 @@ fn shuffled(rows: u32, seed: u64, strata: Option<&[f64]>) -> Vec<u32> {
 /// number for each row), the last ones of each stratum in its share. Each stratum's part is then
 /// less than one row from exact, and no stratum is held back as a whole if that can be avoided.
 pub(crate) fn hold_out(rows: u32, share: f64, seed: u64, strata: Option<&[f64]>) -> Split {
-    let order = shuffled(rows, seed, strata);
+    let mut order = shuffled(rows, seed, strata);
     let held_back = validation_rows(u64::from(rows), share).min(u64::from(rows));
     let Some(strata) = strata else {
-        let (training, validation) = order.split_at(order.len() - held_back as usize);
-        return Split { training: training.to_vec(), validation: validation.to_vec() };
+        let validation = order.split_off(order.len() - held_back as usize);
+        return Split { training: order, validation };
     };
     let mut counts = BTreeMap::new();
     for row in 0..rows {
@@ -75,26 +81,27 @@ fn quotas(counts: &BTreeMap<u64, u64>, rows: u64, seats: u64) -> BTreeMap<u64, u
     quotas
 }
 
-/// Folds of which each validates once, as scikit-learn's `KFold` or `StratifiedKFold` with shuffling:
+/// One of the folds of which each validates once, as scikit-learn's `KFold` or `StratifiedKFold` with shuffling:
 /// the sizes of the folds differ by at most one row, and so do the rows of each stratum in them.
-pub(crate) fn folds(
+pub(crate) fn fold(
     rows: u32,
     cross_validation: CrossValidation,
+    fold: u32,
     seed: u64,
     strata: Option<&[f64]>,
-) -> Vec<Split> {
+) -> Split {
     let order = shuffled(rows, seed, strata);
     let mut dealt = order.clone();
     if let Some(strata) = strata.filter(|_| cross_validation.stratified) {
         // The sort is stable: rows of a stratum stay shuffled.
         dealt.sort_by_key(|&row| stratum(strata, row));
     }
-    let mut fold_of = vec![0; rows as usize];
-    for (&row, fold) in dealt.iter().zip((0..cross_validation.folds).cycle()) {
-        fold_of[row as usize] = fold;
+    let mut is_validation = vec![false; rows as usize];
+    for &row in dealt.iter().skip(fold as usize).step_by(cross_validation.folds.max(1) as usize) {
+        is_validation[row as usize] = true;
     }
-    let split = |fold| Split::of(&order, |row| fold_of[row as usize] == fold);
-    (0..cross_validation.folds).map(split).collect()
+    drop(dealt);
+    Split::of(&order, |row| is_validation[row as usize])
 }
 
 #[cfg(test)]
@@ -105,6 +112,10 @@ mod tests {
 
     fn count(rows: &[u32], strata: &[f64], class: f64) -> usize {
         rows.iter().filter(|&&row| strata[row as usize] == class).count()
+    }
+
+    fn folds(rows: u32, of: CrossValidation, seed: u64, strata: Option<&[f64]>) -> Vec<Split> {
+        (0..of.folds).map(|k| fold(rows, of, k, seed, strata)).collect()
     }
 
     fn assert_parts(split: &Split, rows: usize) {
@@ -181,7 +192,7 @@ mod tests {
             let strata: Vec<f64> = classes.iter().map(|&c| f64::from(c)).collect();
             let rows = strata.len();
             let of = CrossValidation { folds, stratified };
-            let splits = super::folds(rows as u32, of, seed, Some(&strata));
+            let splits = super::tests::folds(rows as u32, of, seed, Some(&strata));
             prop_assert_eq!(splits.len(), folds as usize);
             let mut validated: Vec<u32> = Vec::new();
             for split in &splits {
@@ -201,7 +212,7 @@ mod tests {
                     prop_assert!(spread(&in_fold) <= 1);
                 }
             } else {
-                prop_assert_eq!(splits, super::folds(rows as u32, of, seed, None));
+                prop_assert_eq!(splits, super::tests::folds(rows as u32, of, seed, None));
             }
         }
     }

@@ -41,10 +41,13 @@ impl<'a> Target<'a> {
 
 /// A number that a network can be given.
 pub(crate) fn finite(cell: &str, at: At, column: &str) -> Result<f64, EngineError> {
-    let column = column.to_owned();
-    match number(cell) {
-        Some(Number::Finite(n)) if n.abs() <= f64::from(f32::MAX) => Ok(n),
-        Some(_) => Err(EngineError::InfiniteValue { at, column, value: cell.to_owned() }),
-        None => Err(EngineError::NotANumber { at, column, value: cell.to_owned() }),
-    }
+    let wrong = match number(cell) {
+        Some(Number::Finite(n)) if n.abs() <= f64::from(f32::MAX) => return Ok(n),
+        wrong => wrong,
+    };
+    let (column, value) = (column.to_owned(), cell.to_owned());
+    Err(match wrong {
+        Some(_) => EngineError::InfiniteValue { at, column, value },
+        None => EngineError::NotANumber { at, column, value },
+    })
 }

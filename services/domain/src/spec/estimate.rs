@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Input, Layer, Optimizer, Recurrent, Shape, TrainingSpec, Transformer};
+use super::{
+    Activation, FeatureKind, Input, Layer, Optimizer, Recurrent, Shape, TrainingSpec, Transformer,
+};
 use crate::dataset::Profile;
 
 /// Of one CPU, in the layers' own mixture of products and curves.
@@ -22,10 +24,26 @@ const UPDATE_SECONDS: f64 = 1e-9;
 /// A program that does nothing yet.
 const BASE_BYTES: u64 = 24 << 20;
 
+/// Outputs of an epoch that are kept for its metrics, at most, and what each takes while the metrics of
+/// training and validation are made.
+const MAX_KEPT_OUTPUTS: u64 = 1 << 22;
+const KEPT_OUTPUT_BYTES: u64 = 56;
+/// Each takes a little of a small run's memory too.
+const KEPT_OUTPUTS_SHARE: u64 = 256;
+/// What a table in a file still takes: buffers for writing, for bringing columns into order, for a
+/// batch.
+const FILE_BUFFERS_BYTES: u64 = 16 << 20;
+/// A distinct text of a column of categories, with what is known of it.
+const CATEGORY_BYTES: u64 = 128;
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     pub parameters: u64,
     pub memory_bytes: u64,
+    /// What the rows take of it. A table that would take more than the run asks for is kept in a file
+    /// while it trains.
+    #[serde(default)]
+    pub data_bytes: u64,
     /// Of the whole run on the CPUs it asks for.
     pub seconds: f64,
 }
@@ -73,11 +91,77 @@ impl TrainingSpec {
             Optimizer::RmsProp { .. } | Optimizer::Adam { .. } | Optimizer::AdamW { .. } => 2,
         };
         let kept = (cost.kept * batch.min(4_096.0) * 4.0) as u64;
-        let memory_bytes = BASE_BYTES
+        let network_bytes = BASE_BYTES
             .saturating_add(parameters.saturating_mul(4 * (4 + 2 * slots)))
-            .saturating_add(kept)
-            .saturating_add(self.data_bytes(input, rows, profile));
-        Estimate { parameters, memory_bytes, seconds }
+            .saturating_add(kept);
+        let data_bytes = match (&self.input, input) {
+            (Input::Table { .. }, Shape::Features(width)) => {
+                let room = self.resources.memory_bytes.saturating_sub(network_bytes);
+                self.table_bytes(width as u64, rows, profile, room)
+            }
+            _ => self.data_bytes(input, rows, profile),
+        };
+        let memory_bytes = network_bytes.saturating_add(data_bytes);
+        Estimate { parameters, memory_bytes, data_bytes, seconds }
+    }
+
+    /// Bytes that rows may take in memory before they are kept in a file: three quarters of what the
+    /// network leaves, as their metrics and their order want some too.
+    pub fn room_for_rows(&self) -> u64 {
+        let Estimate { memory_bytes, data_bytes, .. } = self.estimate;
+        let network_bytes = memory_bytes.saturating_sub(data_bytes);
+        self.resources.memory_bytes.saturating_sub(network_bytes) / 4 * 3
+    }
+
+    /// How many outputs of an epoch are kept for its metrics.
+    pub fn max_kept_outputs(&self) -> u64 {
+        (self.resources.memory_bytes / KEPT_OUTPUTS_SHARE).min(MAX_KEPT_OUTPUTS)
+    }
+
+    /// A table's rows while training: all that is known of them in memory, if there is room for it,
+    /// or little more than their order.
+    fn table_bytes(&self, width: u64, rows: u64, profile: &Profile, room: u64) -> u64 {
+        let outputs = rows.saturating_mul(self.classes.len().max(1) as u64);
+        let same = outputs.min(self.max_kept_outputs()) * KEPT_OUTPUT_BYTES
+            + self.distinct_texts(rows, profile).saturating_mul(CATEGORY_BYTES);
+        // as read, as encoded, targets, order
+        let in_memory = rows.saturating_mul(width.saturating_mul(12) + 24).saturating_add(same);
+        if in_memory <= room {
+            return in_memory;
+        }
+        let in_a_file = rows.saturating_mul(self.bytes_of_a_place(rows, profile));
+        in_memory.min(in_a_file.saturating_add(same).saturating_add(FILE_BUFFERS_BYTES))
+    }
+
+    /// Bytes of memory for a row that is in a file: its place in the order of an epoch, or in the split
+    /// that is made before; and its class where rows are chosen or weighed by it.
+    fn bytes_of_a_place(&self, rows: u64, profile: &Profile) -> u64 {
+        let split = match self.cross_validation {
+            Some(folds) if folds.stratified => 24,
+            Some(_) => 13,
+            None if self.stratified => 17,
+            None => 5,
+        };
+        let classes = if self.oversample || self.class_weight.is_some() { 8 } else { 0 };
+        let order = if self.oversample {
+            let target = profile.column(&self.target);
+            let values = target.and_then(|target| target.values.as_ref());
+            let most = values.and_then(|v| v.iter().map(|v| v.rows).max()).unwrap_or(rows);
+            let drawn = most.saturating_mul(self.classes.len() as u64);
+            // the order, the rows of each class, and all rows drawn, which move as they grow
+            12 + drawn.saturating_mul(8).div_ceil(rows.max(1))
+        } else {
+            4
+        };
+        split.max(classes + order)
+    }
+
+    fn distinct_texts(&self, rows: u64, profile: &Profile) -> u64 {
+        let Input::Table { features, .. } = &self.input else { return 0 };
+        let columns = features.iter().filter(|feature| feature.kind == FeatureKind::Categorical);
+        let columns = columns.filter_map(|feature| profile.column(&feature.name));
+        // more than are counted may be as many as there are rows
+        columns.map(|c| if c.distinct_is_exact { c.distinct } else { rows }).sum()
     }
 
     /// Rows, or windows, of one epoch.

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::spec::{Metric, Task};
+use domain::spec::{Metric, Task, TrainingSpec};
 
 use super::{Predictions, classes::best, metric};
-
-/// Of one epoch. With 4 bytes for an output and up to 8 for a truth it bounds a checkpoint as well.
-const MAX_KEPT_OUTPUTS: usize = 1 << 22;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Ledger {
@@ -39,24 +36,29 @@ pub(crate) struct Batch<'a> {
     pub targets: &'a [f64],
 }
 
+/// How many outputs of an epoch are kept for the metrics of its training rows.
+pub(crate) fn kept_outputs(spec: &TrainingSpec) -> usize {
+    if needs_predictions(&spec.metrics) { spec.max_kept_outputs() as usize } else { 0 }
+}
+
 /// Whether one of the metrics needs more than sums.
-pub(crate) fn needs_predictions(wanted: &[Metric]) -> bool {
+fn needs_predictions(wanted: &[Metric]) -> bool {
     wanted.iter().any(|m| !matches!(m, Metric::Accuracy | Metric::Perplexity))
 }
 
 impl Ledger {
-    /// Adds a batch; its predictions too where `keep` is set (see [`needs_predictions`]).
-    pub fn add(&mut self, batch: &Batch, keep: bool) {
+    /// Adds a batch, its predictions too until there are `keep` outputs (see [`kept_outputs`]).
+    pub fn add(&mut self, batch: &Batch, keep: usize) {
         self.loss_sum += batch.loss_sum;
         self.rows += batch.rows;
         self.correct += correct(batch);
-        if !keep || batch.width == 0 {
+        if batch.width == 0 {
             return;
         }
         let by_class =
             matches!(batch.task, Task::BinaryClassification | Task::MulticlassClassification);
         let target_width = if by_class { 1 } else { batch.width };
-        let room = MAX_KEPT_OUTPUTS.saturating_sub(self.outputs.len()) / batch.width;
+        let room = keep.saturating_sub(self.outputs.len()) / batch.width;
         let rows = room.min(batch.outputs.len() / batch.width);
         let rows = rows.min(batch.targets.len() / target_width);
         self.outputs.extend_from_slice(&batch.outputs[..rows * batch.width]);
@@ -120,11 +122,11 @@ mod tests {
             ([1.5, -0.5, 0.25, -2.0, 0.75, 0.0], [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
         let task = Task::BinaryClassification;
         let (mut whole, mut pieces) = (Ledger::default(), Ledger::default());
-        whole.add(&batch(task, 1, &outputs, &targets), true);
+        whole.add(&batch(task, 1, &outputs, &targets), 100);
         for (outputs, targets) in outputs.chunks(4).zip(targets.chunks(4)) {
             // As through a checkpoint.
             pieces = pieces.clone();
-            pieces.add(&batch(task, 1, outputs, targets), true);
+            pieces.add(&batch(task, 1, outputs, targets), 100);
         }
         assert_eq!(whole, pieces);
         assert_eq!((whole.correct, whole.rows), (4, 6));
@@ -143,7 +145,7 @@ mod tests {
     fn several_outputs_are_kept_row_by_row() {
         let mut ledger = Ledger::default();
         let outputs = [1.0, 2.0, 3.0, 5.0];
-        ledger.add(&batch(Task::Forecasting, 2, &outputs, &[1.0, 2.0, 3.0, 4.0]), true);
+        ledger.add(&batch(Task::Forecasting, 2, &outputs, &[1.0, 2.0, 3.0, 4.0]), 100);
         let answers: Vec<f64> = ledger.outputs.iter().map(|&v| f64::from(v)).collect();
         let wanted = [Metric::MeanAbsoluteError, Metric::Accuracy];
         let metrics = ledger.metrics(Task::Forecasting, 2, &answers, &wanted, "");
@@ -154,15 +156,16 @@ mod tests {
     fn rows_past_the_limit_count_but_are_not_kept() {
         let mut ledger = Ledger::default();
         let width = 3;
-        let outputs: Vec<f32> = [0.0, 1.0, 0.5].repeat(MAX_KEPT_OUTPUTS / width / 2 + 1);
+        let keep = 100;
+        let outputs: Vec<f32> = [0.0, 1.0, 0.5].repeat(keep / width / 2 + 1);
         let targets = vec![1.0; outputs.len() / width];
         for _ in 0..3 {
-            ledger.add(&batch(Task::MulticlassClassification, width, &outputs, &targets), true);
+            ledger.add(&batch(Task::MulticlassClassification, width, &outputs, &targets), keep);
         }
         assert_eq!(ledger.rows, 3 * targets.len() as u64);
         assert_eq!(ledger.correct, ledger.rows);
-        assert!(ledger.outputs.len() <= MAX_KEPT_OUTPUTS);
-        assert!(ledger.outputs.len() > MAX_KEPT_OUTPUTS - width);
+        assert!(ledger.outputs.len() <= keep);
+        assert!(ledger.outputs.len() > keep - width);
         assert_eq!(ledger.outputs.len(), ledger.targets.len() * width);
     }
 
@@ -177,7 +180,7 @@ mod tests {
         assert!(needs_predictions(&[Metric::Auc]));
         let mut ledger = Ledger::default();
         let tokens = Batch { rows: 4, loss_sum: 8.0, ..batch(Task::LanguageModeling, 1, &[], &[]) };
-        ledger.add(&tokens, false);
+        ledger.add(&tokens, 0);
         let metrics = ledger.metrics(Task::LanguageModeling, 1, &[], &wanted, "");
         assert_eq!(metrics, [("loss".into(), 2.0), ("perplexity".into(), 2.0_f64.exp())].into());
     }

@@ -18,7 +18,7 @@ use domain::{
 
 use classes::Counts;
 
-pub(crate) use ledger::{Batch, Ledger, needs_predictions};
+pub(crate) use ledger::{Batch, Ledger, kept_outputs};
 
 /// Predictions above this count as the positive class.
 const THRESHOLD: f64 = 0.5;

@@ -1,15 +1,18 @@
 //! One column while its cells go by.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasherDefault,
+};
 
 use domain::dataset::{
     Chars, ColumnProfile, ColumnType, MAX_COUNTED_DISTINCT, MAX_LISTED_VALUES, ValueCount,
 };
 
-use super::hash128;
 use crate::{
     calendar,
     error::At,
+    hash::AsItIs,
     read::{Number, integer, is_missing, number},
 };
 
@@ -68,14 +71,15 @@ impl Column {
         }
     }
 
-    pub fn add(&mut self, cell: &str, at: At) {
+    /// A cell and its hash.
+    pub fn add(&mut self, cell: &str, hash: u128, at: At) {
         if is_missing(cell) {
             self.missing += 1;
             return;
         }
         self.present += 1;
-        self.values.add(cell);
-        let chars = cell.chars().count() as u64;
+        self.values.add(cell, hash);
+        let chars = if cell.is_ascii() { cell.len() } else { cell.chars().count() } as u64;
         self.chars += chars;
         self.max_chars = self.max_chars.max(chars);
         match number(cell) {
@@ -159,9 +163,9 @@ impl Column {
 /// The values seen: each with its count while they are few, then only how many there are, then no
 /// more than that they are many.
 struct Values {
-    counts: HashMap<String, u64>,
+    counts: HashMap<u128, (String, u64), BuildHasherDefault<AsItIs>>,
     listing: bool,
-    hashes: HashSet<u128>,
+    hashes: HashSet<u128, BuildHasherDefault<AsItIs>>,
     counting: bool,
     max_listed: usize,
     max_counted: usize,
@@ -171,34 +175,34 @@ impl Values {
     fn new(columns: usize) -> Self {
         let fair = (MAX_COUNTED_IN_ALL / columns.max(1)).max(100);
         Self {
-            counts: HashMap::new(),
+            counts: HashMap::default(),
             listing: true,
-            hashes: HashSet::new(),
+            hashes: HashSet::default(),
             counting: true,
             max_listed: MAX_LISTED_VALUES.min(fair),
             max_counted: MAX_COUNTED_DISTINCT.min(fair),
         }
     }
 
-    fn add(&mut self, value: &str) {
+    fn add(&mut self, value: &str, hash: u128) {
         if !self.counting {
             return;
         }
-        if let Some(count) = self.counts.get_mut(value) {
-            *count += 1;
+        if let Some((_, rows)) = self.counts.get_mut(&hash) {
+            *rows += 1;
             return;
         }
         if self.listing && self.counts.len() < self.max_listed && value.len() <= MAX_LISTED_BYTES {
-            self.counts.insert(value.to_owned(), 1);
+            self.counts.insert(hash, (value.to_owned(), 1));
             return;
         }
         self.listing = false;
         let counts = std::mem::take(&mut self.counts);
-        self.hashes.extend(counts.keys().map(|value| hash128(value.as_str())));
-        self.hashes.insert(hash128(value));
+        self.hashes.extend(counts.keys());
+        self.hashes.insert(hash);
         if self.hashes.len() > self.max_counted {
             self.counting = false;
-            self.hashes = HashSet::new();
+            self.hashes = HashSet::default();
         }
     }
 
@@ -214,7 +218,7 @@ impl Values {
     /// Most frequent first.
     fn into_list(self) -> Option<Vec<ValueCount>> {
         let mut list: Vec<_> =
-            self.counts.into_iter().map(|(value, rows)| ValueCount { value, rows }).collect();
+            self.counts.into_values().map(|(value, rows)| ValueCount { value, rows }).collect();
         list.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.value.cmp(&b.value)));
         self.listing.then_some(list)
     }
@@ -223,10 +227,11 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::hash128;
 
     fn profile(cells: &[&str]) -> ColumnProfile {
         let mut column = Column::new(1);
-        cells.iter().for_each(|cell| column.add(cell, At::default()));
+        cells.iter().for_each(|cell| column.add(cell, hash128(cell.as_bytes()), At::default()));
         column.into_profile("x".into(), cells.len() as u64)
     }
 

@@ -7,9 +7,10 @@ use domain::dataset::{
     ValueCount,
 };
 
-use super::{duplicates, hash128, warnings};
+use super::{duplicates, warnings};
 use crate::{
     error::EngineError,
+    hash::{combined, hash128},
     images::{Archive, Picture, Size, Split},
     read::is_missing,
 };
@@ -80,9 +81,10 @@ impl Seen {
             self.labels.insert(picture.label.to_owned(), 1);
         }
         if self.images.len() < super::MAX_COMPARED_ROWS {
-            let image = hash128(&(picture.size, picture.pixels));
+            let size = picture.size.map(|side| side.to_le_bytes());
+            let image = combined(hash128(size.as_flattened()), hash128(picture.pixels));
             self.images.push(image);
-            self.labelled.push(hash128(&(image, picture.label)));
+            self.labelled.push(combined(image, hash128(picture.label.as_bytes())));
         }
     }
 }

@@ -5,10 +5,7 @@ mod column;
 pub(crate) mod images;
 mod warnings;
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
-};
+use std::path::Path;
 
 use domain::{
     child::DataFile,
@@ -17,7 +14,8 @@ use domain::{
 
 use crate::{
     error::EngineError,
-    read::{Record, Table},
+    hash::{combined, hash128},
+    read::Table,
 };
 use column::Column;
 
@@ -36,11 +34,14 @@ pub fn profile(file: &Path, data: &DataFile, limits: &ReadLimits) -> Result<Prof
     let mut rows = 0_u64;
     while let Some(record) = table.next_row()? {
         rows += 1;
+        let mut row_hash = 0;
         for (column, cell) in columns.iter_mut().zip(record.cells()) {
-            column.add(cell, record.at);
+            let hash = hash128(cell.as_bytes());
+            column.add(cell, hash, record.at);
+            row_hash = combined(row_hash, hash);
         }
         if row_hashes.len() < MAX_COMPARED_ROWS {
-            row_hashes.push(hash_row(record));
+            row_hashes.push(row_hash);
         }
     }
     if rows == 0 {
@@ -59,27 +60,6 @@ pub fn profile(file: &Path, data: &DataFile, limits: &ReadLimits) -> Result<Prof
     }
     warnings::cap(&mut warnings);
     Ok(Profile { rows, columns: profiles, duplicate_rows, warnings })
-}
-
-/// Long enough that two different values never meet in practice.
-fn hash128(value: &(impl Hash + ?Sized)) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        value.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
-}
-
-fn hash_row(record: &Record) -> u128 {
-    struct Cells<'a>(&'a Record);
-    impl Hash for Cells<'_> {
-        fn hash<H: Hasher>(&self, state: &mut H) {
-            self.0.cells().for_each(|cell| cell.hash(state));
-        }
-    }
-    hash128(&Cells(record))
 }
 
 /// Rows equal to an earlier one.

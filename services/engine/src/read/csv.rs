@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use csv_core::ReadFieldResult;
+use csv_core::ReadRecordResult;
 use domain::dataset::ReadLimits;
 
 use super::{
@@ -11,13 +11,16 @@ use super::{
 };
 use crate::error::{At, EngineError};
 
-const CHUNK_BYTES: usize = 8 << 10;
+/// Room for a row to start with.
+const ROW_BYTES: usize = 8 << 10;
 
 pub(super) struct CsvRows {
     source: Source,
     parser: csv_core::Reader,
-    chunk: Box<[u8; CHUNK_BYTES]>,
+    /// Cells of the current row, one after another; what is behind them means nothing.
     row: Vec<u8>,
+    /// Where each cell ends.
+    ends: Vec<usize>,
     /// The line that the parser stands on, from 1.
     line: u64,
     max_cell_bytes: usize,
@@ -29,8 +32,8 @@ impl CsvRows {
         Self {
             source,
             parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
-            chunk: Box::new([0; CHUNK_BYTES]),
-            row: vec![],
+            row: vec![0; ROW_BYTES],
+            ends: vec![],
             line: 1,
             max_cell_bytes: limits.max_cell_bytes,
             max_columns: limits.max_columns,
@@ -80,44 +83,65 @@ impl CsvRows {
         let row = if columns.is_empty() { 0 } else { record.at.row + 1 };
         let at = At { row, line: self.line };
         let name = |i: usize| columns.get(i).cloned().unwrap_or_else(|| (i + 1).to_string());
-        self.row.clear();
-        record.ends.clear();
-        let mut cells = 0;
+        self.ends.resize(keep, 0);
+        let (mut length, mut cells) = (0, 0);
         loop {
             let input = self.source.fill_buf().map_err(read_error)?;
-            let (result, taken, given) = self.parser.read_field(input, &mut self.chunk[..]);
+            // cells that are too many are counted, and their text is written over
+            let mut more = [0; 64];
+            let ends = if cells < keep { &mut self.ends[cells..] } else { &mut more[..] };
+            let (result, taken, given, ended) =
+                self.parser.read_record(input, &mut self.row[length..], ends);
             self.line += input[..taken].iter().filter(|&&b| b == b'\n').count() as u64;
             self.source.consume(taken);
             if cells < keep {
-                self.row.extend_from_slice(&self.chunk[..given]);
-                let start = record.ends.last().copied().unwrap_or(0);
-                if self.row.len() - start > self.max_cell_bytes {
-                    let limit = self.max_cell_bytes;
-                    return Err(EngineError::CellTooLarge { at, column: name(cells), limit });
-                }
-                if self.row.len() > MAX_ROW_BYTES {
-                    return Err(EngineError::RowTooLarge { at, limit: MAX_ROW_BYTES });
-                }
+                length += given;
             }
+            cells += ended;
+            let kept = &self.ends[..cells.min(keep)];
             match result {
-                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
-                ReadFieldResult::Field { record_end } => {
-                    if cells < keep {
-                        record.ends.push(self.row.len());
-                    }
-                    cells += 1;
-                    if record_end {
-                        break;
-                    }
+                ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
+                ReadRecordResult::OutputFull if length < self.row.len() => {}
+                ReadRecordResult::OutputFull => {
+                    self.check(kept, length, at, &name)?;
+                    self.row.resize(2 * self.row.len(), 0);
                 }
-                ReadFieldResult::End => return Ok(0),
+                ReadRecordResult::Record => {
+                    self.check(kept, length, at, &name)?;
+                    break;
+                }
+                ReadRecordResult::End => return Ok(0),
             }
         }
         record.at = at;
-        let bytes = std::mem::replace(&mut self.row, std::mem::take(&mut record.text).into_bytes());
-        record.text = text(bytes, &record.ends)
+        record.ends.clear();
+        record.ends.extend_from_slice(&self.ends[..cells.min(keep)]);
+        let length = record.ends.last().copied().unwrap_or(0);
+        let text = text(&self.row[..length], &record.ends)
             .map_err(|i| EngineError::InvalidUtf8 { at, column: name(i) })?;
+        record.text.clear();
+        record.text.push_str(text);
         Ok(cells)
+    }
+
+    /// Whether the cells that have ended and the one that has not are short enough.
+    fn check(
+        &self,
+        ends: &[usize],
+        length: usize,
+        at: At,
+        name: &impl Fn(usize) -> String,
+    ) -> Result<(), EngineError> {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let ends = ends.iter().copied().chain([length]);
+        let limit = self.max_cell_bytes;
+        if let Some(cell) = starts.zip(ends).position(|(start, end)| end - start > limit) {
+            return Err(EngineError::CellTooLarge { at, column: name(cell), limit });
+        }
+        if length > MAX_ROW_BYTES {
+            return Err(EngineError::RowTooLarge { at, limit: MAX_ROW_BYTES });
+        }
+        Ok(())
     }
 
     /// The parser ignores them too, but then the line that a row starts on would be unknown.
@@ -136,9 +160,9 @@ impl CsvRows {
 }
 
 /// The cells' text, or the first cell that is not valid UTF-8 by itself.
-fn text(bytes: Vec<u8>, ends: &[usize]) -> Result<String, usize> {
+fn text<'a>(bytes: &'a [u8], ends: &[usize]) -> Result<&'a str, usize> {
     let cell_at = |byte: usize| ends.partition_point(|&end| end <= byte);
-    let text = String::from_utf8(bytes).map_err(|e| cell_at(e.utf8_error().valid_up_to()))?;
+    let text = str::from_utf8(bytes).map_err(|e| cell_at(e.valid_up_to()))?;
     match ends.iter().position(|&end| !text.is_char_boundary(end)) {
         Some(split) => Err(split),
         None => Ok(text),

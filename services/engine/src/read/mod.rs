@@ -40,7 +40,12 @@ impl Record {
     /// Without the blanks around it.
     pub fn cell(&self, i: usize) -> &str {
         let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        self.text[start..self.ends[i]].trim()
+        let cell = &self.text[start..self.ends[i]];
+        // most cells have none, which two looks tell
+        match cell.as_bytes() {
+            [b'!'..=b'~', .., b'!'..=b'~'] | [b'!'..=b'~'] | [] => cell,
+            _ => cell.trim(),
+        }
     }
 
     pub fn cells(&self) -> impl Iterator<Item = &str> {

@@ -42,22 +42,26 @@ impl Fitted {
 impl Source {
     pub(super) fn fit(&self, spec: &TrainingSpec, training: &[u32]) -> Result<Fitted, EngineError> {
         let mut tokenizer = None;
-        let mut unit = match self.targets() {
-            Some(targets) if spec.task == Task::Regression => {
-                Unit::standard(training.iter().map(|&i| targets[i as usize]))
-            }
-            _ => Unit::ITSELF,
-        };
+        let mut unit = Unit::ITSELF;
+        let of_targets =
+            |targets: &[f64]| Unit::standard(training.iter().map(|&i| targets[i as usize]));
         let input = match (&self.data, &spec.input) {
             (Raw::Table(table), Input::Table { preprocess, .. }) => {
-                let fitted = FittedInput::Table { columns: table.fit(training, preprocess) };
+                let (columns, of_targets) = table.fit(training, preprocess)?;
+                let fitted = FittedInput::Table { columns };
                 if fitted.shape() == Shape::Features(0) {
                     return Err(EngineError::NoInputs { rows: training.len() });
+                }
+                if spec.task == Task::Regression {
+                    unit = of_targets;
                 }
                 fitted
             }
             (Raw::Text(text), Input::Text { column, tokenizer: wanted, max_length, keep }) => {
                 let fitted = tokenizer.insert(text.fit(training, wanted)?);
+                if spec.task == Task::Regression {
+                    unit = of_targets(&text.targets);
+                }
                 FittedInput::Text(fitted_text(column, fitted, *max_length, *keep))
             }
             (Raw::Corpus(text), Input::Corpus { column, tokenizer: wanted, context }) => {
@@ -65,7 +69,10 @@ impl Source {
                 let fitted = tokenizer.insert(Tokenizer::train(wanted, [part].into_iter())?);
                 FittedInput::Corpus(fitted_text(column, fitted, *context, Keep::Last))
             }
-            (Raw::Images(_), Input::Images { height, width, channels }) => {
+            (Raw::Images(images), Input::Images { height, width, channels }) => {
+                if spec.task == Task::Regression {
+                    unit = of_targets(&images.targets);
+                }
                 FittedInput::Images { height: *height, width: *width, channels: *channels }
             }
             (Raw::Series(series), Input::Series(wanted)) => {

@@ -4,12 +4,12 @@
 mod fit;
 mod prepare;
 
-use std::{path::Path, rc::Rc};
+use std::{borrow::Cow, path::Path, rc::Rc};
 
 use domain::{
     child::DataFile,
     dataset::{Format, ReadLimits},
-    spec::{Input, TrainingSpec},
+    spec::{Input, TrainingSpec, validation_rows},
 };
 
 /// Which part of a file that is divided by its maker.
@@ -21,7 +21,7 @@ use crate::{
     ratings::RawRatings,
     series::RawSeries,
     split::{self, Split},
-    table::RawTable,
+    table::{RawTable, Room},
     text::RawText,
 };
 pub(crate) use fit::Fitted;
@@ -49,11 +49,12 @@ impl Source {
         limits: &ReadLimits,
         spec: &TrainingSpec,
         part: Part,
+        room: Room,
     ) -> Result<Self, EngineError> {
         let mut notes = vec![];
         let data = match &spec.input {
             Input::Table { features, preprocess } => {
-                let table = RawTable::read(file, data, limits, spec, features, preprocess)?;
+                let table = RawTable::read(file, data, limits, spec, features, preprocess, room)?;
                 note(&mut notes, table.rows_without_target, "rows without a target left out");
                 note(&mut notes, table.rows_dropped, "rows with a missing value left out");
                 Raw::Table(table)
@@ -91,26 +92,33 @@ impl Source {
         Ok(Self { data, notes })
     }
 
-    /// The fits of a run: those of the folds, then the one that is published.
-    pub fn splits(&self, spec: &TrainingSpec) -> Result<Vec<Split>, EngineError> {
-        let rows = self.rows() as u32;
-        let strata = self.targets();
-        let mut splits = match spec.cross_validation {
-            Some(folds) => split::folds(rows, folds, spec.seed, strata),
-            None => vec![],
-        };
-        let strata = strata.filter(|_| spec.stratified);
-        let whole = split::hold_out(rows, spec.validation_split, spec.seed, strata);
-        if whole.training.is_empty() {
+    /// How many fits a run is made of: one for each fold, then the one that is published.
+    pub fn fits(&self, spec: &TrainingSpec) -> Result<usize, EngineError> {
+        let rows = self.rows() as u64;
+        let held_back = validation_rows(rows, spec.validation_split).min(rows);
+        if held_back == rows {
             return Err(EngineError::NoRows(format!(
-                "no row is left to train on: {rows} rows have a value in `{}` and {} of them are \
-                 held back; use a smaller validation split or add rows",
+                "no row is left to train on: {rows} rows have a value in `{}` and {held_back} of \
+                 them are held back; use a smaller validation split or add rows",
                 spec.target,
-                whole.validation.len()
             )));
         }
-        splits.push(whole);
-        Ok(splits)
+        Ok(1 + spec.cross_validation.map_or(0, |folds| folds.folds as usize))
+    }
+
+    /// The rows of one of the fits, counted from 0.
+    pub fn split(&self, spec: &TrainingSpec, fit: usize) -> Result<Split, EngineError> {
+        let rows = self.rows() as u32;
+        match spec.cross_validation {
+            Some(folds) if fit < folds.folds as usize => {
+                let strata = if folds.stratified { self.targets()? } else { None };
+                Ok(split::fold(rows, folds, fit as u32, spec.seed, strata.as_deref()))
+            }
+            _ => {
+                let strata = if spec.stratified { self.targets()? } else { None };
+                Ok(split::hold_out(rows, spec.validation_split, spec.seed, strata.as_deref()))
+            }
+        }
     }
 
     /// Units that a split is made of. A corpus and series are one: they are split by place.
@@ -124,13 +132,13 @@ impl Source {
         }
     }
 
-    fn targets(&self) -> Option<&[f64]> {
-        match &self.data {
-            Raw::Table(table) => Some(&table.targets),
-            Raw::Text(text) => Some(&text.targets),
-            Raw::Images(images) => Some(&images.targets),
+    fn targets(&self) -> Result<Option<Cow<'_, [f64]>>, EngineError> {
+        Ok(match &self.data {
+            Raw::Table(table) => Some(Cow::Owned(table.targets()?)),
+            Raw::Text(text) => Some(Cow::Borrowed(&text.targets)),
+            Raw::Images(images) => Some(Cow::Borrowed(&images.targets)),
             Raw::Corpus(_) | Raw::Series(_) | Raw::Ratings(_) => None,
-        }
+        })
     }
 }
 

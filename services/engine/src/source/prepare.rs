@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use domain::{
     model::FittedInput,
-    spec::{Keep, Shape, TrainingSpec},
+    spec::{Keep, TrainingSpec},
 };
 
 use super::{Fitted, Raw, Source};
@@ -24,7 +24,7 @@ pub(crate) struct Prepared {
 }
 
 impl Source {
-    pub fn prepare(&self, spec: &TrainingSpec, split: &Split) -> Result<Prepared, EngineError> {
+    pub fn prepare(&self, spec: &TrainingSpec, split: Split) -> Result<Prepared, EngineError> {
         let fitted = self.fit(spec, &split.training)?;
         let (training, validation) = match (&self.data, &fitted.input) {
             (Raw::Series(raw), FittedInput::Series { series, fitted: windows }) => {
@@ -41,32 +41,33 @@ impl Source {
                 (part(&split.training, Draw::Training), part(&split.validation, Draw::Validation))
             }
             _ => {
-                let part = |rows| self.samples(spec, &fitted, rows);
-                (part(&split.training), part(&split.validation))
+                let part = |rows: Vec<u32>| self.samples(spec, &fitted, &rows);
+                (part(split.training)?, part(split.validation)?)
             }
         };
         Ok(Prepared { fitted, training, validation })
     }
 
     /// All rows of another file, encoded as `fitted` says.
-    pub fn all(&self, spec: &TrainingSpec, fitted: &Fitted) -> Samples {
+    pub fn all(&self, spec: &TrainingSpec, fitted: &Fitted) -> Result<Samples, EngineError> {
         let rows: Vec<u32> = (0..self.rows() as u32).collect();
         self.samples(spec, fitted, &rows)
     }
 
-    fn samples(&self, spec: &TrainingSpec, fitted: &Fitted, rows: &[u32]) -> Samples {
+    fn samples(
+        &self,
+        spec: &TrainingSpec,
+        fitted: &Fitted,
+        rows: &[u32],
+    ) -> Result<Samples, EngineError> {
         let learned = |targets: &[f64]| -> Vec<f64> {
             rows.iter().map(|&i| fitted.unit.learned(targets[i as usize])).collect()
         };
-        match (&self.data, &fitted.input) {
-            (Raw::Table(table), FittedInput::Table { columns }) => Samples::Table {
-                inputs: table.encode(columns, rows),
-                width: match fitted.input.shape() {
-                    Shape::Features(width) => width,
-                    _ => unreachable!("a table is read as features"),
-                },
-                targets: learned(&table.targets),
-            },
+        Ok(match (&self.data, &fitted.input) {
+            (Raw::Table(table), FittedInput::Table { columns }) => {
+                let by_target = spec.oversample || spec.class_weight.is_some();
+                Samples::Table(table.samples(columns, fitted.unit, rows, by_target)?)
+            }
             (Raw::Text(text), FittedInput::Text(input)) => {
                 let tokenizer = fitted.tokenizer.as_ref().expect("text is fitted by a tokenizer");
                 Samples::Text {
@@ -86,7 +87,7 @@ impl Source {
                 pairs(spec, fitted, &rated, rows, Draw::Validation)
             }
             _ => unreachable!("data is fitted as what it was read as"),
-        }
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use domain::{
     spec::{ColumnPreprocess, Encoding, Imputation, Preprocess, Scaling},
 };
 
-use crate::unit::Unit;
+use super::sort::Sorter;
+use crate::{error::EngineError, unit::Unit};
 
 /// What was chosen for one column: its own choices before those for all.
 pub(super) struct Choices<'a> {
@@ -39,30 +40,200 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Missing numbers are NaN. As in scikit-learn's pipelines, they are filled before the scale is
-/// fitted.
-pub(super) fn numbers(name: &str, mut values: Vec<f64>, choices: &Choices) -> FittedColumn {
-    let present = values.iter().copied().filter(|x| !x.is_nan()).collect::<Vec<_>>();
-    let missing = values.len() - present.len();
-    let fill = fill(present, choices.imputation(), choices.fill_value());
-    values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
-    let (center, scale) = scale(values, choices.scaling());
-    let indicator = choices.all.missing_indicator && missing > 0;
-    let required = choices.required();
-    FittedColumn::Scale { name: name.to_owned(), fill, center, scale, indicator, required }
+/// What is learned of a column of numbers or dates while its training rows go by, in an order that is
+/// always the same: first [`Self::count`] takes them all, then [`Self::order`] where it is asked for,
+/// then [`Self::add`], then [`Self::spread`]. Missing numbers are NaN. As in scikit-learn's pipelines,
+/// they are filled before the scale is fitted.
+pub(super) struct NumberFit {
+    imputation: Imputation,
+    constant: f64,
+    scaling: Scaling,
+    present: u64,
+    missing: u64,
+    /// Of the values that are present.
+    sum: f64,
+    min: f64,
+    max: f64,
+    /// Median and mode, which no running figure gives.
+    in_order: f64,
+    /// With missing ones filled.
+    filled_sum: f64,
+    squares: f64,
+    robust: (f64, f64),
 }
 
-/// Days since 1970, NaN where missing; always standardised. A number given for missing ones means
-/// nothing as a date, so that their mean stands in.
-pub(super) fn dates(name: &str, mut days: Vec<f64>, choices: &Choices) -> FittedColumn {
-    let imputation = match choices.imputation() {
-        imputation @ (Imputation::Median | Imputation::Mode) => imputation,
-        _ => Imputation::Mean,
+impl NumberFit {
+    fn new(imputation: Imputation, constant: f64, scaling: Scaling) -> Self {
+        Self {
+            imputation,
+            constant,
+            scaling,
+            present: 0,
+            missing: 0,
+            sum: -0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            in_order: 0.0,
+            filled_sum: -0.0,
+            squares: 0.0,
+            robust: (0.0, 1.0),
+        }
+    }
+
+    pub fn of_numbers(choices: &Choices) -> Self {
+        Self::new(choices.imputation(), choices.fill_value(), choices.scaling())
+    }
+
+    /// Days since 1970, always standardised. A number given for missing ones means nothing as a date,
+    /// so that their mean stands in.
+    pub fn of_dates(choices: &Choices) -> Self {
+        let imputation = match choices.imputation() {
+            imputation @ (Imputation::Median | Imputation::Mode) => imputation,
+            _ => Imputation::Mean,
+        };
+        Self::new(imputation, 0.0, Scaling::Standard)
+    }
+
+    /// Of a target, which no row lacks.
+    pub fn of_target() -> Self {
+        Self::new(Imputation::Zero, 0.0, Scaling::Standard)
+    }
+
+    pub fn count(&mut self, x: f64) {
+        if x.is_nan() {
+            self.missing += 1;
+            return;
+        }
+        self.present += 1;
+        self.sum += x;
+        self.min = self.min.min(x);
+        self.max = self.max.max(x);
+    }
+
+    pub fn needs_order(&self) -> bool {
+        matches!(self.imputation, Imputation::Median | Imputation::Mode)
+            || self.scaling == Scaling::Robust
+    }
+
+    /// Of the values that are present.
+    pub fn order(&mut self, mut sorter: Sorter) -> Result<(), EngineError> {
+        self.in_order = match self.imputation {
+            Imputation::Median => percentiles(&mut sorter, [0.5])?[0],
+            Imputation::Mode => sorter.mode()?,
+            _ => 0.0,
+        };
+        if self.scaling == Scaling::Robust {
+            let fill = self.fill();
+            (0..self.missing).try_for_each(|_| sorter.push(fill))?;
+            if sorter.len() > 0 {
+                let [low, middle, high] = percentiles(&mut sorter, [0.25, 0.5, 0.75])?;
+                self.robust = (middle, or_one(high - low));
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands for a missing value (scikit-learn's `SimpleImputer`; of equally frequent values
+    /// the least). A column without any value is filled with 0, or the constant.
+    fn fill(&self) -> f64 {
+        match self.imputation {
+            Imputation::Constant => self.constant,
+            _ if self.present == 0 => 0.0,
+            // Rounding must not take the mean of equal values away from them.
+            Imputation::Mean => (self.sum / self.present as f64).clamp(self.min, self.max),
+            Imputation::Median | Imputation::Mode => self.in_order,
+            Imputation::Zero | Imputation::Drop => 0.0,
+        }
+    }
+
+    fn filled(&self, x: f64) -> f64 {
+        if x.is_nan() { self.fill() } else { x }
+    }
+
+    pub fn needs_sum(&self) -> bool {
+        self.scaling == Scaling::Standard && self.missing > 0
+    }
+
+    pub fn add(&mut self, x: f64) {
+        self.filled_sum += self.filled(x);
+    }
+
+    pub fn needs_spread(&self) -> bool {
+        self.scaling == Scaling::Standard
+    }
+
+    pub fn spread(&mut self, x: f64) {
+        self.squares += (self.filled(x) - self.mean()).powi(2);
+    }
+
+    fn rows(&self) -> f64 {
+        (self.present + self.missing) as f64
+    }
+
+    fn mean(&self) -> f64 {
+        (if self.missing > 0 { self.filled_sum } else { self.sum }) / self.rows()
+    }
+
+    /// Center and scale as scikit-learn's `StandardScaler`, `MinMaxScaler` and `RobustScaler` fit
+    /// them; a column whose values are all the same has scale 1.
+    pub fn unit(&self) -> Unit {
+        if self.rows() == 0.0 {
+            return Unit::ITSELF;
+        }
+        let (center, scale) = match self.scaling {
+            Scaling::None => (0.0, 1.0),
+            Scaling::Standard => {
+                return Unit::of_moments(self.mean(), self.squares / self.rows(), self.rows());
+            }
+            Scaling::MinMax => {
+                let filled = if self.missing > 0 { Some(self.fill()) } else { None };
+                let min = filled.map_or(self.min, |fill| self.min.min(fill));
+                let max = filled.map_or(self.max, |fill| self.max.max(fill));
+                (min, or_one(max - min))
+            }
+            Scaling::Robust => self.robust,
+        };
+        Unit { center, scale }
+    }
+
+    pub fn number(&self, name: &str, choices: &Choices) -> FittedColumn {
+        let (fill, Unit { center, scale }) = (self.fill(), self.unit());
+        let indicator = choices.all.missing_indicator && self.missing > 0;
+        let required = choices.required();
+        FittedColumn::Scale { name: name.to_owned(), fill, center, scale, indicator, required }
+    }
+
+    pub fn date(&self, name: &str, choices: &Choices) -> FittedColumn {
+        let (fill, Unit { center, scale }) = (self.fill(), self.unit());
+        let required = choices.required();
+        FittedColumn::Date { name: name.to_owned(), fill, center, scale, required }
+    }
+}
+
+fn or_one(spread: f64) -> f64 {
+    if spread > 0.0 { spread } else { 1.0 }
+}
+
+/// Interpolated as numpy's `percentile` does (Hyndman and Fan, 1996, "Sample Quantiles in Statistical
+/// Packages", type 7), for ascending shares; 0 without any value.
+fn percentiles<const N: usize>(
+    sorter: &mut Sorter,
+    shares: [f64; N],
+) -> Result<[f64; N], EngineError> {
+    let places = shares.map(|share| sorter.len().saturating_sub(1) as f64 * share);
+    let around = places.map(|place| [place.floor() as usize, place.ceil() as usize]);
+    let mut wanted = around.concat();
+    wanted.sort_unstable();
+    let found = sorter.at(&wanted)?;
+    let value = |place| {
+        let at = wanted.iter().position(|&wanted| wanted == place);
+        at.and_then(|at| found.get(at)).copied().unwrap_or(0.0)
     };
-    let fill = fill(days.iter().copied().filter(|x| !x.is_nan()).collect(), imputation, 0.0);
-    days.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
-    let Unit { center, scale } = Unit::standard(days.iter().copied());
-    FittedColumn::Date { name: name.to_owned(), fill, center, scale, required: choices.required() }
+    Ok(places.map(|place| {
+        let (below, above) = (value(place.floor() as usize), value(place.ceil() as usize));
+        let (t, gap) = (place.fract(), above - below);
+        if t < 0.5 { below + gap * t } else { above - gap * (1.0 - t) }
+    }))
 }
 
 /// The categories of the training rows, each with its rows, and how many rows have none.
@@ -129,72 +300,6 @@ fn ordinal_scale(
     (center, scale)
 }
 
-/// What stands for a missing value (scikit-learn's `SimpleImputer`; of equally frequent values the
-/// least). A column without any value is filled with 0, or the constant.
-fn fill(mut present: Vec<f64>, imputation: Imputation, constant: f64) -> f64 {
-    if imputation == Imputation::Constant {
-        return constant;
-    }
-    if present.is_empty() {
-        return 0.0;
-    }
-    match imputation {
-        Imputation::Mean => {
-            // Rounding must not take the mean of equal values away from them.
-            let min = present.iter().copied().fold(f64::INFINITY, f64::min);
-            let max = present.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            (present.iter().sum::<f64>() / present.len() as f64).clamp(min, max)
-        }
-        Imputation::Median => {
-            present.sort_unstable_by(f64::total_cmp);
-            percentile(&present, 0.5)
-        }
-        Imputation::Mode => {
-            present.sort_unstable_by(f64::total_cmp);
-            let runs = present.chunk_by(|a, b| a == b).rev();
-            runs.max_by_key(|run| run.len()).map_or(0.0, |run| run[0])
-        }
-        Imputation::Zero | Imputation::Constant | Imputation::Drop => 0.0,
-    }
-}
-
-/// Center and scale as scikit-learn's `StandardScaler`, `MinMaxScaler` and `RobustScaler` fit them;
-/// a column whose values are all the same has scale 1.
-fn scale(mut values: Vec<f64>, scaling: Scaling) -> (f64, f64) {
-    if values.is_empty() {
-        return (0.0, 1.0);
-    }
-    let or_one = |spread: f64| if spread > 0.0 { spread } else { 1.0 };
-    match scaling {
-        Scaling::None => (0.0, 1.0),
-        Scaling::Standard => {
-            let Unit { center, scale } = Unit::standard(values.into_iter());
-            (center, scale)
-        }
-        Scaling::MinMax => {
-            let min = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            (min, or_one(max - min))
-        }
-        Scaling::Robust => {
-            values.sort_unstable_by(f64::total_cmp);
-            let spread = percentile(&values, 0.75) - percentile(&values, 0.25);
-            (percentile(&values, 0.5), or_one(spread))
-        }
-    }
-}
-
-/// Of sorted values, at least one, interpolated as numpy's `percentile` does (Hyndman and Fan, 1996,
-/// "Sample Quantiles in Statistical Packages", type 7).
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let place = (sorted.len() - 1) as f64 * share;
-    let below = sorted[place.floor() as usize];
-    let above = sorted[place.ceil() as usize];
-    let t = place.fract();
-    let gap = above - below;
-    if t < 0.5 { below + gap * t } else { above - gap * (1.0 - t) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::f64::consts::FRAC_1_SQRT_2;
@@ -205,10 +310,29 @@ mod tests {
     const X: [f64; 9] = [1.0, 2.0, 2.0, NAN, 6.0, 7.0, 40.5, NAN, -3.0];
     const CITIES: [(&str, u64); 5] = [("a", 4), ("b", 3), ("c", 2), ("d", 2), ("e", 1)];
 
+    fn numbers(values: &[f64], choices: &Choices) -> FittedColumn {
+        let folder = tempfile::tempdir().unwrap();
+        let mut fit = NumberFit::of_numbers(choices);
+        values.iter().for_each(|&x| fit.count(x));
+        if fit.needs_order() {
+            let mut sorter = Sorter::new(3, folder.path());
+            let present = values.iter().filter(|x| !x.is_nan());
+            present.for_each(|&x| sorter.push(x).unwrap());
+            fit.order(sorter).unwrap();
+        }
+        if fit.needs_sum() {
+            values.iter().for_each(|&x| fit.add(x));
+        }
+        if fit.needs_spread() {
+            values.iter().for_each(|&x| fit.spread(x));
+        }
+        fit.number("x", choices)
+    }
+
     fn fitted(values: &[f64], scaling: Scaling, imputation: Imputation) -> [f64; 3] {
         let preprocess =
             Preprocess { scaling, imputation, fill_value: -9.5, ..Preprocess::default() };
-        match numbers("x", values.to_vec(), &Choices::of("x", &preprocess)) {
+        match numbers(values, &Choices::of("x", &preprocess)) {
             FittedColumn::Scale { fill, center, scale, .. } => [fill, center, scale],
             other => panic!("{other:?}"),
         }
@@ -248,7 +372,12 @@ mod tests {
     #[test]
     fn quartiles_of_few_and_many_values_are_those_of_numpy() {
         // numpy.percentile(x, [25, 50, 75])
-        let of = |x: &[f64]| [0.25, 0.5, 0.75].map(|share| percentile(x, share));
+        let folder = tempfile::tempdir().unwrap();
+        let of = |numbers: &[f64]| {
+            let mut sorter = Sorter::new(2, folder.path());
+            numbers.iter().for_each(|&x| sorter.push(x).unwrap());
+            percentiles(&mut sorter, [0.25, 0.5, 0.75]).unwrap()
+        };
         assert_eq!(of(&[3.5]), [3.5; 3]);
         assert_eq!(of(&[1.0, 2.0]), [1.25, 1.5, 1.75]);
         assert_eq!(of(&[-3.0, 1.0, 2.0, 6.0, 7.0, 40.5]), [1.25, 4.0, 6.75]);
@@ -279,7 +408,7 @@ mod tests {
     #[test]
     fn an_indicator_is_added_where_training_rows_lack_a_value() {
         let preprocess = Preprocess { missing_indicator: true, ..Preprocess::default() };
-        let width = |x: &[f64]| numbers("x", x.to_vec(), &Choices::of("x", &preprocess)).width();
+        let width = |x: &[f64]| numbers(x, &Choices::of("x", &preprocess)).width();
         assert_eq!((width(&X), width(&X[..3])), (2, 1));
     }
 
@@ -349,9 +478,7 @@ mod tests {
             Preprocess { columns: [("x".into(), own)].into(), ..Preprocess::default() };
         let choices = Choices::of("x", &preprocess);
         let largest = f64::from(f32::MAX);
-        let FittedColumn::Scale { fill, center, scale, .. } =
-            numbers("x", vec![0.0, NAN], &choices)
-        else {
+        let FittedColumn::Scale { fill, center, scale, .. } = numbers(&[0.0, NAN], &choices) else {
             panic!()
         };
         assert_eq!((fill, center, scale), (largest, 0.0, largest));

@@ -1,59 +1,62 @@
-//! Tables: a file's rows in columns, what is fitted of them on the training rows alone, and the dense
-//! inputs that a network reads.
+//! Tables: a file's rows as records of numbers, what is fitted of them on the training rows alone, and
+//! the dense inputs that a network reads. Nothing here grows with the rows but the records, which go
+//! to a file where memory does not hold them; everything else sees them go by.
 
 mod category;
+mod column;
 mod date;
+mod dictionary;
 mod encode;
 mod fit;
+mod rows;
+mod samples;
+mod sort;
+mod spill;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, path::Path};
+use std::{path::Path, sync::Arc};
 
 use domain::{
     child::DataFile,
     dataset::ReadLimits,
     model::FittedColumn,
-    spec::{Feature, FeatureKind, Preprocess, TrainingSpec},
+    spec::{Feature, Preprocess, TrainingSpec},
 };
 
 pub(crate) use encode::{Encoders, check};
+pub(crate) use rows::Room;
+pub(crate) use samples::TableSamples;
 
 use crate::{
-    calendar,
-    error::{At, EngineError},
+    error::EngineError,
     read::{Record, Table, is_missing},
-    target::{Target, finite},
+    target::Target,
+    unit::Unit,
 };
-use encode::{Way, write_number};
-use fit::Choices;
+use column::{ColumnFit, RawColumn};
+use fit::{Choices, NumberFit};
+use rows::Rows;
+use sort::Sorter;
 
-const MISSING: u32 = u32::MAX;
-/// Before any date that [`calendar::parse`] reads.
-const NO_DATE: i64 = i64::MIN;
+/// Of records in a file, columns that are brought into order at once, and numbers of each that are
+/// held meanwhile.
+const ORDERED_AT_ONCE: usize = 8;
+const HELD_IN_ORDER: usize = 1 << 17;
 
 /// The features and targets of a file's usable rows.
 pub(crate) struct RawTable {
-    /// The class's index, or the number to predict in its own unit.
-    pub targets: Vec<f64>,
     pub rows_without_target: u64,
     /// Rows left out because a column with the imputation `drop` has no value in them.
     pub rows_dropped: u64,
     columns: Vec<RawColumn>,
+    /// The target (the class's index, or the number to predict in its own unit), then the columns.
+    records: Arc<Rows>,
 }
 
-struct RawColumn {
-    name: String,
-    cells: Cells,
-}
-
-enum Cells {
-    /// NaN where the value is missing.
-    Numbers(Vec<f64>),
-    /// Seconds since 1970, or `NO_DATE`.
-    Dates(Vec<i64>),
-    /// Numbers of the texts in `index`, or `MISSING`.
-    Categories { codes: Vec<u32>, index: HashMap<String, u32> },
+/// Of a record.
+fn target(record: &[u8]) -> f64 {
+    f64::from_le_bytes(rows::number(record, 0))
 }
 
 impl RawTable {
@@ -66,6 +69,7 @@ impl RawTable {
         spec: &TrainingSpec,
         features: &[Feature],
         preprocess: &Preprocess,
+        room: Room,
     ) -> Result<Self, EngineError> {
         let mut table = Table::open(file, data, limits)?;
         let target_place = table.place(&spec.target)?;
@@ -79,151 +83,133 @@ impl RawTable {
             .map(|(_, &place)| place)
             .collect();
         let target = Target::new(spec);
-        let mut raw = Self {
-            targets: vec![],
-            rows_without_target: 0,
-            rows_dropped: 0,
-            columns: features.iter().map(RawColumn::new).collect(),
-        };
+        let mut width = size_of::<f64>();
+        let mut columns = Vec::with_capacity(features.len());
+        for feature in features {
+            let column = RawColumn::new(feature, width);
+            width += column.width();
+            columns.push(column);
+        }
+        let (mut rows_without_target, mut rows_dropped) = (0, 0);
+        let mut records = Rows::new(width, room);
+        let mut bytes = Vec::with_capacity(width);
         while let Some(record) = table.next_row()? {
             match target.read(record.cell(target_place), record.at)? {
-                None => raw.rows_without_target += 1,
-                Some(_) if needed.iter().any(|&i| is_missing(record.cell(i))) => {
-                    raw.rows_dropped += 1;
+                None => rows_without_target += 1,
+                Some(_) if needed.iter().any(|&i| is_missing(record.cell(i))) => rows_dropped += 1,
+                Some(target) => {
+                    write(target, record, &places, &mut columns, &mut bytes)?;
+                    records.push(&bytes)?;
                 }
-                Some(target) => raw.push(target, record, &places)?,
             }
         }
-        Ok(raw)
-    }
-
-    fn push(&mut self, target: f64, record: &Record, places: &[usize]) -> Result<(), EngineError> {
-        self.targets.push(target);
-        for (column, &i) in self.columns.iter_mut().zip(places) {
-            column.push(record.cell(i), record.at)?;
-        }
-        Ok(())
+        records.finish()?;
+        Ok(Self { rows_without_target, rows_dropped, columns, records: Arc::new(records) })
     }
 
     pub fn rows(&self) -> usize {
-        self.targets.len()
+        self.records.len()
     }
 
-    /// Fits every column on the rows `training` alone.
-    pub fn fit(&self, training: &[u32], preprocess: &Preprocess) -> Vec<FittedColumn> {
-        let fit = |column: &RawColumn| column.fit(training, &Choices::of(&column.name, preprocess));
-        self.columns.iter().map(fit).collect()
+    /// Of every row.
+    pub fn targets(&self) -> Result<Vec<f64>, EngineError> {
+        let mut targets = Vec::with_capacity(self.rows());
+        self.records.visit(0..self.rows() as u32, |record| {
+            targets.push(target(record));
+            Ok(())
+        })?;
+        Ok(targets)
     }
 
-    /// The inputs of `rows`, row after row. `fitted` may come from another file's table with the same
-    /// features: categories are matched by their text, anew in each call, so that one call for many
-    /// rows is much cheaper than many calls.
-    pub fn encode(&self, fitted: &[FittedColumn], rows: &[u32]) -> Vec<f32> {
-        let encoders = Encoders::new(fitted);
-        let width = encoders.width();
-        let mut inputs = vec![0.0; rows.len() * width];
-        if width == 0 {
-            return inputs;
+    /// Fits every column on the rows `training` alone, and the unit of the target as a number.
+    pub fn fit(
+        &self,
+        training: &[u32],
+        preprocess: &Preprocess,
+    ) -> Result<(Vec<FittedColumn>, Unit), EngineError> {
+        let mut unit = NumberFit::of_target();
+        let mut fits: Vec<ColumnFit> =
+            self.columns.iter().map(|column| column.start_fit(preprocess)).collect();
+        self.visit(training, |record| {
+            unit.count(target(record));
+            let columns = self.columns.iter().zip(&mut fits);
+            columns.for_each(|(column, fit)| column.count(record, fit));
+        })?;
+        self.order(training, &mut fits)?;
+        let mut numbers = numbers(&self.columns, &mut fits, NumberFit::needs_sum);
+        if !numbers.is_empty() {
+            self.visit(training, |record| {
+                numbers.iter_mut().for_each(|(column, fit)| fit.add(column.value(record)));
+            })?;
         }
-        for (column, encoder) in self.columns.iter().zip(&encoders.columns) {
-            let inputs = inputs.chunks_exact_mut(width).map(|row| &mut row[encoder.offset..]);
-            column.encode(&encoder.way, rows.iter().map(|&i| i as usize).zip(inputs));
-        }
-        inputs
+        let mut numbers = self::numbers(&self.columns, &mut fits, NumberFit::needs_spread);
+        self.visit(training, |record| {
+            unit.spread(target(record));
+            numbers.iter_mut().for_each(|(column, fit)| fit.spread(column.value(record)));
+        })?;
+        let columns = self.columns.iter().zip(fits);
+        let fitted = columns.map(|(column, fit)| column.end_fit(fit, preprocess)).collect();
+        Ok((fitted, unit.unit()))
     }
-}
 
-impl RawColumn {
-    fn new(feature: &Feature) -> Self {
-        let cells = match feature.kind {
-            FeatureKind::Numeric => Cells::Numbers(vec![]),
-            FeatureKind::Date => Cells::Dates(vec![]),
-            FeatureKind::Categorical => Cells::Categories { codes: vec![], index: HashMap::new() },
+    fn visit(&self, rows: &[u32], mut each: impl FnMut(&[u8])) -> Result<(), EngineError> {
+        self.records.visit(rows.iter().copied(), |record| {
+            each(record);
+            Ok(())
+        })
+    }
+
+    /// What is only known of columns in order.
+    fn order(&self, training: &[u32], fits: &mut [ColumnFit]) -> Result<(), EngineError> {
+        let (at_once, held) = if self.records.in_memory() {
+            (1, usize::MAX)
+        } else {
+            (ORDERED_AT_ONCE, HELD_IN_ORDER)
         };
-        Self { name: feature.name.clone(), cells }
-    }
-
-    fn push(&mut self, cell: &str, at: At) -> Result<(), EngineError> {
-        let missing = is_missing(cell);
-        match &mut self.cells {
-            Cells::Numbers(values) if missing => values.push(f64::NAN),
-            Cells::Numbers(values) => values.push(finite(cell, at, &self.name)?),
-            Cells::Dates(values) if missing => values.push(NO_DATE),
-            Cells::Dates(values) => {
-                let (time, _) = calendar::parse(cell).ok_or_else(|| EngineError::NotADate {
-                    at,
-                    column: self.name.clone(),
-                    value: cell.to_owned(),
-                })?;
-                values.push(date::seconds(time));
-            }
-            Cells::Categories { codes, .. } if missing => codes.push(MISSING),
-            Cells::Categories { codes, index } => {
-                let code = index.get(cell).copied().unwrap_or_else(|| {
-                    let code = index.len() as u32;
-                    index.insert(cell.to_owned(), code);
-                    code
-                });
-                codes.push(code);
+        for some in numbers(&self.columns, fits, NumberFit::needs_order).chunks_mut(at_once) {
+            let sorter = |_: &_| Sorter::new(held, self.records.folder());
+            let mut sorters: Vec<Sorter> = some.iter().map(sorter).collect();
+            self.records.visit(training.iter().copied(), |record| {
+                for ((column, _), sorter) in some.iter().zip(&mut sorters) {
+                    let x = column.value(record);
+                    if !x.is_nan() {
+                        sorter.push(x)?;
+                    }
+                }
+                Ok(())
+            })?;
+            for ((_, fit), sorter) in some.iter_mut().zip(sorters) {
+                fit.order(sorter)?;
             }
         }
         Ok(())
     }
-
-    fn fit(&self, training: &[u32], choices: &Choices) -> FittedColumn {
-        let rows = training.iter().map(|&i| i as usize);
-        match &self.cells {
-            Cells::Numbers(values) => {
-                fit::numbers(&self.name, rows.map(|i| values[i]).collect(), choices)
-            }
-            Cells::Dates(values) => {
-                let days = rows.map(|i| present(values[i]).map_or(f64::NAN, date::days)).collect();
-                fit::dates(&self.name, days, choices)
-            }
-            Cells::Categories { codes, index } => {
-                let mut counts = vec![0_u64; index.len()];
-                let mut missing = 0;
-                for i in rows {
-                    *counts.get_mut(codes[i] as usize).unwrap_or(&mut missing) += 1;
-                }
-                let seen = index
-                    .iter()
-                    .map(|(text, &code)| (text.as_str(), counts[code as usize]))
-                    .filter(|(_, rows)| *rows > 0)
-                    .collect();
-                fit::categories(&self.name, seen, missing, choices)
-            }
-        }
-    }
-
-    fn encode<'a>(&self, way: &Way, rows: impl Iterator<Item = (usize, &'a mut [f32])>) {
-        match (&self.cells, way) {
-            (Cells::Numbers(values), Way::Number { line, indicator }) => {
-                for (i, inputs) in rows {
-                    let x = Some(values[i]).filter(|x| !x.is_nan());
-                    write_number(x, line, *indicator, inputs);
-                }
-            }
-            (Cells::Dates(values), Way::Date(age)) => {
-                rows.for_each(|(i, inputs)| date::write(present(values[i]), age, inputs));
-            }
-            (Cells::Categories { codes, index }, Way::Category(categories)) => {
-                let mut sets = vec![None; index.len()];
-                for (text, &code) in index {
-                    sets[code as usize] = categories.text(text);
-                }
-                for (i, inputs) in rows {
-                    let set = sets.get(codes[i] as usize).copied();
-                    if let Some((place, x)) = set.unwrap_or(categories.missing()) {
-                        inputs[place] = x;
-                    }
-                }
-            }
-            _ => unreachable!("a column is fitted by its own kind"),
-        }
-    }
 }
 
-fn present(seconds: i64) -> Option<i64> {
-    Some(seconds).filter(|&s| s != NO_DATE)
+/// Those of numbers or dates that need something.
+fn numbers<'a>(
+    columns: &'a [RawColumn],
+    fits: &'a mut [ColumnFit],
+    needs: fn(&NumberFit) -> bool,
+) -> Vec<(&'a RawColumn, &'a mut NumberFit)> {
+    let columns = columns.iter().zip(fits);
+    let numbers = columns.filter_map(|(column, fit)| match fit {
+        ColumnFit::Numbers(fit) if needs(fit) => Some((column, fit)),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+/// A row as the bytes of its record.
+fn write(
+    target: f64,
+    record: &Record,
+    places: &[usize],
+    columns: &mut [RawColumn],
+    bytes: &mut Vec<u8>,
+) -> Result<(), EngineError> {
+    bytes.clear();
+    bytes.extend(target.to_le_bytes());
+    let mut columns = columns.iter_mut().zip(places);
+    columns.try_for_each(|(column, &i)| column.write(record.cell(i), record.at, bytes))
 }

@@ -7,7 +7,7 @@ use domain::{
     dataset::{Compression, Format},
     field::FieldErrors,
     predict::Row,
-    spec::{ColumnPreprocess, DatasetRef, Encoding, Imputation, Limits, Scaling},
+    spec::{ColumnPreprocess, DatasetRef, Encoding, FeatureKind, Imputation, Limits, Scaling},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -68,13 +68,34 @@ fn read(
     features: &[Feature],
     preprocess: &Preprocess,
 ) -> Result<RawTable, EngineError> {
-    let (folder, data) = file(text);
+    read_with(text, features, preprocess, u64::MAX, Path::new("nowhere"))
+}
+
+fn read_with(
+    text: &str,
+    features: &[Feature],
+    preprocess: &Preprocess,
+    bytes: u64,
+    folder: &Path,
+) -> Result<RawTable, EngineError> {
+    let (file, data) = file(text);
     let limits = ReadLimits::default();
-    RawTable::read(&folder.path().join("data"), &data, &limits, &spec(), features, preprocess)
+    let room = Room { bytes, folder: folder.to_owned() };
+    RawTable::read(&file.path().join("data"), &data, &limits, &spec(), features, preprocess, room)
 }
 
 fn sample(rows: &[&str], preprocess: &Preprocess) -> RawTable {
     read(&format!("{HEADER}{}\n", rows.join("\n")), &features(), preprocess).unwrap()
+}
+
+fn fit(raw: &RawTable, training: &[u32], preprocess: &Preprocess) -> Vec<FittedColumn> {
+    raw.fit(training, preprocess).unwrap().0
+}
+
+fn encode(raw: &RawTable, fitted: &[FittedColumn], rows: &[u32]) -> Vec<f32> {
+    let samples = raw.samples(fitted, Unit::ITSELF, rows, false).unwrap();
+    assert_eq!(samples.rows(), rows.len());
+    samples.batch(&(0..rows.len() as u32).collect::<Vec<_>>()).unwrap().0
 }
 
 /// A row of the file as a client would send it.
@@ -131,10 +152,10 @@ fn a_prediction_s_row_becomes_the_same_inputs_as_the_file_s() {
     let rows = ROWS.map(sent);
     for preprocess in every_preprocess() {
         let raw = sample(&ROWS, &preprocess);
-        let fitted = raw.fit(&TRAINING, &preprocess);
+        let fitted = fit(&raw, &TRAINING, &preprocess);
         check(&fitted).unwrap();
         let all: Vec<u32> = (0..raw.rows() as u32).collect();
-        let inputs = raw.encode(&fitted, &all);
+        let inputs = encode(&raw, &fitted, &all);
         assert!(inputs.iter().all(|x| x.is_finite()));
         assert_eq!(inputs, encoded(&fitted, &rows), "{preprocess:?}");
         let text = serde_json::to_string(&fitted).unwrap();
@@ -145,7 +166,35 @@ fn a_prediction_s_row_becomes_the_same_inputs_as_the_file_s() {
         backwards.reverse();
         let other = sample(&backwards, &preprocess);
         let order: Vec<u32> = all.iter().rev().copied().collect();
-        assert_eq!(other.encode(&fitted, &order), inputs);
+        assert_eq!(encode(&other, &fitted, &order), inputs);
+    }
+}
+
+#[test]
+fn a_table_in_a_file_is_the_table_in_memory() {
+    let text = format!("{HEADER}{}\n", ROWS.join("\n"));
+    let folder = tempfile::tempdir().unwrap();
+    for preprocess in every_preprocess() {
+        let read =
+            |bytes| read_with(&text, &features(), &preprocess, bytes, folder.path()).unwrap();
+        let (memory, all) = (read(u64::MAX), [9, 3, 0, 1, 2, 4, 5, 6, 7, 8, 3]);
+        let (fitted, unit) = memory.fit(&TRAINING, &preprocess).unwrap();
+        let samples = |raw: &RawTable| {
+            let samples = raw.samples(&fitted, unit, &all, true).unwrap();
+            let (inputs, targets) = samples.batch(&[10, 0, 5, 5]).unwrap();
+            assert_eq!(targets[..2], [samples.targets()[10], samples.targets()[0]]);
+            (samples.rows(), samples.width(), inputs, targets)
+        };
+        // 32 bytes a row: in a file at once, after some rows, and only not encoded
+        for bytes in [0, 100, 320] {
+            let file = read(bytes);
+            assert_eq!(file.records.in_memory(), bytes == 320);
+            let other = file.fit(&TRAINING, &preprocess).unwrap();
+            assert_eq!(serde_json::to_vec(&other.0).unwrap(), serde_json::to_vec(&fitted).unwrap());
+            assert_eq!(other.1, unit);
+            assert_eq!(file.targets().unwrap(), memory.targets().unwrap());
+            assert_eq!(samples(&file), samples(&memory));
+        }
     }
 }
 
@@ -154,9 +203,9 @@ fn what_is_held_back_leaves_no_trace() {
     let changed =
         ["123456,1800-01-01,Paris,new,1", "-1e30,2999-12-31,Oslo,True,2", "?,2026-05,Bern,,3"];
     for preprocess in every_preprocess() {
-        let before = sample(&ROWS, &preprocess).fit(&TRAINING, &preprocess);
+        let before = fit(&sample(&ROWS, &preprocess), &TRAINING, &preprocess);
         let rows = [&changed[..], &ROWS[..7]].concat();
-        let after = sample(&rows, &preprocess).fit(&TRAINING.map(|i| i + 3), &preprocess);
+        let after = fit(&sample(&rows, &preprocess), &TRAINING.map(|i| i + 3), &preprocess);
         assert_eq!(serde_json::to_vec(&before).unwrap(), serde_json::to_vec(&after).unwrap());
     }
 }
@@ -166,10 +215,10 @@ fn inputs_are_those_of_the_transforms() {
     // OneHotEncoder(max_categories=3, handle_unknown="infrequent_if_exist") and StandardScaler.
     let preprocess = Preprocess { max_categories: 2, ..Preprocess::default() };
     let raw = sample(&ROWS, &preprocess);
-    let fitted = raw.fit(&TRAINING, &preprocess);
+    let fitted = fit(&raw, &TRAINING, &preprocess);
     let width = Encoders::new(&fitted).width();
     assert_eq!(width, 1 + 9 + 3 + 2);
-    let inputs = raw.encode(&fitted, &[0, 5, 7, 8]);
+    let inputs = encode(&raw, &fitted, &[0, 5, 7, 8]);
     let row = |i: usize| &inputs[i * width..][..width];
     assert_eq!(row(0)[10..], [1.0, 0.0, 0.0, 0.0, 1.0]);
     let rare_then_unseen = [&row(1)[10..], &row(2)[10..]];
@@ -198,8 +247,8 @@ fn rows_with_a_missing_value_are_dropped_where_asked() {
     rows.push("1,2026-01-31,Paris,True,");
     let raw = sample(&rows, &preprocess);
     assert_eq!((raw.rows(), raw.rows_dropped, raw.rows_without_target), (7, 3, 1));
-    assert_eq!(raw.targets, [0.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0]);
-    let fitted = raw.fit(&[0, 1, 2, 3], &preprocess);
+    assert_eq!(raw.targets().unwrap(), [0.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0]);
+    let fitted = fit(&raw, &[0, 1, 2, 3], &preprocess);
     let mut errors = FieldErrors::default();
     let rows = [sent(",,,,"), sent("1,,Paris,,")];
     Encoders::new(&fitted).encode(&rows, &mut errors);
@@ -214,23 +263,23 @@ fn rows_with_a_missing_value_are_dropped_where_asked() {
 fn columns_without_a_value_and_tables_of_one_row_are_constant() {
     for preprocess in every_preprocess() {
         let raw = sample(&[",,,,1", "?,NA,null,None,2", "5,2026-01-01,a,b,3"], &preprocess);
-        let fitted = raw.fit(&[0, 1], &preprocess);
+        let fitted = fit(&raw, &[0, 1], &preprocess);
         check(&fitted).unwrap();
         let width = Encoders::new(&fitted).width();
-        let inputs = raw.encode(&fitted, &[0, 1, 2]);
+        let inputs = encode(&raw, &fitted, &[0, 1, 2]);
         assert!(inputs.iter().all(|x| x.is_finite()));
         assert_eq!(inputs[..width], inputs[width..2 * width]);
-        let one = raw.fit(&[2], &preprocess);
+        let one = fit(&raw, &[2], &preprocess);
         check(&one).unwrap();
-        assert!(raw.encode(&one, &[2]).iter().all(|x| x.is_finite()));
-        check(&raw.fit(&[], &preprocess)).unwrap();
-        assert_eq!(raw.encode(&fitted, &[]), [0.0; 0]);
+        assert!(encode(&raw, &one, &[2]).iter().all(|x| x.is_finite()));
+        check(&fit(&raw, &[], &preprocess)).unwrap();
+        assert_eq!(encode(&raw, &fitted, &[]), [0.0; 0]);
     }
     let only_city = [Feature { name: "city".into(), kind: FeatureKind::Categorical }];
     let preprocess = Preprocess::default();
     let raw = read("city,y\n,1\n,2\n", &only_city, &preprocess).unwrap();
-    let fitted = raw.fit(&[0, 1], &preprocess);
-    assert_eq!(raw.encode(&fitted, &[0, 1]), [0.0; 0]);
+    let fitted = fit(&raw, &[0, 1], &preprocess);
+    assert_eq!(encode(&raw, &fitted, &[0, 1]), [0.0; 0]);
     assert_eq!(encoded(&fitted, &[Row::from_iter([("city".into(), json!("x"))])]), [0.0; 0]);
 }
 
@@ -254,7 +303,7 @@ fn cells_that_do_not_fit_their_column_are_named() {
 #[test]
 fn wrong_values_of_a_prediction_are_named_up_to_a_limit() {
     let preprocess = Preprocess::default();
-    let encoders = Encoders::new(&sample(&ROWS, &preprocess).fit(&TRAINING, &preprocess));
+    let encoders = Encoders::new(&fit(&sample(&ROWS, &preprocess), &TRAINING, &preprocess));
     let mut errors = FieldErrors::default();
     let rows: Vec<Row> = serde_json::from_value(json!([
         {"age": "1", "seen": 5, "city": [], "on": null},
@@ -342,7 +391,7 @@ proptest! {
             .map(|row| row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
             .collect();
         for preprocess in [0, 1, 16, 31].map(|i| every_preprocess().swap_remove(i)) {
-            let encoders = Encoders::new(&sample(&ROWS, &preprocess).fit(&TRAINING, &preprocess));
+            let encoders = Encoders::new(&fit(&sample(&ROWS, &preprocess), &TRAINING, &preprocess));
             let mut errors = FieldErrors::default();
             let inputs = encoders.encode(&rows, &mut errors);
             prop_assert_eq!(inputs.len(), rows.len() * encoders.width());

@@ -8,6 +8,7 @@ use domain::{
 };
 
 use crate::{
+    error::EngineError,
     evaluation::{self, Batch, Ledger, Predictions},
     head::Head,
     network::{Frozen, Inputs, Network},
@@ -30,15 +31,17 @@ pub(super) fn judge(
     head: &Head,
     samples: &Samples,
     spec: &TrainingSpec,
-) -> Verdict {
+) -> Result<Verdict, EngineError> {
     let head = head.judge();
     let network = network.clone().freeze();
     // of tokens only the loss is asked for
-    let keep = head.task != Task::LanguageModeling;
+    let keep =
+        if head.task == Task::LanguageModeling { 0 } else { spec.max_kept_outputs() as usize };
     let mut ledger = Ledger::default();
-    let rows: Vec<u32> = (0..samples.rows() as u32).collect();
-    for rows in rows.chunks(chunk_rows(samples)) {
-        let batch = samples.batch(rows, 0, None);
+    let (all, at_once) = (samples.rows() as u32, chunk_rows(samples));
+    for start in (0..all).step_by(at_once) {
+        let rows: Vec<u32> = (start..all).take(at_once).collect();
+        let batch = samples.batch(&rows, 0, None)?;
         let logits = network.run(batch.inputs);
         add(&mut ledger, &head, &logits, &batch.targets, batch.units.as_deref(), keep);
     }
@@ -46,7 +49,7 @@ pub(super) fn judge(
         Samples::Ratings { rated, rows, .. } => ranking(&network, spec, rated, rows),
         _ => BTreeMap::new(),
     };
-    Verdict { ledger, ranking }
+    Ok(Verdict { ledger, ranking })
 }
 
 /// Of all items for each user, where the specification asks for it.
@@ -130,14 +133,14 @@ pub(super) fn naive(samples: &Samples) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Adds a batch; gives its mean loss and the derivative of that by each of `logits`.
+/// Adds a batch, whose outputs are kept where there are fewer than `keep`; gives its mean loss and the derivative of that by each of `logits`.
 pub(super) fn add(
     ledger: &mut Ledger,
     head: &Head,
     logits: &[f32],
     targets: &[f64],
     units: Option<&[Unit]>,
-    keep: bool,
+    keep: usize,
 ) -> (f64, Vec<f32>) {
     let (outputs, width) = (head.outputs, head.targets());
     let rows = logits.len() / outputs;

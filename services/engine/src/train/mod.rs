@@ -36,6 +36,7 @@ use crate::{
     network::Network,
     ops,
     source::{Part, Prepared, Source},
+    table::Room,
 };
 use session::Session;
 
@@ -87,7 +88,9 @@ pub fn train(
     ops::allocator::keep_freed_memory();
     ops::denormals::flush_denormals();
     let Run { spec, data, limits, scratch } = run;
-    let source = Source::read(&scratch.join(DATA_FILE), data, limits, spec, Part::Training)?;
+    let room = data_room(run);
+    let file = scratch.join(DATA_FILE);
+    let source = Source::read(&file, data, limits, spec, Part::Training, room)?;
     if spec.estimate.seconds > spec.max_runtime as f64 {
         let (seconds, may) = (spec.estimate.seconds, spec.max_runtime);
         let line = format!("warning: the run may take {seconds:.0} seconds of the {may} it has");
@@ -96,24 +99,23 @@ pub fn train(
     for note in &source.notes {
         on_event(Event::Log { line: note.clone() });
     }
-    let splits = source.splits(spec)?;
+    let fits = source.fits(spec)?;
     // before hours of training, not after them
     let test = read_test(run)?;
     let digest = checkpoint::run_digest(spec, data);
     let mut saved = checkpoint::read(scratch, digest)?;
     let mut folds = saved.as_ref().map_or_else(Vec::new, |saved| saved.folds().to_vec());
-    if folds.len() >= splits.len() {
-        let why = format!("{} fits are finished of a run of {}", folds.len(), splits.len());
+    if folds.len() >= fits {
+        let why = format!("{} fits are finished of a run of {fits}", folds.len());
         return Err(EngineError::BadCheckpoint(why));
     }
     let mut first = true;
     loop {
         let fit = folds.len();
-        let split = splits.get(fit).expect("a run ends after its last split");
-        let prepared = source.prepare(spec, split)?;
+        let prepared = source.prepare(spec, source.split(spec, fit)?)?;
         let mut session = match saved.take() {
-            Some(saved) => Session::resume(run, &prepared, saved, splits.len())?,
-            None => Session::start(run, &prepared, std::mem::take(&mut folds), splits.len())?,
+            Some(saved) => Session::resume(run, &prepared, saved, fits)?,
+            None => Session::start(run, &prepared, std::mem::take(&mut folds), fits)?,
         };
         if first {
             session.announce(on_event);
@@ -123,7 +125,7 @@ pub fn train(
         if !session.fit(stop, on_event)? {
             return Ok(Ending::Stopped { step: session.step() });
         }
-        let is_last = fit + 1 == splits.len();
+        let is_last = fit + 1 == fits;
         let fitted = session.finish()?;
         if is_last {
             return publish(run, &prepared, fitted, test, on_event);
@@ -156,14 +158,14 @@ fn publish(
     let mut evaluations = vec![];
     let validation = &prepared.validation;
     if validation.rows() > 0 {
-        let verdict = judge::judge(&fit.network, &fit.head, validation, run.spec);
+        let verdict = judge::judge(&fit.network, &fit.head, validation, run.spec)?;
         evaluations.push(verdict.evaluation(EvaluationSplit::Validation, &fit.head, run.spec));
         metrics.extend(judge::naive(validation));
     }
     if let Some(test) = test {
-        let samples = test.all(run.spec, &prepared.fitted);
+        let samples = test.all(run.spec, &prepared.fitted)?;
         if samples.rows() > 0 {
-            let verdict = judge::judge(&fit.network, &fit.head, &samples, run.spec);
+            let verdict = judge::judge(&fit.network, &fit.head, &samples, run.spec)?;
             metrics.extend(verdict.metrics(&fit.head, run.spec, "test_"));
             evaluations.push(verdict.evaluation(EvaluationSplit::Test, &fit.head, run.spec));
         }
@@ -171,6 +173,17 @@ fn publish(
     report(&evaluations, on_event);
     export(run, &prepared.fitted, &fit, &metrics, evaluations)?;
     Ok(Ending::Trained { metrics })
+}
+
+/// What rows may take of the memory that the run asks for; a test's have a quarter of it.
+fn data_room(run: Run<'_>) -> Room {
+    let rows = run.spec.room_for_rows();
+    let bytes = if run.spec.test.is_some() { rows / 4 * 3 } else { rows };
+    Room { bytes, folder: run.scratch.to_owned() }
+}
+
+fn test_room(run: Run<'_>) -> Room {
+    Room { bytes: run.spec.room_for_rows() / 4, folder: run.scratch.to_owned() }
 }
 
 /// The test set of a run: a file of its own, or the part of an image archive that its maker set aside.
@@ -181,11 +194,12 @@ fn read_test(run: Run<'_>) -> Result<Option<Source>, EngineError> {
             return Err(EngineError::NoTestFile);
         }
         let file = scratch.join(TEST_FILE);
-        return Source::read(&file, &test.data, limits, spec, Part::Training).map(Some);
+        let room = test_room(run);
+        return Source::read(&file, &test.data, limits, spec, Part::Training, room).map(Some);
     }
     let file = scratch.join(DATA_FILE);
     if data.format == Format::Images && RawImages::has_test(&file, limits)? {
-        return Source::read(&file, data, limits, spec, Part::Test).map(Some);
+        return Source::read(&file, data, limits, spec, Part::Test, test_room(run)).map(Some);
     }
     Ok(None)
 }

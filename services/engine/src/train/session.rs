@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
         let size = self.batch_size();
         let start = self.progress.batch * size;
         let rows = &order[start..order.len().min(start + size)];
-        let (loss, mut gradients) = self.gradients(rows);
+        let (loss, mut gradients) = self.gradients(rows)?;
         self.progress.step += 1;
         self.progress.batch += 1;
         if !loss.is_finite() {
@@ -271,7 +271,7 @@ impl<'a> Session<'a> {
         let mut metrics = judge::of_ledger(&ledger, &self.head, &spec.metrics, "");
         let mut watched = ledger.loss();
         if self.prepared.validation.rows() > 0 {
-            let verdict = judge::judge(&self.network, &self.head, &self.prepared.validation, spec);
+            let verdict = judge::judge(&self.network, &self.head, &self.prepared.validation, spec)?;
             watched = verdict.loss();
             metrics.extend(verdict.metrics(&self.head, spec, "val_"));
         }

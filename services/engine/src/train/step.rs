@@ -4,7 +4,8 @@ use domain::spec::Optimizer as Kind;
 
 use super::{judge, session::Session};
 use crate::{
-    evaluation::needs_predictions,
+    error::EngineError,
+    evaluation::kept_outputs,
     network::{Draws, Pass, Role, gradients, numbers, tensor},
     optimize::{TensorUpdate, add_penalty_gradient, clip, penalty},
     samples::Batch,
@@ -15,12 +16,12 @@ const FULL_BATCH_ROWS: usize = 4_096;
 
 impl Session<'_> {
     /// The mean loss of the rows with its penalties, and its derivative by every array.
-    pub(super) fn gradients(&mut self, rows: &[u32]) -> (f64, Vec<Vec<f32>>) {
+    pub(super) fn gradients(&mut self, rows: &[u32]) -> Result<(f64, Vec<Vec<f32>>), EngineError> {
         let mut loss = 0.0;
         let mut sum: Vec<Vec<f32>> = vec![];
         for (part, chunk) in rows.chunks(self.chunk_rows()).enumerate() {
             let share = chunk.len() as f64 / rows.len() as f64;
-            let (part_loss, gradients) = self.backward(chunk, part as u64, share as f32);
+            let (part_loss, gradients) = self.backward(chunk, part as u64, share as f32)?;
             loss += share * part_loss;
             if sum.is_empty() {
                 sum = gradients;
@@ -42,7 +43,7 @@ impl Session<'_> {
             loss += total;
             self.progress.ledger.loss_sum += total * rows.len() as f64;
         }
-        (loss, sum)
+        Ok((loss, sum))
     }
 
     /// Full batches go through in pieces, so that memory does not grow with the data.
@@ -53,17 +54,22 @@ impl Session<'_> {
         }
     }
 
-    fn backward(&mut self, rows: &[u32], part: u64, share: f32) -> (f64, Vec<Vec<f32>>) {
+    fn backward(
+        &mut self,
+        rows: &[u32],
+        part: u64,
+        share: f32,
+    ) -> Result<(f64, Vec<Vec<f32>>), EngineError> {
         let within = self.progress.step - self.progress.start_step;
         let draws = Draws { seed: self.run.spec.seed, step: within << 16 | part };
         let epoch = u64::from(self.progress.epoch);
         let Batch { inputs, targets, units } =
-            self.prepared.training.batch(rows, epoch, Some(draws));
+            self.prepared.training.batch(rows, epoch, Some(draws))?;
         let weights = self.network.lend();
         let mut pass = Pass::training(&weights, draws);
         let logits = self.network.forward(inputs, &mut pass);
         let plain = numbers(logits.clone());
-        let keep = needs_predictions(&self.run.spec.metrics);
+        let keep = kept_outputs(self.run.spec);
         let ledger = &mut self.progress.ledger;
         let (loss, mut gradient) =
             judge::add(ledger, &self.head, &plain, &targets, units.as_deref(), keep);
@@ -78,7 +84,7 @@ impl Session<'_> {
         for (place, values) in pass.kept() {
             self.network.arrays[place].values = values;
         }
-        (loss, gradients(weights, slopes))
+        Ok((loss, gradients(weights, slopes)))
     }
 
     pub(super) fn update(&mut self, mut gradients: Vec<Vec<f32>>) {

@@ -10,6 +10,7 @@ mod profiling;
 mod reading;
 mod resume;
 mod samples;
+mod spilled;
 mod techniques;
 mod training;
 mod trouble;

@@ -12,6 +12,9 @@ const MAX_OPEN_FILES: u64 = 64;
 const CPU_SLACK_SECS: u64 = 60;
 /// Each thread of the pool that computes has a stack, which counts as memory.
 const STACK_BYTES: u64 = 8 << 20;
+/// No file is larger than the memory it was made from, but the one of a table that memory does not
+/// hold: 8 bytes for each cell, of which 8 GiB of text have one in two bytes at most.
+const ROWS_FILE_BYTES: u64 = 32 << 30;
 /// What the allocator holds beyond what it has been asked for.
 const ALLOCATOR_BYTES: u64 = 32 << 20;
 
@@ -25,8 +28,7 @@ pub(super) fn set(resources: Resources, max_runtime: u64) -> io::Result<()> {
         .saturating_add(ALLOCATOR_BYTES);
     at_most(Resource::Data, memory)?;
     at_most(Resource::Cpu, cpu_secs)?;
-    // no file is larger than the memory it was made from
-    at_most(Resource::Fsize, memory)?;
+    at_most(Resource::Fsize, memory.max(ROWS_FILE_BYTES))?;
     at_most(Resource::Nofile, MAX_OPEN_FILES)?;
     at_most(Resource::Core, 0)
 }

@@ -60,6 +60,11 @@ fn run(args: &ChildArgs) -> Event {
         Err(error) => return failed(Cause::retryable("sandbox", error.to_string())),
     }
     boot::lifeline::exit_with_parent();
+    // a file that grows beyond its limit is then an error of the write, which can say what to do
+    let too_large = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, too_large) {
+        log(&format!("warning: a file that grows too large ends the process: {error}"));
+    }
     let task = match read_task(&args.scratch.join(TASK_FILE)) {
         Ok(task) => task,
         Err(error) => return failed(Cause::retryable("io", format!("{TASK_FILE}: {error}"))),

@@ -259,7 +259,7 @@ fn describe(layer: &Layer) -> String {
 
 /// Whether the run can fit into the memory and the time that it asks for.
 fn room(spec: &TrainingSpec, limits: &Limits, e: &mut FieldErrors) {
-    let Estimate { parameters, memory_bytes, seconds } = spec.estimate;
+    let Estimate { parameters, memory_bytes, seconds, .. } = spec.estimate;
     if parameters > limits.max_parameters {
         let max = limits.max_parameters;
         e.add(
