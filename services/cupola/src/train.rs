@@ -89,7 +89,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Links the file to where the engine looks for it, and says what it is by its name.
 fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
-    let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let (sha256, bytes) = fs::File::open(path)
+        .and_then(|mut file| Digest::of_reader(&mut file))
+        .with_context(|| format!("read {}", path.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let (stem, compression) = match name.rsplit_once('.') {
         Some((stem, "gz")) => (stem, Compression::Gzip),
@@ -107,7 +109,6 @@ fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
     remove(to)?;
     let whole = fs::canonicalize(path).with_context(|| format!("read {}", path.display()))?;
     std::os::unix::fs::symlink(whole, to).with_context(|| format!("make {}", to.display()))?;
-    let (sha256, bytes) = (Digest::of(&bytes), bytes.len() as u64);
     Ok(DataFile { format, compression, sha256, bytes })
 }
 

@@ -1,6 +1,6 @@
 //! A SHA-256 digest: the name of content, in hexadecimal wherever people see it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -19,6 +19,13 @@ pub struct DigestError;
 impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Of everything that is left to read, and how many bytes that was.
+    pub fn of_reader(reader: &mut impl io::Read) -> io::Result<(Self, u64)> {
+        let mut hasher = sha2::Sha256::new();
+        let bytes = io::copy(reader, &mut hasher)?;
+        Ok((Self(hasher.finalize().into()), bytes))
     }
 
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {

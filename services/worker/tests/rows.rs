@@ -20,7 +20,7 @@ use serde_json::json;
 
 const MEMORY_BYTES: u64 = 16 << 20;
 const COLUMNS: usize = 40;
-const ROWS_IN_A_BLOCK: u64 = 200;
+const ROWS_IN_A_BLOCK: u64 = 400;
 
 /// Rows whose first column says the target; each about 800 bytes of text.
 fn block() -> String {
@@ -58,6 +58,7 @@ fn fill(scratch: &Path, bytes: u64) -> u64 {
     let draft = serde_json::from_value(draft).unwrap();
     let mut spec = TrainingSpec::parse(draft, dataset, None, &profile, &Limits::default()).unwrap();
     spec.resources.memory_bytes = MEMORY_BYTES;
+    spec.estimate.rows_in_file = true;
 
     let mut file = File::options().append(true).open(&path).unwrap();
     let block = block();

@@ -40,10 +40,10 @@ const CATEGORY_BYTES: u64 = 128;
 pub struct Estimate {
     pub parameters: u64,
     pub memory_bytes: u64,
-    /// What the rows take of it. A table that would take more than the run asks for is kept in a file
-    /// while it trains.
+    /// The table's rows are kept in a file while it trains, as the memory that the run asks for does
+    /// not hold them.
     #[serde(default)]
-    pub data_bytes: u64,
+    pub rows_in_file: bool,
     /// Of the whole run on the CPUs it asks for.
     pub seconds: f64,
 }
@@ -94,23 +94,15 @@ impl TrainingSpec {
         let network_bytes = BASE_BYTES
             .saturating_add(parameters.saturating_mul(4 * (4 + 2 * slots)))
             .saturating_add(kept);
-        let data_bytes = match (&self.input, input) {
+        let (data_bytes, rows_in_file) = match (&self.input, input) {
             (Input::Table { .. }, Shape::Features(width)) => {
                 let room = self.resources.memory_bytes.saturating_sub(network_bytes);
                 self.table_bytes(width as u64, rows, profile, room)
             }
-            _ => self.data_bytes(input, rows, profile),
+            _ => (self.data_bytes(input, rows, profile), false),
         };
         let memory_bytes = network_bytes.saturating_add(data_bytes);
-        Estimate { parameters, memory_bytes, data_bytes, seconds }
-    }
-
-    /// Bytes that rows may take in memory before they are kept in a file: three quarters of what the
-    /// network leaves, as their metrics and their order want some too.
-    pub fn room_for_rows(&self) -> u64 {
-        let Estimate { memory_bytes, data_bytes, .. } = self.estimate;
-        let network_bytes = memory_bytes.saturating_sub(data_bytes);
-        self.resources.memory_bytes.saturating_sub(network_bytes) / 4 * 3
+        Estimate { parameters, memory_bytes, rows_in_file, seconds }
     }
 
     /// How many outputs of an epoch are kept for its metrics.
@@ -118,19 +110,21 @@ impl TrainingSpec {
         (self.resources.memory_bytes / KEPT_OUTPUTS_SHARE).min(MAX_KEPT_OUTPUTS)
     }
 
-    /// A table's rows while training: all that is known of them in memory, if there is room for it,
-    /// or little more than their order.
-    fn table_bytes(&self, width: u64, rows: u64, profile: &Profile, room: u64) -> u64 {
+    /// A table's rows while training: all that is known of them if there is room for it, or else
+    /// little more than their order, and the rest in a file.
+    fn table_bytes(&self, width: u64, rows: u64, profile: &Profile, room: u64) -> (u64, bool) {
         let outputs = rows.saturating_mul(self.classes.len().max(1) as u64);
         let same = outputs.min(self.max_kept_outputs()) * KEPT_OUTPUT_BYTES
             + self.distinct_texts(rows, profile).saturating_mul(CATEGORY_BYTES);
         // as read, as encoded, targets, order
         let in_memory = rows.saturating_mul(width.saturating_mul(12) + 24).saturating_add(same);
         if in_memory <= room {
-            return in_memory;
+            return (in_memory, false);
         }
-        let in_a_file = rows.saturating_mul(self.bytes_of_a_place(rows, profile));
-        in_memory.min(in_a_file.saturating_add(same).saturating_add(FILE_BUFFERS_BYTES))
+        let places = rows.saturating_mul(self.bytes_of_a_place(rows, profile));
+        let in_file = places.saturating_add(same).saturating_add(FILE_BUFFERS_BYTES);
+        // of few rows the buffers may take more than the rows
+        if in_file < in_memory { (in_file, true) } else { (in_memory, false) }
     }
 
     /// Bytes of memory for a row that is in a file: its place in the order of an epoch, or in the split
@@ -176,6 +170,7 @@ impl TrainingSpec {
     /// The data as it is held while training.
     fn data_bytes(&self, input: Shape, rows: u64, profile: &Profile) -> u64 {
         let width = match input {
+            // of a table: see above
             Shape::Features(width) => width as u64 * 12,
             // the texts themselves, their tokens, and their words while a vocabulary is learned
             Shape::Tokens { .. } => (3.0 * chars(profile, rows) / rows.max(1) as f64) as u64,

@@ -326,3 +326,44 @@ fn the_examples_are_drafts() {
     }
     assert!(seen >= 10, "{seen} examples");
 }
+
+#[test]
+fn a_table_that_memory_does_not_hold_is_estimated_as_one_in_a_file() {
+    let numbers: Vec<String> = (0..40).map(|i| format!("x{i}")).collect();
+    let of = |rows: u64, more: serde_json::Value| {
+        let columns = numbers.iter().map(|name| column(name, ColumnType::Float, 10_000));
+        let label = ColumnProfile {
+            values: Some(vec![
+                ValueCount { value: "no".into(), rows: rows - rows / 10 },
+                ValueCount { value: "yes".into(), rows: rows / 10 },
+            ]),
+            ..column("label", ColumnType::Categorical, 2)
+        };
+        let columns = columns.chain([label]).collect();
+        let profile = Profile { rows, columns, duplicate_rows: 0, warnings: vec![] };
+        let mut json = serde_json::json!({
+            "dataset": "things", "target": "label", "epochs": 1, "max_runtime": 604_800,
+            "resources": {"memory_bytes": 64 << 20},
+        });
+        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let draft = serde_json::from_value(json).unwrap();
+        let (name, sha256) = ("things".parse().unwrap(), crate::Digest::of(b"things"));
+        let dataset = DatasetRef { name, version: 1, sha256 };
+        TrainingSpec::parse(draft, dataset, None, &profile, &Limits::default())
+    };
+    let none = serde_json::json!({});
+    let small = of(10_000, none.clone()).unwrap().estimate;
+    assert!(!small.rows_in_file && small.memory_bytes < 40 << 20, "{small:?}");
+    // 40 numbers of 20 characters each: 800 MB of text
+    let large = of(1_000_000, none.clone()).unwrap().estimate;
+    assert!(large.rows_in_file && large.memory_bytes < 64 << 20, "{large:?}");
+    let more = of(1_100_000, none.clone()).unwrap().estimate;
+    assert_eq!(more.memory_bytes - large.memory_bytes, 5 * 100_000, "a row's place in the split");
+    for costly in [
+        serde_json::json!({"oversample": true}),
+        serde_json::json!({"validation": {"folds": 5, "stratified": true}}),
+    ] {
+        let refused = of(1_000_000, costly).unwrap_err();
+        assert_eq!(fields(&refused), ["resources.memory_bytes"]);
+    }
+}

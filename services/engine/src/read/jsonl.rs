@@ -1,7 +1,12 @@
 //! JSON lines: one flat object a line. The columns are the keys of the first lines in order of
 //! appearance; a key that a line lacks is a missing value.
 
-use std::{collections::HashMap, fmt, io::BufRead};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+    io::BufRead,
+    ops::Range,
+};
 
 use domain::dataset::ReadLimits;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -46,7 +51,10 @@ pub(super) struct JsonRows {
 struct Slots {
     names: Vec<String>,
     index: HashMap<String, usize>,
-    cells: Vec<Option<String>>,
+    /// Where in `text` each cell is, once it has come.
+    cells: Vec<Option<Range<usize>>>,
+    /// Cells in the order of the line.
+    text: String,
 }
 
 impl JsonRows {
@@ -57,7 +65,7 @@ impl JsonRows {
             source,
             line: vec![],
             line_number: 0,
-            slots: Slots { names: columns, index, cells },
+            slots: Slots { names: columns, index, cells, text: String::new() },
             discovering: false,
             max_cell_bytes: limits.max_cell_bytes,
             max_columns: limits.max_columns,
@@ -80,7 +88,7 @@ impl JsonRows {
         record.text.clear();
         record.ends.clear();
         for cell in &self.slots.cells {
-            record.text.push_str(cell.as_deref().unwrap_or_default());
+            record.text.push_str(cell.clone().map_or("", |cell| &self.slots.text[cell]));
             record.ends.push(record.text.len());
         }
         Ok(true)
@@ -119,6 +127,7 @@ impl JsonRows {
 
     fn parse(&mut self, at: At) -> Result<(), EngineError> {
         self.slots.cells.fill(None);
+        self.slots.text.clear();
         let text = std::str::from_utf8(&self.line).map_err(|e| {
             let before = String::from_utf8_lossy(&self.line[..e.valid_up_to()]);
             let key = before.rsplit('"').nth(2).unwrap_or_default().to_owned();
@@ -199,11 +208,11 @@ struct Object<'a> {
 }
 
 impl Object<'_> {
-    fn slot(&mut self, key: String) -> Result<usize, EngineError> {
-        if let Some(&i) = self.slots.index.get(&key) {
+    fn slot(&mut self, key: &str) -> Result<usize, EngineError> {
+        if let Some(&i) = self.slots.index.get(key) {
             return match self.slots.cells[i] {
                 None => Ok(i),
-                Some(_) => Err(EngineError::DuplicateColumn { at: self.at, name: key }),
+                Some(_) => Err(EngineError::DuplicateColumn { at: self.at, name: key.to_owned() }),
             };
         }
         if !self.discovering {
@@ -217,8 +226,8 @@ impl Object<'_> {
             return Err(EngineError::TooManyColumns { limit: self.max_columns });
         }
         let i = self.slots.names.len();
-        self.slots.names.push(key.clone());
-        self.slots.index.insert(key, i);
+        self.slots.names.push(key.to_owned());
+        self.slots.index.insert(key.to_owned(), i);
         self.slots.cells.push(None);
         Ok(i)
     }
@@ -232,12 +241,11 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            let i = self.slot(key.trim().to_owned()).map_err(|error| {
-                *self.refused = Some(error);
-                A::Error::custom("refused")
-            })?;
-            let cell = map.next_value_seed(Cell { column: &self.slots.names[i] })?;
+        while let Some(i) = map.next_key_seed(Key { object: &mut self })? {
+            let start = self.slots.text.len();
+            let Slots { names, text, .. } = &mut *self.slots;
+            map.next_value_seed(Cell { column: &names[i], text })?;
+            let cell = start..self.slots.text.len();
             if cell.len() > self.max_cell_bytes {
                 let (column, limit) = (self.slots.names[i].clone(), self.max_cell_bytes);
                 *self.refused = Some(EngineError::CellTooLarge { at: self.at, column, limit });
@@ -249,55 +257,85 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// One value as the text that a CSV file would hold.
+/// A key, which becomes its column's place.
+struct Key<'a, 'b> {
+    object: &'a mut Object<'b>,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<usize, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<usize, E> {
+        self.object.slot(key.trim()).map_err(|error| {
+            *self.object.refused = Some(error);
+            E::custom("refused")
+        })
+    }
+}
+
+/// One value, added to a text as a CSV file would hold it.
 struct Cell<'a> {
     column: &'a str,
+    text: &'a mut String,
 }
 
 impl<'de> DeserializeSeed<'de> for Cell<'_> {
-    type Value = String;
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<String, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Cell<'_> {
-    type Value = String;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a number, text, true, false or null in column `{}`", self.column)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<String, E> {
-        Ok(value.to_string())
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        write!(self.text, "{value}").map_err(E::custom)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<String, E> {
-        Ok(value.to_string())
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        write!(self.text, "{value}").map_err(E::custom)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<String, E> {
-        Ok(value.to_string())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        write!(self.text, "{value}").map_err(E::custom)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<String, E> {
-        Ok(format!("{value:?}"))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        write!(self.text, "{value:?}").map_err(E::custom)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<String, E> {
-        Ok(value.to_owned())
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.text.push_str(value);
+        Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
         Err(self.nested("an array"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
         Err(self.nested("an object"))
     }
 }

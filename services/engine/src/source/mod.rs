@@ -57,6 +57,7 @@ impl Source {
                 let table = RawTable::read(file, data, limits, spec, features, preprocess, room)?;
                 note(&mut notes, table.rows_without_target, "rows without a target left out");
                 note(&mut notes, table.rows_dropped, "rows with a missing value left out");
+                note(&mut notes, table.rows_in_file(), "rows kept in a file, not in memory");
                 Raw::Table(table)
             }
             Input::Text { column, .. } => {

@@ -10,7 +10,8 @@ use super::{
     date,
     dictionary::Dictionary,
     encode::{Line, Way, write_number},
-    fit::{self, Choices, NumberFit},
+    fit::{self, Choices},
+    numbers::NumberFit,
     rows::number,
 };
 use crate::{

@@ -8,6 +8,7 @@ mod date;
 mod dictionary;
 mod encode;
 mod fit;
+mod numbers;
 mod rows;
 mod samples;
 mod sort;
@@ -35,7 +36,8 @@ use crate::{
     unit::Unit,
 };
 use column::{ColumnFit, RawColumn};
-use fit::{Choices, NumberFit};
+use fit::Choices;
+use numbers::NumberFit;
 use rows::Rows;
 use sort::Sorter;
 
@@ -109,6 +111,10 @@ impl RawTable {
 
     pub fn rows(&self) -> usize {
         self.records.len()
+    }
+
+    pub fn rows_in_file(&self) -> u64 {
+        if self.records.in_memory() { 0 } else { self.rows() as u64 }
     }
 
     /// Of every row.

@@ -94,8 +94,7 @@ fn fit(raw: &RawTable, training: &[u32], preprocess: &Preprocess) -> Vec<FittedC
 
 fn encode(raw: &RawTable, fitted: &[FittedColumn], rows: &[u32]) -> Vec<f32> {
     let samples = raw.samples(fitted, Unit::ITSELF, rows, false).unwrap();
-    assert_eq!(samples.rows(), rows.len());
-    samples.batch(&(0..rows.len() as u32).collect::<Vec<_>>()).unwrap().0
+    samples.batch(&Vec::from_iter(0..rows.len() as u32)).unwrap().0
 }
 
 /// A row of the file as a client would send it.
@@ -190,8 +189,7 @@ fn a_table_in_a_file_is_the_table_in_memory() {
             let file = read(bytes);
             assert_eq!(file.records.in_memory(), bytes == 320);
             let other = file.fit(&TRAINING, &preprocess).unwrap();
-            assert_eq!(serde_json::to_vec(&other.0).unwrap(), serde_json::to_vec(&fitted).unwrap());
-            assert_eq!(other.1, unit);
+            assert_eq!(format!("{other:?}"), format!("{:?}", (&fitted, unit)));
             assert_eq!(file.targets().unwrap(), memory.targets().unwrap());
             assert_eq!(samples(&file), samples(&memory));
         }

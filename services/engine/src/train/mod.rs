@@ -88,9 +88,8 @@ pub fn train(
     ops::allocator::keep_freed_memory();
     ops::denormals::flush_denormals();
     let Run { spec, data, limits, scratch } = run;
-    let room = data_room(run);
     let file = scratch.join(DATA_FILE);
-    let source = Source::read(&file, data, limits, spec, Part::Training, room)?;
+    let source = Source::read(&file, data, limits, spec, Part::Training, room(run))?;
     if spec.estimate.seconds > spec.max_runtime as f64 {
         let (seconds, may) = (spec.estimate.seconds, spec.max_runtime);
         let line = format!("warning: the run may take {seconds:.0} seconds of the {may} it has");
@@ -175,15 +174,17 @@ fn publish(
     Ok(Ending::Trained { metrics })
 }
 
-/// What rows may take of the memory that the run asks for; a test's have a quarter of it.
-fn data_room(run: Run<'_>) -> Room {
-    let rows = run.spec.room_for_rows();
-    let bytes = if run.spec.test.is_some() { rows / 4 * 3 } else { rows };
+/// Where a table's rows are kept: as the estimate says.
+fn room(run: Run<'_>) -> Room {
+    let bytes = if run.spec.estimate.rows_in_file { 0 } else { u64::MAX };
     Room { bytes, folder: run.scratch.to_owned() }
 }
 
+/// A test's rows, of which the estimate knows nothing, may take what it leaves.
 fn test_room(run: Run<'_>) -> Room {
-    Room { bytes: run.spec.room_for_rows() / 4, folder: run.scratch.to_owned() }
+    let TrainingSpec { resources, estimate, .. } = run.spec;
+    let left = resources.memory_bytes.saturating_sub(estimate.memory_bytes);
+    Room { bytes: if estimate.rows_in_file { 0 } else { left }, folder: run.scratch.to_owned() }
 }
 
 /// The test set of a run: a file of its own, or the part of an image archive that its maker set aside.

@@ -76,10 +76,10 @@ fn of_classes(more: Value) -> Value {
     with(draft(more), json!({"model": {"layers": layers}}))
 }
 
-/// A run whose network leaves nothing of the memory that it asks for.
-fn without_room(mut spec: TrainingSpec) -> TrainingSpec {
-    spec.estimate.memory_bytes = spec.resources.memory_bytes;
-    spec.estimate.data_bytes = 0;
+/// As if memory did not hold the rows.
+fn in_file(mut spec: TrainingSpec) -> TrainingSpec {
+    assert!(!spec.estimate.rows_in_file);
+    spec.estimate.rows_in_file = true;
     spec
 }
 
@@ -101,7 +101,7 @@ fn same_in_a_file(memory: &Scratch, draft: Value) {
     let (ending, events) = memory.train(&spec).unwrap();
     let file = memory.again();
     let files = fs::read_dir(file.path()).unwrap().count();
-    let (other_ending, other_events) = file.train(&without_room(spec)).unwrap();
+    let (other_ending, other_events) = file.train(&in_file(spec)).unwrap();
     assert_eq!(other_ending, ending);
     assert_eq!(told(&other_events), told(&events));
     assert!(published(&file) == published(memory));
@@ -151,7 +151,7 @@ fn rows_are_drawn_weighed_and_held_back_alike() {
 fn a_run_whose_rows_are_in_a_file_resumes() {
     let whole = Scratch::new(mixed(300));
     let more = json!({"checkpoint_every": 1, "oversample": true, "validation": {"folds": 2}});
-    let spec = without_room(whole.spec(of_classes(more)));
+    let spec = in_file(whole.spec(of_classes(more)));
     let (ending, _) = whole.train(&spec).unwrap();
     for at in [2, 40] {
         let scratch = whole.again();
