@@ -7,7 +7,10 @@ use super::{
     Pass,
     forward::{Value, apply},
 };
-use crate::{attention, convolution, ops::activation::activate};
+use crate::{
+    attention, convolution,
+    ops::{self, activation::activate},
+};
 
 /// `$made` of the tensor `$x`, whatever its rank. (A function that is generic in the rank cannot be
 /// handed over as a value.)
@@ -79,11 +82,7 @@ pub(super) fn dense(
 ) -> Value {
     let kernel: Tensor<2> = pass.weight("kernel");
     let bias = use_bias.then(|| pass.weight::<1>("bias"));
-    let run = |x: Tensor<2>| {
-        let z = x.matmul(kernel);
-        let z = if let Some(bias) = bias { z + bias.unsqueeze() } else { z };
-        activate(z, activation)
-    };
+    let run = |x: Tensor<2>| ops::dense::dense(x, kernel, bias, activation);
     match value {
         Value::Features(x) => Value::Features(run(x)),
         Value::Sequence { x, lengths } => Value::Sequence { x: of_each_step(x, run), lengths },
