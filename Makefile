@@ -17,7 +17,7 @@ BUILD_BENCH     := cargo build --release --locked --package cupola --package e2e
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,10 @@ bench-quality: build ## train every kind of model on the real data in CUPOLA_DAT
 bench-train: claim $(PEERS)/made ## how fast models learn beside PyTorch and Keras; ROWS=mlp,cnn REPETITIONS=5 ANYWAY=1 FRESH=1
 	$(BUILD_BENCH) --bin bench-train
 	CUPOLA_PEERS=$(PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-train $(ROWS)
+
+bench-infer: claim $(PEERS)/made ## how soon models answer beside onnxruntime; ROWS=mlp-1 and the rest as for bench-train
+	$(BUILD_BENCH) --bin bench-infer
+	CUPOLA_PEERS=$(PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-infer $(ROWS)
 
 peers: $(PEERS)/made ## the Python environment of what the benchmarks compare with
 

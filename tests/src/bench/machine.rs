@@ -82,8 +82,10 @@ impl Quiet {
         Ok(quiet)
     }
 
-    pub const fn anyway(&self) -> bool {
-        self.anyway
+    /// When and how often something was measured, and whether on a machine that was looked at.
+    pub fn said(&self, today: &str, repetitions: usize) -> String {
+        let busy = if self.anyway { ", perhaps busy" } else { "" };
+        format!("{today}, {repetitions} times{busy}")
     }
 
     /// Until nobody else works on it; fails if that takes too long.

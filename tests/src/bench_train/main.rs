@@ -5,22 +5,18 @@
 //! and puts it into `docs/BENCHMARKS.md`. It ends with 1 if a row misses what is asked and with 2 if
 //! something is missing that it needs, or the machine is busy.
 
-mod data;
 mod rate;
 mod report;
-mod row;
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use domain::Clock;
-use e2e::bench::{self, Machine, Options, Peers, Quiet, Side};
+use e2e::bench::{self, Machine, Options, Peers, Quiet, Reference, Side};
 
 use rate::{Peer, Rate};
 use report::Result;
-use row::Row;
 
-const ROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/train");
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/BENCHMARKS.md");
 const REPETITIONS: usize = 5;
 
@@ -38,10 +34,10 @@ fn main() -> ExitCode {
 /// Whether every row reached what is asked of it.
 fn run() -> anyhow::Result<bool> {
     let options = Options::read()?;
-    let mut rows = row::load(Path::new(ROWS))?;
+    let mut rows = bench::references()?;
     rows.retain(|row| options.selects(&row.name));
     if rows.is_empty() {
-        bail!("no row of {ROWS} is named like {}", options.filters.join(" or "));
+        bail!("no model is named like {}", options.filters.join(" or "));
     }
     let bench = Bench {
         binary: bench::binary()?,
@@ -89,7 +85,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn measure<'a>(&self, row: &'a Row) -> anyhow::Result<Result<'a>> {
+    fn measure<'a>(&self, row: &'a Reference) -> anyhow::Result<Result<'a>> {
         let folder = tempfile::tempdir().context("make a temporary folder")?;
         let data = row.data.write(row.rows, folder.path())?;
         self.quiet.wait()?;

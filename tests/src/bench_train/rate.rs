@@ -3,10 +3,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use e2e::bench::{self, Choices, Peers, Settings, Training};
+use e2e::bench::{self, Choices, Peers, Reference, Settings, Training};
 use serde_json::{Value, json};
-
-use crate::row::Row;
 
 /// Of one process of a peer.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -23,7 +21,7 @@ pub struct Rate {
 }
 
 /// Until an epoch's end from the end of the one before, so that all of it counts.
-pub fn ours(row: &Row, binary: &Path, data: &Path) -> anyhow::Result<Rate> {
+pub fn ours(row: &Reference, binary: &Path, data: &Path) -> anyhow::Result<Rate> {
     let folder = tempfile::tempdir().context("make a temporary folder")?;
     let folder = folder.path();
     let training = Training { binary, spec: &row.spec, data, test: None, folder };
@@ -110,7 +108,7 @@ impl Peer {
     pub fn rate(
         self,
         peers: &Peers,
-        row: &Row,
+        row: &Reference,
         settings: &Settings,
         trial: bool,
     ) -> anyhow::Result<Rate> {
@@ -134,7 +132,7 @@ impl Peer {
     pub fn settings(
         self,
         peers: &Peers,
-        row: &Row,
+        row: &Reference,
         machine: &bench::Machine,
     ) -> anyhow::Result<Settings> {
         let what = format!("{} {}", self.name(), row.name);

@@ -1,8 +1,8 @@
 //! The table of rates beside those of the peers.
 
-use e2e::bench::{self, Section, Settings, best_peer, ratio, shown_settings};
+use e2e::bench::{self, Reference, Section, Settings, best_peer, ratio, shown_settings};
 
-use crate::{Bench, rate::Peer, row::Row};
+use crate::{Bench, rate::Peer};
 
 const HEADER: [&str; 10] = [
     "row",
@@ -18,7 +18,7 @@ const HEADER: [&str; 10] = [
 ];
 
 pub struct Result<'a> {
-    pub row: &'a Row,
+    pub row: &'a Reference,
     pub parameters: u64,
     /// Rows a second of ours and of each peer, by repetition.
     pub figures: Vec<Vec<f64>>,
@@ -51,8 +51,7 @@ impl Result<'_> {
 pub fn section(results: &[Result<'_>], bench: &Bench, today: &str) -> Section {
     let version = |package| format!("{package} {}", bench.peers.version(package));
     let versions = ["torch", "tensorflow-cpu", "keras"].map(version).join(", ");
-    let busy = if bench.quiet.anyway() { ", machine not checked for quiet" } else { "" };
-    let measured = format!("{today}, {} times{busy}", bench.repetitions);
+    let measured = bench.quiet.said(today, bench.repetitions);
     Section {
         name: "bench-train",
         about: format!("{}; {}, {versions}.", bench.machine.about, bench.machine.ours),
@@ -67,10 +66,10 @@ mod tests {
 
     use super::*;
 
-    fn row() -> Row {
+    fn row() -> Reference {
         let json = json!({"note": "", "asked": 1.5, "rows": 1, "peer_rows": 1, "spec": {},
             "data": {"kind": "table", "features": 1}});
-        Row { name: "a-row".into(), ..serde_json::from_value(json).unwrap() }
+        Reference { name: "a-row".into(), ..serde_json::from_value(json).unwrap() }
     }
 
     #[test]

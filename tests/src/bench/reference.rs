@@ -1,18 +1,19 @@
-//! One row of the table: a model, data for it, and how many times as fast as its peers it is asked to
-//! learn.
+//! The reference models, that are the same networks here and in the peers: a specification and
+//! made-up data for it.
 
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use e2e::bench;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::data::Made;
+use super::{made::Made, rows};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/train");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct Reference {
     /// Its file's; the peers know the model by it.
     #[serde(skip)]
     pub name: String,
@@ -27,19 +28,20 @@ pub struct Row {
     pub spec: Value,
 }
 
-impl Row {
+impl Reference {
     pub fn epochs(&self) -> u64 {
         self.spec["epochs"].as_u64().unwrap_or(0)
     }
 }
 
-pub fn load(folder: &Path) -> anyhow::Result<Vec<Row>> {
-    let named = |(name, row): (String, Row)| {
+/// All of them by their names.
+pub fn references() -> anyhow::Result<Vec<Reference>> {
+    let named = |(name, row): (String, Reference)| {
         ensure!(row.epochs() > 1, "{name}: the first epoch is not counted, so there must be more");
         row.spec["batch_size"].as_u64().with_context(|| format!("{name}: no batch_size"))?;
-        Ok(Row { name, ..row })
+        Ok(Reference { name, ..row })
     };
-    bench::load(folder)?.into_iter().map(named).collect()
+    rows::load(Path::new(FOLDER))?.into_iter().map(named).collect()
 }
 
 #[cfg(test)]
@@ -51,7 +53,7 @@ mod tests {
 
     #[test]
     fn every_row_is_a_specification_that_holds_nothing_back() {
-        let rows = load(Path::new(crate::ROWS)).unwrap();
+        let rows = references().unwrap();
         let names: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["bilstm", "cnn", "decoder", "encoder", "mlp"]);
         for row in rows {

@@ -8,8 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use e2e::bench::Data;
 use serde::Deserialize;
+
+use super::rows::Data;
 
 /// `[PAD]` and `[UNK]` are in every vocabulary.
 const SPECIAL: usize = 2;
