@@ -24,6 +24,7 @@ class BiLstm(nn.Module):
         self.lstm = nn.LSTM(width, 32, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(64, 1)
+        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
         for name, parameter in self.lstm.named_parameters():
             if name.startswith("bias_hh"):
                 nn.init.zeros_(parameter)
