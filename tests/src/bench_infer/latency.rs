@@ -45,8 +45,8 @@ pub fn measure(published: &Published, batch: usize, seconds: f64) -> anyhow::Res
 
 /// What a script measured.
 pub fn of_answer(answer: &Answer) -> anyhow::Result<Latency> {
-    let lists = answer.said.iter().filter_map(|line| line["microseconds"].as_array());
-    let last = lists.last().context("it measured nothing")?;
+    let mut lists = answer.said.iter().filter_map(|line| line["microseconds"].as_array());
+    let last = lists.next_back().context("it measured nothing")?;
     Latency::of(&last.iter().filter_map(serde_json::Value::as_f64).collect::<Vec<_>>())
 }
 
