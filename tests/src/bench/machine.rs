@@ -122,6 +122,36 @@ impl Quiet {
     }
 }
 
+/// Since when others are watched.
+pub struct Watch(Option<(Times, u64)>);
+
+impl Quiet {
+    pub fn watch(&self) -> Watch {
+        Watch(if self.anyway { None } else { times().zip(own_time()) })
+    }
+
+    /// What share of all CPUs' time others have taken, where that is too much.
+    pub fn disturbed_since(&self, watch: &Watch) -> Option<f64> {
+        let (before, own_before) = watch.0?;
+        let others = others_share(before, times()?, own_time()?.saturating_sub(own_before));
+        (others > BUSY_SHARE).then_some(others)
+    }
+}
+
+/// Of this process and those that it has started and that have ended, in the unit of [`Times`]
+/// (proc(5), `/proc/pid/stat`, fields 14 to 17).
+fn own_time() -> Option<u64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // the second field is a name in brackets
+    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
+    fields.map(|field| field.parse::<u64>().ok()).sum()
+}
+
+fn others_share(before: Times, after: Times, own: u64) -> f64 {
+    let all = after.all.saturating_sub(before.all).max(1) as f64;
+    busy_share(before, after) - own as f64 / all
+}
+
 /// Seconds that a fixed piece of work takes, again and again.
 fn spins() -> Vec<f64> {
     let spin = |_| {
@@ -168,6 +198,7 @@ mod tests {
         let before = parse_times("cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 1 2 3\n").unwrap();
         let after = parse_times("cpu  110 0 50 870 60 0 0 10 0 0\n").unwrap();
         assert!((busy_share(before, after) - 0.2).abs() < 1e-9);
+        assert!((others_share(before, after, 12) - 0.08).abs() < 1e-9);
         assert!(parse_times("intr 5").is_none());
     }
 

@@ -1,5 +1,7 @@
 //! Several sides measured in turns, so that what disturbs the machine for a while disturbs all.
 
+use anyhow::ensure;
+
 use super::{
     figures::{Spread, median},
     machine::Quiet,
@@ -11,7 +13,8 @@ pub type Figures<'a> = &'a [Vec<f64>];
 /// One side's name and how it is measured once.
 pub type Side<'a, T> = (&'a str, &'a dyn Fn() -> anyhow::Result<T>);
 
-/// What each side gave, by repetition. The order changes from one repetition to the next.
+/// What each side gave, by repetition. The order changes from one repetition to the next. What others
+/// have disturbed is measured again.
 pub fn measure<T>(
     sides: &[Side<'_, T>],
     repetitions: usize,
@@ -19,15 +22,30 @@ pub fn measure<T>(
     show: &dyn Fn(&T) -> String,
 ) -> anyhow::Result<Vec<Vec<T>>> {
     let mut results: Vec<Vec<T>> = sides.iter().map(|_| vec![]).collect();
-    for repetition in 0..repetitions {
+    let mut disturbed = 0;
+    while results[0].len() < repetitions {
+        let repetition = results[0].len();
         quiet.wait()?;
+        let watch = quiet.watch();
+        let mut found: Vec<(usize, T)> = vec![];
         for turn in 0..sides.len() {
             let side = (repetition + turn) % sides.len();
             let (name, once) = sides[side];
             let result = once()?;
             eprintln!("    {}/{repetitions} {name}: {}", repetition + 1, show(&result));
-            results[side].push(result);
+            found.push((side, result));
         }
+        if let Some(share) = quiet.disturbed_since(&watch) {
+            disturbed += 1;
+            let percent = share * 100.0;
+            ensure!(
+                disturbed <= repetitions,
+                "others took {percent:.0} % of the CPUs meanwhile, again and again; ANYWAY=1 ignores it"
+            );
+            eprintln!("    once more: others took {percent:.0} % of the CPUs meanwhile");
+            continue;
+        }
+        found.into_iter().for_each(|(side, result)| results[side].push(result));
     }
     Ok(results)
 }

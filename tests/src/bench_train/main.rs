@@ -117,7 +117,7 @@ impl Bench {
         let ours = || rate::ours(row, &self.binary, &data);
         let [torch, keras] = [0, 1].map(|i| {
             let (peer, settings) = (Peer::ALL[i], &settings[i]);
-            move || peer.rate(&self.peers, row, settings, false)
+            move || peer.rate(&self.peers, row, settings)
         });
         let show = |rate: &Rate| format!("{:.1} rows/s", rate.figure);
         let rates = self.in_turns(&ours, &torch, &keras, RATE_REPETITIONS, &show)?;

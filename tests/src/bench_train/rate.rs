@@ -105,15 +105,20 @@ impl Peer {
         }
     }
 
-    pub fn rate(
+    pub fn rate(self, peers: &Peers, row: &Reference, settings: &Settings) -> anyhow::Result<Rate> {
+        let (parameters, ends) = self.train(peers, row, settings, row.epochs(), LIMIT)?;
+        Ok(Rate { parameters, figure: of_ends(row.peer_rows, &ends)? })
+    }
+
+    /// Its parameters, and the seconds at which epochs ended.
+    fn train(
         self,
         peers: &Peers,
         row: &Reference,
         settings: &Settings,
-        trial: bool,
-    ) -> anyhow::Result<Rate> {
-        let (epochs, limit) =
-            if trial { (TRIAL_EPOCHS, TRIAL_LIMIT) } else { (row.epochs(), LIMIT) };
+        epochs: u64,
+        limit: Duration,
+    ) -> anyhow::Result<(u64, Vec<f64>)> {
         let asked = json!({
             "model": row.name, "rows": row.peer_rows, "batch": row.spec["batch_size"],
             "epochs": epochs, "settings": settings,
@@ -123,9 +128,8 @@ impl Peer {
         let parameters = parameters.first().context("it did not count its parameters")?;
         let mut end = 0.0;
         let seconds = answer.numbers("seconds").into_iter();
-        let ends: Vec<f64> = seconds.map(|seconds| (end += seconds, end).1).collect();
-        let figure = if trial { fastest } else { of_ends }(row.peer_rows, &ends)?;
-        Ok(Rate { parameters: *parameters as u64, figure })
+        let ends = seconds.map(|seconds| (end += seconds, end).1).collect();
+        Ok((*parameters as u64, ends))
     }
 
     /// Its best settings for a model.
@@ -138,7 +142,8 @@ impl Peer {
         let what = format!("{} {}", self.name(), row.name);
         let choices = self.choices(&row.name, machine.cores);
         peers.best(&what, &machine.about, choices, &|settings| {
-            Ok(self.rate(peers, row, settings, true)?.figure)
+            let (_, ends) = self.train(peers, row, settings, TRIAL_EPOCHS, TRIAL_LIMIT)?;
+            fastest(row.peer_rows, &ends)
         })
     }
 }
