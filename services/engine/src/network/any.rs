@@ -5,7 +5,7 @@ use domain::spec::{Activation, Layer, Padding2D};
 
 use super::{
     Pass,
-    forward::{Value, apply},
+    forward::{Value, run},
 };
 use crate::{
     attention, convolution,
@@ -101,7 +101,7 @@ fn of_each_step(x: Tensor<3>, run: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tenso
 /// the one to the other's.
 pub(super) fn residual(layers: &[Layer], value: Value, pass: &mut Pass) -> Value {
     let skipped = value.clone();
-    let made = layers.iter().fold(value, |value, layer| apply(layer, value, false, pass));
+    let made = run(layers, value, false, pass);
     match (skipped, made) {
         (Value::Features(skipped), Value::Features(x)) => {
             let same = skipped.dims() == x.dims();
