@@ -3,6 +3,9 @@
 //! product to the activation, and sums over groups are made in order: the result does not depend on the
 //! number of threads.
 
+#[cfg(test)]
+mod tests;
+
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex,
