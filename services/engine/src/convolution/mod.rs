@@ -6,17 +6,23 @@
 //! The tensor library's own convolution spends most of its time moving data; these walk the image where
 //! it lies.
 
-mod kernel;
+mod backward;
+mod dense;
+mod forward;
+mod fused;
 mod norm;
 mod op;
 mod pooling;
+mod sparse;
 #[cfg(test)]
 mod tests;
+mod vectors;
 mod window;
 
 use burn::{backend::Flex, tensor::Tensor};
 use domain::spec::{Padding1D, Padding2D};
 
+use fused::Fused;
 pub(crate) use pooling::{
     average_pool2d, global_average_pool1d, global_average_pool2d, global_max_pool1d, max_pool2d,
 };
@@ -33,26 +39,44 @@ pub(crate) fn conv2d(
     strides: usize,
     padding: Padding2D,
 ) -> Tensor<4> {
+    conv2d_then(x, kernel, bias, (strides, padding), false, 1)
+}
+
+/// The same, rectified if `rectify`, and then of each square of `pool` rows and columns the maximum.
+pub(crate) fn conv2d_then(
+    x: Tensor<4>,
+    kernel: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    (strides, padding): (usize, Padding2D),
+    rectify: bool,
+    pool: usize,
+) -> Tensor<4> {
     let [_, rows, columns, _] = x.dims();
     let window = Window::of_image([rows, columns], kernel.dims(), strides, padding);
     let bias = bias.unwrap_or_else(|| Tensor::zeros([window.filters], &x.device()));
-    op::convolve(x, kernel, bias, window)
+    let fused = Fused::new(window, rectify);
+    match fused.pooled(pool) {
+        Some(fused) => op::convolve(x, kernel, bias, fused),
+        None => max_pool2d(op::convolve(x, kernel, bias, fused), pool),
+    }
 }
 
-/// `x` is `[batch, steps, features]` and `kernel` `[steps, features, filters]`.
+/// `x` is `[batch, steps, features]` and `kernel` `[steps, features, filters]`. What is made is rectified if
+/// `rectify`.
 pub(crate) fn conv1d(
     x: Tensor<3>,
     kernel: Tensor<3>,
     bias: Option<Tensor<1>>,
-    padding: Padding1D,
-    dilation: usize,
+    (padding, dilation): (Padding1D, usize),
+    rectify: bool,
 ) -> Tensor<3> {
     let [batch, steps, features] = x.dims();
     let [size, _, filters] = kernel.dims();
     let window = Window::of_sequence(steps, kernel.dims(), dilation, padding);
     let bias = bias.unwrap_or_else(|| Tensor::zeros([filters], &x.device()));
     let x = x.reshape([batch, 1, steps, features]);
-    let out = op::convolve(x, kernel.reshape([1, size, features, filters]), bias, window);
+    let kernel = kernel.reshape([1, size, features, filters]);
+    let out = op::convolve(x, kernel, bias, Fused::new(window, rectify));
     out.reshape([batch, window.output[1], filters])
 }
 

@@ -1,6 +1,8 @@
 //! The operations of this module as the tensor library sees them: what runs forward, what is kept, and
 //! what runs backward.
 
+use std::sync::Arc;
+
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex,
@@ -17,9 +19,12 @@ use burn::{
 };
 
 use super::{
-    kernel, norm,
+    backward::{Asked, Given, backward},
+    forward::{Made, forward},
+    fused::Fused,
+    norm,
     pooling::{self, Pool},
-    window::Window,
+    vectors::Widest,
 };
 use crate::ops::flex::{contiguous, shape, slice, stored};
 
@@ -29,7 +34,7 @@ pub trait Windows: Backend {
         images: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        fused: Fused,
     ) -> FloatTensor<Self>;
 
     fn max_pool(images: FloatTensor<Self>, pool: Pool) -> FloatTensor<Self>;
@@ -50,13 +55,9 @@ impl Windows for Flex {
         images: FlexTensor,
         kernel: FlexTensor,
         bias: FlexTensor,
-        window: Window,
+        fused: Fused,
     ) -> FlexTensor {
-        let (images, kernel) = (contiguous(&images), contiguous(&kernel));
-        let bias = contiguous(&bias);
-        let out = kernel::forward(&window, slice(&images), slice(&kernel), slice(&bias));
-        let [rows, columns] = window.output;
-        stored(out, [shape(&images)[0], rows, columns, window.filters])
+        convolved(&fused, &images, &kernel, &bias).0
     }
 
     fn max_pool(images: FlexTensor, pool: Pool) -> FlexTensor {
@@ -76,29 +77,56 @@ impl Windows for Flex {
     }
 }
 
+/// What is made, and which place of its square each maximum is of.
+fn convolved(
+    fused: &Fused,
+    images: &FlexTensor,
+    kernel: &FlexTensor,
+    bias: &FlexTensor,
+) -> (FlexTensor, Vec<u8>) {
+    let (images, kernel, bias) = (contiguous(images), contiguous(kernel), contiguous(bias));
+    let Made { out, picks } = forward(Widest, fused, slice(&images), slice(&kernel), slice(&bias));
+    let [rows, columns] = fused.output();
+    (stored(out, [shape(&images)[0], rows, columns, fused.window.filters]), picks)
+}
+
 #[derive(Debug)]
 struct ConvolveBackward;
 
+#[derive(Debug, Clone)]
+struct Convolved {
+    images: FlexTensor,
+    kernel: FlexTensor,
+    out: FlexTensor,
+    picks: Arc<Vec<u8>>,
+    fused: Fused,
+}
+
 impl Backward<Flex, 3> for ConvolveBackward {
-    type State = (FlexTensor, FlexTensor, Window);
+    type State = Convolved;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
-        let gradient = slice(&gradient);
-        let (images, kernel, window) = ops.state;
+        let Convolved { images, kernel, out, picks, fused } = ops.state;
         let (images, kernel) = (contiguous(&images), contiguous(&kernel));
         let [of_images, of_kernel, of_bias] = ops.parents;
+        let given = Given {
+            images: slice(&images),
+            kernel: slice(&kernel),
+            out: slice(&out),
+            picks: &picks,
+            gradient: slice(&gradient),
+        };
+        let asked = Asked { images: of_images.is_some(), kernel: of_kernel.is_some() };
+        let slopes = backward(Widest, &fused, given, asked);
         if let Some(node) = of_images {
-            let values = kernel::input_gradient(&window, gradient, slice(&kernel));
-            gradients.register::<Flex>(node.id, stored(values, shape(&images)));
+            gradients.register::<Flex>(node.id, stored(slopes.images, shape(&images)));
         }
         if let Some(node) = of_kernel {
-            let values = kernel::kernel_gradient(&window, slice(&images), gradient);
-            gradients.register::<Flex>(node.id, stored(values, shape(&kernel)));
+            gradients.register::<Flex>(node.id, stored(slopes.kernel, shape(&kernel)));
         }
         if let Some(node) = of_bias {
-            let values = norm::channel_sums(gradient, window.filters);
-            gradients.register::<Flex>(node.id, stored(values, [window.filters]));
+            gradients.register::<Flex>(node.id, stored(slopes.bias, [fused.window.filters]));
         }
     }
 }
@@ -157,13 +185,17 @@ impl<C: CheckpointStrategy> Windows for Autodiff<Flex, C> {
         images: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        fused: Fused,
     ) -> FloatTensor<Self> {
         let nodes = [images.node(), kernel.node(), bias.node()];
         let (images, kernel) = (images.into_primitive(), kernel.into_primitive());
-        let out = Flex::convolve(images.clone(), kernel.clone(), bias.into_primitive(), window);
+        let (out, picks) = convolved(&fused, &images, &kernel, &bias.into_primitive());
         match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((images, kernel, window), out),
+            OpsKind::Tracked(prepared) => {
+                let picks = Arc::new(picks);
+                let state = Convolved { images, kernel, out: out.clone(), picks, fused };
+                prepared.finish(state, out)
+            }
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }
@@ -200,10 +232,10 @@ pub(super) fn convolve(
     images: Tensor<4>,
     kernel: Tensor<4>,
     bias: Tensor<1>,
-    window: Window,
+    fused: Fused,
 ) -> Tensor<4> {
     let (images, kernel) = (images.into_dispatch(), kernel.into_dispatch());
-    let out = <Dispatch as Windows>::convolve(images, kernel, bias.into_dispatch(), window);
+    let out = <Dispatch as Windows>::convolve(images, kernel, bias.into_dispatch(), fused);
     Tensor::from_dispatch(out)
 }
 

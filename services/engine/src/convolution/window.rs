@@ -70,10 +70,6 @@ impl Window {
         self.kernel[0] * self.kernel[1] * self.channels
     }
 
-    pub const fn output_len(&self) -> usize {
-        self.output[0] * self.output[1] * self.filters
-    }
-
     pub const fn input_len(&self) -> usize {
         self.input[0] * self.input[1] * self.channels
     }
@@ -82,16 +78,20 @@ impl Window {
         (self.kernel[axis] - 1) * self.dilation[axis]
     }
 
-    /// The walk over an image of this window.
-    pub fn walk(&self) -> Walk {
+    /// The walk over an image of this window, outputs in squares of `side` rows and columns.
+    pub fn walk(&self, side: usize) -> Walk {
         let canvas = [0, 1].map(|a| (self.output[a] - 1) * self.stride[a] + self.reach(a) + 1);
-        Walk::new(canvas, self.channels, self.kernel, self.dilation, self.output, self.stride)
+        let mut walk = Walk::new(canvas, self.channels, self.kernel, self.dilation);
+        walk.visit(self.output, self.stride, side);
+        walk
     }
 
     /// The walk over the gradient of an output, which makes that of an input.
     pub fn backward_walk(&self) -> Walk {
         let canvas = [0, 1].map(|a| self.input[a] + self.reach(a));
-        Walk::new(canvas, self.filters, self.kernel, self.dilation, self.input, [1; 2])
+        let mut walk = Walk::new(canvas, self.filters, self.kernel, self.dilation);
+        walk.visit(self.input, [1; 2], 1);
+        walk
     }
 
     /// Draws an image with its padding.
@@ -102,6 +102,17 @@ impl Window {
         for y in 0..self.input[0].min(rows - self.before[0]) {
             let start = ((y + self.before[0]) * columns + self.before[1]) * self.channels;
             canvas[start..start + shown].copy_from_slice(&image[y * row_len..][..shown]);
+        }
+    }
+
+    /// Takes an image off a canvas.
+    pub fn lift(&self, canvas: &[f32], walk: &Walk, image: &mut [f32]) {
+        let [rows, columns] = walk.canvas;
+        let row_len = self.input[1] * self.channels;
+        let shown = self.input[1].min(columns - self.before[1]) * self.channels;
+        for y in 0..self.input[0].min(rows - self.before[0]) {
+            let start = ((y + self.before[0]) * columns + self.before[1]) * self.channels;
+            image[y * row_len..][..shown].copy_from_slice(&canvas[start..start + shown]);
         }
     }
 
@@ -139,6 +150,7 @@ impl Window {
 #[derive(Debug)]
 pub struct Walk {
     pub canvas: Pair,
+    channels: usize,
     pub canvas_len: usize,
     /// Of each output pixel, where its window starts.
     pub origins: Vec<usize>,
@@ -148,26 +160,34 @@ pub struct Walk {
 }
 
 impl Walk {
-    fn new(
-        canvas: Pair,
-        channels: usize,
-        kernel: Pair,
-        dilation: Pair,
-        output: Pair,
-        stride: Pair,
-    ) -> Self {
-        let at = |y: usize, x: usize| (y * canvas[1] + x) * channels;
-        let grid = |rows: usize, columns: usize, step: Pair| {
-            (0..rows * columns).map(|i| at(i / columns * step[0], i % columns * step[1])).collect()
-        };
+    fn new(canvas: Pair, channels: usize, kernel: Pair, dilation: Pair) -> Self {
         let solid = dilation[1] == 1;
+        let columns = if solid { 1 } else { kernel[1] };
+        let runs = (0..kernel[0] * columns).map(|i| {
+            let (y, x) = (i / columns * dilation[0], i % columns * dilation[1]);
+            (y * canvas[1] + x) * channels
+        });
         Self {
             canvas,
+            channels,
             canvas_len: canvas[0] * canvas[1] * channels,
-            origins: grid(output[0], output[1], stride),
-            runs: grid(kernel[0], if solid { 1 } else { kernel[1] }, dilation),
+            origins: vec![],
+            runs: runs.collect(),
             run_len: if solid { kernel[1] * channels } else { channels },
         }
+    }
+
+    /// Sets the origins: square by square, and in each row by row.
+    fn visit(&mut self, output: Pair, stride: Pair, side: usize) {
+        let [rows, columns] = output.map(|n| n / side);
+        let area = side * side;
+        let at = |i: usize| {
+            let (square, place) = (i / area, i % area);
+            let y = square / columns * side + place / side;
+            let x = square % columns * side + place % side;
+            (y * stride[0] * self.canvas[1] + x * stride[1]) * self.channels
+        };
+        self.origins = (0..rows * columns * area).map(at).collect();
     }
 }
 

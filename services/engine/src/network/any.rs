@@ -5,9 +5,12 @@ use domain::spec::{Activation, Layer, Padding2D};
 
 use super::{
     Pass,
-    forward::{Value, apply},
+    forward::{Value, run},
 };
-use crate::{attention, convolution, ops::activation::activate};
+use crate::{
+    attention, convolution,
+    ops::{self, activation::activate},
+};
 
 /// `$made` of the tensor `$x`, whatever its rank. (A function that is generic in the rank cannot be
 /// handed over as a value.)
@@ -79,11 +82,7 @@ pub(super) fn dense(
 ) -> Value {
     let kernel: Tensor<2> = pass.weight("kernel");
     let bias = use_bias.then(|| pass.weight::<1>("bias"));
-    let run = |x: Tensor<2>| {
-        let z = x.matmul(kernel);
-        let z = if let Some(bias) = bias { z + bias.unsqueeze() } else { z };
-        activate(z, activation)
-    };
+    let run = |x: Tensor<2>| ops::dense::dense(x, kernel, bias, activation);
     match value {
         Value::Features(x) => Value::Features(run(x)),
         Value::Sequence { x, lengths } => Value::Sequence { x: of_each_step(x, run), lengths },
@@ -102,7 +101,7 @@ fn of_each_step(x: Tensor<3>, run: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tenso
 /// the one to the other's.
 pub(super) fn residual(layers: &[Layer], value: Value, pass: &mut Pass) -> Value {
     let skipped = value.clone();
-    let made = layers.iter().fold(value, |value, layer| apply(layer, value, false, pass));
+    let made = run(layers, value, false, pass);
     match (skipped, made) {
         (Value::Features(skipped), Value::Features(x)) => {
             let same = skipped.dims() == x.dims();

@@ -28,18 +28,29 @@ pub(super) enum Value {
 }
 
 pub(super) fn forward(layers: &[Layer], inputs: Inputs, pass: &mut Pass) -> Tensor<2> {
-    let mut value = value(inputs, pass);
-    let last = layers.len() - 1;
-    for (i, layer) in layers.iter().enumerate() {
-        value = apply(layer, value, i == last, pass);
-    }
-    match value {
+    match run(layers, value(inputs, pass), true, pass) {
         Value::Features(x) => x,
         Value::Sequence { x, .. } => x.flatten(0, 1),
         Value::Tokens { .. } | Value::Image(_) | Value::Pair { .. } => {
             unreachable!("a specification ends with a layer that gives numbers")
         }
     }
+}
+
+/// `last`: the last layer's activation is left to the loss.
+pub(super) fn run(layers: &[Layer], mut value: Value, last: bool, pass: &mut Pass) -> Value {
+    let mut rest = layers;
+    while let [layer, after @ ..] = rest {
+        rest = after;
+        value = match (value, image::pooled_at_once(layer, after.first())) {
+            (Value::Image(x), Some(side)) => {
+                rest = &after[1..];
+                Value::Image(image::convolve(layer, side, x, pass))
+            }
+            (value, _) => apply(layer, value, last && after.is_empty(), pass),
+        };
+    }
+    value
 }
 
 fn value(inputs: Inputs, pass: &Pass) -> Value {
@@ -65,7 +76,6 @@ fn value(inputs: Inputs, pass: &Pass) -> Value {
     }
 }
 
-/// `last`: the activation is left to the loss.
 pub(super) fn apply(layer: &Layer, value: Value, last: bool, pass: &mut Pass) -> Value {
     match layer {
         Layer::Dense { activation, use_bias, .. } => {

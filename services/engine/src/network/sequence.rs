@@ -1,7 +1,7 @@
 //! Layers on sequences, and the one that makes a sequence of tokens.
 
 use burn::tensor::{Int, Tensor};
-use domain::spec::{Layer, Positions, Recurrent, Transformer};
+use domain::spec::{Activation, Layer, Positions, Recurrent, Transformer};
 
 use super::{Pass, forward::Value, tensor};
 use crate::{
@@ -38,11 +38,14 @@ pub(super) fn apply(
         Layer::Conv1D { padding, dilation_rate, activation, .. } => {
             let (kernel, bias) = (pass.weight("kernel"), pass.weight("bias"));
             let dilation = *dilation_rate as usize;
-            let x = convolution::conv1d(x, kernel, Some(bias), *padding, dilation);
+            let rectify = *activation == Activation::Relu;
+            let stand = (*padding, dilation);
+            let x = convolution::conv1d(x, kernel, Some(bias), stand, rectify);
+            let x = if rectify { x } else { activate(x, *activation) };
             let length = x.dims()[1];
             let shorter =
                 |lengths: Vec<usize>| lengths.into_iter().map(|n| n.min(length)).collect();
-            Value::Sequence { x: activate(x, *activation), lengths: lengths.map(shorter) }
+            Value::Sequence { x, lengths: lengths.map(shorter) }
         }
         Layer::GlobalAveragePooling1D {} => {
             let lengths = lengths_of(&x, lengths);

@@ -17,7 +17,8 @@ pub(crate) struct Panels {
     width: usize,
 }
 
-struct PanelWidth;
+/// How many columns a panel has.
+pub(crate) struct PanelWidth;
 
 impl WithSimd for PanelWidth {
     type Output = usize;
@@ -28,8 +29,7 @@ impl WithSimd for PanelWidth {
     }
 }
 
-/// How many columns a panel has.
-pub(crate) fn panel_width() -> usize {
+fn panel_width() -> usize {
     vectorized(PanelWidth)
 }
 

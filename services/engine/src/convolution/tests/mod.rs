@@ -1,6 +1,7 @@
 //! Convolutions against Keras 3.15 (TensorFlow 2.21), and against the definition written as plain
 //! loops, whose gradients are exact too.
 
+mod fusing;
 mod normalizing;
 mod pooling;
 
@@ -92,7 +93,7 @@ fn an_odd_number_of_zeros_has_one_more_at_the_end() {
 fn keras_1d(padding: Padding1D, size: usize, dilation: usize) -> (Vec<usize>, Vec<f32>) {
     let x = ramp_of([2, 6, 2], 7, 11);
     let kernel = ramp_of([size, 2, 2], 5, 13);
-    let y = conv1d(x, kernel, Some(learned(vec![0.5, -0.25], [2])), padding, dilation);
+    let y = conv1d(x, kernel, Some(learned(vec![0.5, -0.25], [2])), (padding, dilation), false);
     (y.dims().to_vec(), values(y))
 }
 
@@ -127,10 +128,13 @@ fn sequences_are_convolved_as_keras_does() {
 fn a_causal_convolution_does_not_see_ahead() {
     let kernel = || ramp_of([3, 1, 4], 5, 13);
     let mut steps = ramp(20, 7, 11);
-    let before =
-        values(conv1d(learned(steps.clone(), [1, 20, 1]), kernel(), None, Padding1D::Causal, 4));
+    let read = |steps: &[f32]| {
+        let x = learned(steps.to_vec(), [1, 20, 1]);
+        values(conv1d(x, kernel(), None, (Padding1D::Causal, 4), false))
+    };
+    let before = read(&steps);
     steps[13] = 100.0;
-    let after = values(conv1d(learned(steps, [1, 20, 1]), kernel(), None, Padding1D::Causal, 4));
+    let after = read(&steps);
     assert_eq!(before[..13 * 4], after[..13 * 4]);
     assert_ne!(before[13 * 4..], after[13 * 4..]);
 }
@@ -156,49 +160,104 @@ fn connections(window: &Window, mut each: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Output and gradients of images, kernel and bias by the definition.
-fn by_definition(window: &Window, x: &[f32], kernel: &[f32], up: &[f32]) -> [Vec<f32>; 3] {
+/// The numbers of a convolution: images, kernel and bias.
+struct Numbers {
+    x: Vec<f32>,
+    kernel: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Outputs by the definition.
+fn outputs(window: &Window, numbers: &Numbers) -> Vec<f32> {
     let (channels, filters) = (window.channels, window.filters);
-    let mut out = vec![0.0; up.len()];
-    let mut of_x = vec![0.0; x.len()];
-    let mut of_kernel = vec![0.0; kernel.len()];
-    for n in 0..x.len() / window.input_len() {
-        let (x_at, y_at) = (n * window.input_len(), n * window.output_len());
+    let batch = numbers.x.len() / window.input_len();
+    let pixels = window.output[0] * window.output[1];
+    let mut out = numbers.bias.repeat(batch * pixels);
+    for n in 0..batch {
         connections(window, |from, tap, to| {
             for c in 0..channels {
-                for f in 0..filters {
-                    let at = x_at + from * channels + c;
-                    let weight = (tap * channels + c) * filters + f;
-                    let place = y_at + to * filters + f;
-                    out[place] += x[at] * kernel[weight];
-                    of_x[at] += up[place] * kernel[weight];
-                    of_kernel[weight] += up[place] * x[at];
+                let x = numbers.x[n * window.input_len() + from * channels + c];
+                let row = &numbers.kernel[(tap * channels + c) * filters..][..filters];
+                for (f, weight) in row.iter().enumerate() {
+                    out[(n * pixels + to) * filters + f] += x * weight;
                 }
             }
         });
     }
-    [out, of_x, of_kernel]
+    out
+}
+
+/// Gradients of images, kernel and bias by the definition.
+fn slopes(window: &Window, numbers: &Numbers, up: &[f32]) -> [Vec<f32>; 3] {
+    let (channels, filters) = (window.channels, window.filters);
+    let pixels = window.output[0] * window.output[1];
+    let mut of_x = vec![0.0; numbers.x.len()];
+    let mut of_kernel = vec![0.0; numbers.kernel.len()];
+    for n in 0..numbers.x.len() / window.input_len() {
+        connections(window, |from, tap, to| {
+            for (c, f) in (0..channels * filters).map(|i| (i / filters, i % filters)) {
+                let at = n * window.input_len() + from * channels + c;
+                let weight = (tap * channels + c) * filters + f;
+                let up = up[(n * pixels + to) * filters + f];
+                of_x[at] += up * numbers.kernel[weight];
+                of_kernel[weight] += up * numbers.x[at];
+            }
+        });
+    }
+    let mut of_bias = vec![0.0; filters];
+    up.iter().enumerate().for_each(|(i, up)| of_bias[i % filters] += up);
+    [of_x, of_kernel, of_bias]
+}
+
+/// What follows the outputs by the definition, and the place among them that each number is of: none
+/// where a rectifier lets nothing through.
+fn finished(window: &Window, rectify: bool, side: usize, out: &[f32]) -> Vec<(f32, Option<usize>)> {
+    let [rows, columns] = window.output;
+    let filters = window.filters;
+    let (high, wide) = (rows / side, columns / side);
+    let images = out.len() / (rows * columns * filters);
+    let number = |i: usize| {
+        let (f, q, n) = (i % filters, i / filters % (high * wide), i / filters / (high * wide));
+        let (top, left) = (q / wide * side, q % wide * side);
+        let places = (0..side * side).map(|j| {
+            let pixel = (top + j / side) * columns + left + j % side;
+            (n * rows * columns + pixel) * filters + f
+        });
+        let best = places.reduce(|best, at| if out[at] > out[best] { at } else { best }).unwrap();
+        if rectify && out[best] <= 0.0 { (0.0, None) } else { (out[best], Some(best)) }
+    };
+    (0..images * high * wide * filters).map(number).collect()
 }
 
 fn check(window: &Window, batch: usize, tolerance: f32) {
+    check_fused(window, (false, 1), batch, tolerance);
+}
+
+fn check_fused(window: &Window, (rectify, side): (bool, usize), batch: usize, tolerance: f32) {
     let [rows, columns] = window.input;
     let x = ramp_of([batch, rows, columns, window.channels], 7, 11);
     let kernel = [window.kernel[0], window.kernel[1], window.channels, window.filters];
     let kernel = ramp_of(kernel, 5, 13);
     let bias = ramp_of([window.filters], 3, 7);
-    let y = op::convolve(x.clone(), kernel.clone(), bias.clone(), *window);
+    let fused = Fused::new(*window, rectify).pooled(side).unwrap();
+    let y = op::convolve(x.clone(), kernel.clone(), bias.clone(), fused);
     let up = ramp(y.dims().iter().product(), 3, 17);
-    let [mut out, of_x, of_kernel] =
-        by_definition(window, &values(x.clone()), &values(kernel.clone()), &up);
-    let bias_values = values(bias.clone());
-    for (i, y) in out.iter_mut().enumerate() {
-        *y += bias_values[i % window.filters];
+    let numbers = Numbers {
+        x: values(x.clone()),
+        kernel: values(kernel.clone()),
+        bias: values(bias.clone()),
+    };
+    let out = outputs(window, &numbers);
+    let finished = finished(window, rectify, side, &out);
+    let expected: Vec<f32> = finished.iter().map(|(y, _)| *y).collect();
+    assert_close(&values(y.clone()), &expected, tolerance);
+    let mut up_of_out = vec![0.0; out.len()];
+    for ((_, place), up) in finished.iter().zip(&up) {
+        if let Some(place) = place {
+            up_of_out[*place] += up;
+        }
     }
-    assert_close(&values(y.clone()), &out, tolerance);
-    let mut of_bias = vec![0.0; window.filters];
-    for (i, up) in up.iter().enumerate() {
-        of_bias[i % window.filters] += up;
-    }
+    let [of_x, of_kernel, of_bias] = slopes(window, &numbers, &up_of_out);
     let up = tensor(up, y.dims(), &y.device());
     let gradients = (y * up).sum().backward();
     assert_close(&gradient(&x, &gradients), &of_x, tolerance);
@@ -271,30 +330,4 @@ fn a_batch_of_none_stays_none() {
     let kernel = ramp_of([3, 3, 2, 4], 5, 13);
     let y = conv2d(learned(vec![], [0, 5, 5, 2]), kernel, None, 1, Padding2D::Same);
     assert_eq!(y.dims(), [0, 5, 5, 4]);
-}
-
-/// Sums that rounding touches, so that another order would show.
-#[test]
-fn the_number_of_threads_changes_no_bit() {
-    let window = Window::of_image([13, 11], [3, 3, 5, 18], 1, Padding2D::Same);
-    let waves = |len: usize| (0..len).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<f32>>();
-    let (x, up) = (waves(20 * window.input_len()), waves(20 * window.output_len()));
-    let weights = waves(window.taps() * window.filters);
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let moments = norm::Moments::of(&x, 5, 1e-3);
-            let sums = norm::gradient_sums(&x, &x, &moments);
-            [
-                kernel::forward(&window, &x, &weights, &[0.1; 18]),
-                kernel::input_gradient(&window, &up, &weights),
-                kernel::kernel_gradient(&window, &x, &up),
-                norm::input_gradient(&x, &x, &[0.3; 5], &moments, Some(&sums)),
-                sums.normalized,
-            ]
-        })
-    };
-    let alone = on(1);
-    assert_eq!(alone, on(2));
-    assert_eq!(alone, on(5));
 }
