@@ -24,13 +24,13 @@ struct RecordEncoder {
 pub(crate) struct TableSamples {
     width: usize,
     rows: usize,
-    /// Where they were asked for: the class or number of each row, as it is learned.
-    targets: Option<Vec<f64>>,
+    /// The class or number of each row, as it is learned; of records only where they were asked for.
+    targets: Vec<f64>,
     inputs: Source,
 }
 
 enum Source {
-    Encoded { inputs: Vec<f32>, targets: Vec<f64> },
+    Encoded(Vec<f32>),
     Records { records: Arc<Rows>, list: List, encoder: RecordEncoder, unit: Unit },
 }
 
@@ -46,30 +46,28 @@ impl RawTable {
     ) -> Result<TableSamples, EngineError> {
         let encoder = RecordEncoder::new(self, fitted);
         let width = encoder.width;
-        let targets = || -> Result<Vec<f64>, EngineError> {
-            let mut targets = Vec::with_capacity(rows.len());
-            self.records.visit(rows.iter().copied(), |record| {
-                targets.push(unit.learned(target(record)));
-                Ok(())
-            })?;
-            Ok(targets)
-        };
         // of the whole table, as each row is in one of the parts that are there at the same time
         let bytes = self.rows() as u64 * (size_of::<f32>() * width + size_of::<f64>()) as u64;
-        let (inputs, targets) = if self.records.in_memory() && bytes <= self.records.bytes_left() {
-            let mut inputs = vec![0.0; rows.len() * width];
+        let encoded = self.records.in_memory() && bytes <= self.records.bytes_left();
+        let mut inputs = vec![0.0; if encoded { rows.len() * width } else { 0 }];
+        let mut targets = Vec::with_capacity(if encoded || keep_targets { rows.len() } else { 0 });
+        if encoded || keep_targets {
             let mut left = inputs.as_mut_slice();
             self.records.visit(rows.iter().copied(), |record| {
-                let (row, rest) = std::mem::take(&mut left).split_at_mut(width);
-                encoder.write(record, row);
-                left = rest;
+                targets.push(unit.learned(target(record)));
+                if encoded {
+                    let (row, rest) = std::mem::take(&mut left).split_at_mut(width);
+                    encoder.write(record, row);
+                    left = rest;
+                }
                 Ok(())
             })?;
-            (Source::Encoded { inputs, targets: targets()? }, None)
+        }
+        let inputs = if encoded {
+            Source::Encoded(inputs)
         } else {
             let list = List::beside(&self.records, rows)?;
-            let targets = if keep_targets { Some(targets()?) } else { None };
-            (Source::Records { records: self.records.clone(), list, encoder, unit }, targets)
+            Source::Records { records: self.records.clone(), list, encoder, unit }
         };
         Ok(TableSamples { width, rows: rows.len(), targets, inputs })
     }
@@ -104,22 +102,19 @@ impl TableSamples {
 
     /// Empty where nobody said that they would be wanted.
     pub fn targets(&self) -> &[f64] {
-        match &self.inputs {
-            Source::Encoded { targets, .. } => targets,
-            Source::Records { .. } => self.targets.as_deref().unwrap_or_default(),
-        }
+        &self.targets
     }
 
     /// Inputs and targets.
     pub fn batch(&self, rows: &[u32]) -> Result<(Vec<f32>, Vec<f64>), EngineError> {
         let width = self.width;
         match &self.inputs {
-            Source::Encoded { inputs, targets } => {
+            Source::Encoded(inputs) => {
                 let mut values = Vec::with_capacity(rows.len() * width);
                 for &i in rows {
                     values.extend_from_slice(&inputs[i as usize * width..][..width]);
                 }
-                Ok((values, rows.iter().map(|&i| targets[i as usize]).collect()))
+                Ok((values, rows.iter().map(|&i| self.targets[i as usize]).collect()))
             }
             Source::Records { records, list, encoder, unit } => {
                 let mut values = vec![0.0; rows.len() * width];
