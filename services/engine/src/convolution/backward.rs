@@ -12,7 +12,7 @@ use super::{
     vectors::{Aligned, Vectors, joined, pieces, unpack},
     window::Walk,
 };
-use crate::ops::product::PanelWidth;
+use crate::ops::{flex::zeros, product::PanelWidth};
 
 /// Into so many parts the gradients of kernel and biases are summed; fixed, so that sums do not depend
 /// on how many threads there are.
@@ -59,7 +59,7 @@ pub(super) fn backward(vectors: impl Vectors, fused: &Fused, given: Given, asked
     let way = Way::of(fused, &walk, given, asked, panel);
     let batch = given.images.len() / window.input_len();
     let part = batch.div_ceil(PARTS).max(1);
-    let mut of_images = vec![0.0; if asked.images { given.images.len() } else { 0 }];
+    let mut of_images = zeros(if asked.images { given.images.len() } else { 0 });
     let mut slots: Vec<&mut [f32]> = of_images.chunks_mut(part * window.input_len()).collect();
     slots.resize_with(batch.div_ceil(part), Default::default);
     let sums: Vec<Sums> = slots
@@ -116,10 +116,10 @@ impl Way {
             pieces(kernel, window.filters, walk.run_len, piece)
         };
         let [inputs, outputs] = [window.input, window.output].map(|[rows, columns]| rows * columns);
-        if fused.pool > 1 && walk.run_len >= LONG_RUN {
+        if fused.then.pool > 1 && walk.run_len >= LONG_RUN {
             let piece = walk.run_len.next_multiple_of(panel / 2);
             Self::Sparse { piece, weights: weights(piece) }
-        } else if asked.images && fused.pool == 1 && 4 * inputs <= 5 * outputs {
+        } else if asked.images && fused.then.pool == 1 && 4 * inputs <= 5 * outputs {
             Self::Mirrored { panel, mirrored: Box::new(Mirrored::new(window, kernel, panel)) }
         } else {
             Self::Spread { panel, weights: weights(panel) }
@@ -260,12 +260,12 @@ fn of_outputs<'a>(
     Outputs { out, picks, gradient }: Outputs<'a>,
     rows: &'a mut Vec<f32>,
 ) -> &'a [f32] {
-    if fused.pool == 1 && !fused.rectify {
+    if fused.then.pool == 1 && !fused.then.rectify {
         return gradient;
     }
-    let (filters, area) = (fused.window.filters, fused.pool * fused.pool);
+    let (filters, area) = (fused.window.filters, fused.then.pool * fused.then.pool);
     rows.clear();
-    if fused.pool == 1 {
+    if fused.then.pool == 1 {
         let pairs = gradient.iter().zip(out);
         rows.extend(pairs.map(|(g, y)| if *y <= 0.0 { 0.0 } else { *g }));
         return rows;
@@ -275,7 +275,7 @@ fn of_outputs<'a>(
     let squares = rows.chunks_exact_mut(area * filters).zip(picks.chunks_exact(filters));
     for ((gradient, out), (square, picks)) in numbers.zip(squares) {
         for f in 0..filters {
-            let dropped = fused.rectify && out[f] <= 0.0;
+            let dropped = fused.then.rectify && out[f] <= 0.0;
             square[usize::from(picks[f]) * filters + f] = if dropped { 0.0 } else { gradient[f] };
         }
     }

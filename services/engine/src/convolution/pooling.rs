@@ -21,22 +21,24 @@ impl Pool {
         [batch, rows, columns, self.channels]
     }
 
-    fn input_len(&self) -> usize {
+    pub(super) fn input_len(&self) -> usize {
         self.input[0] * self.input[1] * self.channels
     }
 
-    fn output_len(&self) -> usize {
+    pub(super) fn output_len(&self) -> usize {
         self.output(1).iter().product()
     }
 
     /// Where the places of output pixel `i`'s window start, row by row.
-    fn places(self, i: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn places(self, i: usize) -> impl Iterator<Item = usize> {
+        (0..self.size * self.size).map(move |place| self.place(i, place))
+    }
+
+    #[inline(always)]
+    pub(super) fn place(self, i: usize, place: usize) -> usize {
         let columns = self.input[1] / self.size;
-        let (top, left) = (i / columns * self.size, i % columns * self.size);
-        (0..self.size * self.size).map(move |place| {
-            let (y, x) = (top + place / self.size, left + place % self.size);
-            (y * self.input[1] + x) * self.channels
-        })
+        let (y, x) = (i / columns * self.size + place / self.size, place % self.size);
+        (y * self.input[1] + i % columns * self.size + x) * self.channels
     }
 }
 

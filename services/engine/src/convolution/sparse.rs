@@ -72,14 +72,14 @@ impl Sparse {
             by_pixel.lengths.fill(0);
         }
         let filters = fused.window.filters;
-        let area = fused.pool * fused.pool;
+        let area = fused.then.pool * fused.then.pool;
         let numbers = gradient.chunks_exact(filters).zip(out.chunks_exact(filters));
         for (square, (gradient, out)) in numbers.enumerate() {
             let picks = picks.get(square * filters..).unwrap_or_default();
             let origins = &walk.origins[square * area..][..area];
             for f in 0..filters {
                 let g = gradient[f];
-                let kept = (g != 0.0) & !(fused.rectify & (out[f] <= 0.0));
+                let kept = (g != 0.0) & !(fused.then.rectify & (out[f] <= 0.0));
                 let place = picks.get(f).map_or(0, |pick| usize::from(*pick));
                 by_filter.put(f, origins[place], g, kept);
                 if let Some(by_pixel) = by_pixel {

@@ -1,5 +1,5 @@
-//! Activations. GELU and SiLU are operations of their own: the tensor library evaluates the error and
-//! the exponential function one number at a time.
+//! Activations. GELU, SiLU and the rectifier are operations of their own: the tensor library evaluates
+//! the error and the exponential function one number at a time, and all of them on one thread.
 
 use burn::{
     backend::{
@@ -18,21 +18,21 @@ use burn::{
 use domain::spec::Activation;
 
 use super::{
-    flex::{contiguous, shape, slice, stored},
+    flex::{contiguous, shape, slice, stored, zeros},
     simd::{each_with, exp, sigmoid},
 };
 
 pub(crate) fn activate<const D: usize>(x: Tensor<D>, kind: Activation) -> Tensor<D> {
-    let smooth = |x: Tensor<D>, curve| {
+    let bent = |x: Tensor<D>, curve| {
         Tensor::from_dispatch(<Dispatch as Bend>::bend(x.into_dispatch(), curve))
     };
     match kind {
         Activation::Linear => x,
-        Activation::Relu => activation::relu(x),
+        Activation::Relu => bent(x, Curve::Relu),
         Activation::LeakyRelu => activation::leaky_relu(x, 0.2),
         Activation::Elu => activation::elu(x, 1.0),
-        Activation::Gelu => smooth(x, Curve::Gelu),
-        Activation::Silu => smooth(x, Curve::Silu),
+        Activation::Gelu => bent(x, Curve::Gelu),
+        Activation::Silu => bent(x, Curve::Silu),
         Activation::Sigmoid => activation::sigmoid(x),
         Activation::Tanh => activation::tanh(x),
         Activation::Softmax => activation::softmax(x, D - 1),
@@ -41,6 +41,8 @@ pub(crate) fn activate<const D: usize>(x: Tensor<D>, kind: Activation) -> Tensor
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Curve {
+    /// What is no number stays so.
+    Relu,
     /// `x Φ(x)` (Hendrycks and Gimpel, 2016), Φ by the error function.
     Gelu,
     /// `x σ(x)`.
@@ -48,8 +50,14 @@ pub(crate) enum Curve {
 }
 
 fn forward(x: &[f32], curve: Curve) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
+    let mut y = zeros(x.len());
     match curve {
+        Curve::Relu => each_with(
+            &mut y,
+            x,
+            #[inline(always)]
+            |y, x| *y = if x < 0.0 { 0.0 } else { x },
+        ),
         Curve::Gelu => each_with(
             &mut y,
             x,
@@ -70,6 +78,12 @@ fn forward(x: &[f32], curve: Curve) -> Vec<f32> {
 fn backward(x: &[f32], gradient: &mut [f32], curve: Curve) {
     const DENSITY_AT_0: f32 = 0.398_942_3;
     match curve {
+        Curve::Relu => each_with(
+            gradient,
+            x,
+            #[inline(always)]
+            |g, x| *g = if x <= 0.0 { 0.0 } else { *g },
+        ),
         Curve::Gelu => each_with(
             gradient,
             x,
