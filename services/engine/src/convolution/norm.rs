@@ -35,10 +35,12 @@ impl Moments {
         let rows = (x.len() / channels).max(1) as f64;
         let share = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / rows) as f32).collect();
         let zeros = &vec![0.0; channels][..];
-        let [sum] = sums(x, x, [zeros; 3], |x, _, _| [x]);
+        let [sum, _] = sums(x, x, [zeros; 3], |x, _, _| [x, 0.0]);
         let mean: Vec<f32> = share(sum);
-        let [squares] =
-            sums(x, x, [&mean, zeros, zeros], |x, _, [mean, ..]| [(x - mean) * (x - mean)]);
+        let [squares, _] = sums(x, x, [&mean, zeros, zeros], |x, _, [mean, ..]| {
+            let off = x - mean;
+            [off * off, 0.0]
+        });
         Self { mean, variance: share(squares), epsilon }
     }
 
@@ -153,41 +155,41 @@ fn block(period: usize) -> usize {
     period * (BLOCK / period).max(1)
 }
 
-/// Sums of what `f(x, y, factors)` gives over each channel.
-fn sums<const N: usize>(
+/// Sums of the two numbers that `f(x, y, factors)` gives over each channel.
+fn sums(
     x: &[f32],
     y: &[f32],
     factors: [&[f32]; 3],
-    f: impl Fn(f32, f32, [f32; 3]) -> [f32; N] + Copy + Sync,
-) -> [Vec<f64>; N] {
+    f: impl Fn(f32, f32, [f32; 3]) -> [f32; 2] + Copy + Sync,
+) -> [Vec<f64>; 2] {
     let channels = factors[0].len();
     let [a, b, c] = factors.map(period);
     let period = a.len();
     let block = block(period);
-    let parts: Vec<[Vec<f32>; N]> = x
+    let parts: Vec<[Vec<f32>; 2]> = x
         .par_chunks(block)
         .zip(y.par_chunks(block))
         .map(|(x, y)| {
-            let mut sums = [(); N].map(|()| vec![0.0_f32; period]);
+            let mut first = vec![0.0_f32; period];
+            let mut second = vec![0.0_f32; period];
             vectorized(
                 #[inline(always)]
                 || {
                     for (x, y) in x.chunks(period).zip(y.chunks(period)) {
-                        let n = x.len();
-                        let (y, a, b, c) = (&y[..n], &a[..n], &b[..n], &c[..n]);
-                        for i in 0..n {
-                            let terms = f(x[i], y[i], [a[i], b[i], c[i]]);
-                            for (sums, term) in sums.iter_mut().zip(terms) {
-                                sums[i] += term;
-                            }
+                        let sums = first.iter_mut().zip(&mut second);
+                        let numbers = x.iter().zip(y).zip(a.iter().zip(&b).zip(&c));
+                        for ((first, second), ((x, y), ((a, b), c))) in sums.zip(numbers) {
+                            let terms = f(*x, *y, [*a, *b, *c]);
+                            *first += terms[0];
+                            *second += terms[1];
                         }
                     }
                 },
             );
-            sums
+            [first, second]
         })
         .collect();
-    let mut total = [(); N].map(|()| vec![0.0; channels]);
+    let mut total = [vec![0.0; channels], vec![0.0; channels]];
     for part in parts {
         for (total, sums) in total.iter_mut().zip(part) {
             for row in sums.chunks_exact(channels) {

@@ -10,7 +10,7 @@ use super::{
     pooling::Pool,
     vectors::{Vectors, load, store},
 };
-use crate::ops::{flex::zeros, simd::vectorized};
+use crate::ops::flex::zeros;
 
 /// Of each maximum.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ impl WithSimd for Image<'_> {
 /// The gradient of `x` from that of the maxima, which are given if they are rectified: what `tilt`
 /// makes of every number, and of those that were picked also `scale` times the gradient.
 pub(super) fn input_gradient(
+    vectors: impl Vectors,
     pool: &Pool,
     x: &[f32],
     picked: &Picked,
@@ -106,23 +107,67 @@ pub(super) fn input_gradient(
 ) -> Vec<f32> {
     let (len, input_len) = (pool.output_len(), pool.input_len());
     let mut to = zeros(x.len());
-    to.par_chunks_mut(input_len).zip(x.par_chunks(input_len)).enumerate().for_each(
-        |(n, (to, x))| {
+    to.par_chunks_mut(input_len).zip(x.par_chunks(input_len)).enumerate().for_each_init(
+        || (vec![0; pool.channels], vec![0.0; pool.channels]),
+        |(at, given), (n, (to, x))| {
             let within = n * len..(n + 1) * len;
             let maxima = rectified.map(|maxima| &maxima[within.clone()]);
             let (gradient, places) = (&gradient[within.clone()], &picked.places[within]);
-            vectorized(
-                #[inline(always)]
-                || {
-                    tilted(x, tilt, to);
-                    add_picked(pool, (gradient, maxima), places, scale, to);
-                },
-            );
+            let made = (gradient, maxima, places);
+            vectors.run(Gradient { pool, x, made, scale, tilt, at, given, to });
         },
     );
     to
 }
 
+struct Gradient<'a> {
+    pool: &'a Pool,
+    x: &'a [f32],
+    /// The maxima's gradient, themselves if they are rectified, and where they are from.
+    made: (&'a [f32], Option<&'a [f32]>, &'a [u8]),
+    scale: &'a [f32],
+    tilt: &'a Line,
+    at: &'a mut [u32],
+    given: &'a mut [f32],
+    to: &'a mut [f32],
+}
+
+impl WithSimd for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pool, x, made: (gradient, maxima, places), scale, tilt, at, given, to } = self;
+        let channels = pool.channels;
+        if pool.input.iter().any(|n| n % pool.size != 0) {
+            tilted(x, tilt, to);
+        }
+        let numbers = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
+        for (square, (gradient, places)) in numbers.enumerate() {
+            let maxima = maxima.map(|maxima| &maxima[square * channels..][..channels]);
+            for c in 0..channels {
+                let dropped = maxima.is_some_and(|maxima| maxima[c] <= 0.0);
+                given[c] = if dropped { 0.0 } else { gradient[c] * scale[c] };
+                at[c] = u32::from(places[c]);
+            }
+            for c in (0..channels).step_by(S::F32_LANES) {
+                let (slope, shift) = (load(simd, &tilt.scale[c..]), load(simd, &tilt.shift[c..]));
+                let given = load(simd, &given[c..]);
+                let at = simd.partial_load_u32s(&at[c..]);
+                for (j, start) in (0_u32..).zip(pool.places(square)) {
+                    let x = load(simd, &x[start + c..start + channels]);
+                    let own = simd.add_f32s(simd.mul_f32s(x, slope), shift);
+                    let picked = simd.equal_u32s(at, simd.splat_u32s(j));
+                    let with = simd.add_f32s(own, given);
+                    let y = simd.select_f32s(picked, with, own);
+                    store(simd, &mut to[start + c..start + channels], y);
+                }
+            }
+        }
+    }
+}
+
+/// Also what fills no square.
 #[inline(always)]
 fn tilted(x: &[f32], tilt: &Line, to: &mut [f32]) {
     let channels = tilt.scale.len();
@@ -130,28 +175,6 @@ fn tilted(x: &[f32], tilt: &Line, to: &mut [f32]) {
     for (to, x) in to.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
         for c in 0..channels {
             to[c] = x[c] * slope[c] + shift[c];
-        }
-    }
-}
-
-#[inline(always)]
-fn add_picked(
-    pool: &Pool,
-    (gradient, maxima): (&[f32], Option<&[f32]>),
-    places: &[u8],
-    scale: &[f32],
-    to: &mut [f32],
-) {
-    let channels = scale.len();
-    let offsets: Vec<usize> = pool.places(0).collect();
-    let numbers = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
-    for (square, (gradient, places)) in numbers.enumerate() {
-        let maxima = maxima.map(|maxima| &maxima[square * channels..][..channels]);
-        let to = &mut to[pool.place(square, 0)..];
-        for c in 0..channels {
-            let dropped = maxima.is_some_and(|maxima| maxima[c] <= 0.0);
-            let g = if dropped { 0.0 } else { gradient[c] };
-            to[offsets[usize::from(places[c])] + c] += g * scale[c];
         }
     }
 }

@@ -188,7 +188,7 @@ impl Backward<Flex, 3> for NormalizeBackward {
                 (Some(picked), Some(pool)) => {
                     let gradient = (gradient, plan.rectify.then(|| slice(&out)));
                     let lines = (&line.scale[..], &tilt);
-                    norm_pooled::input_gradient(pool, values, picked, gradient, lines)
+                    norm_pooled::input_gradient(Widest, pool, values, picked, gradient, lines)
                 }
                 _ => norm::input_gradient(values, gradient, &line, &tilt, plan.rectify),
             };

@@ -130,17 +130,23 @@ fn every_width_of_vectors_makes_the_same() {
     }
 }
 
+/// Maxima of normalised numbers, and the gradient of these.
+fn picked(vectors: impl Vectors) -> (Vec<f32>, Vec<u8>, Vec<f32>) {
+    let pool = Pool { size: 2, input: [7, 5], channels: 21 };
+    let x = waves(2 * 7 * 5 * 21);
+    let line = norm::Line { scale: waves(21), shift: vec![0.1; 21] };
+    let (out, picked) = norm_pooled::normalize(vectors, &pool, &x, &line, true);
+    let gradient = (&waves(out.len())[..], Some(&out[..]));
+    let lines = (&line.scale[..], &line);
+    let of_x = norm_pooled::input_gradient(vectors, &pool, &x, &picked, gradient, lines);
+    (out, picked.places, of_x)
+}
+
 #[test]
 fn every_width_of_vectors_picks_the_same() {
-    let x = waves(2 * 6 * 5 * 21);
-    let pool = Pool { size: 2, input: [6, 5], channels: 21 };
-    let line = norm::Line { scale: waves(21), shift: vec![0.1; 21] };
-    let made = |(out, picked): (_, norm_pooled::Picked)| (out, picked.from, picked.places);
-    let widest = made(norm_pooled::normalize(Widest, &pool, &x, &line, true));
-    let scalar = Only(Scalar::new());
-    assert_eq!(widest, made(norm_pooled::normalize(scalar, &pool, &x, &line, true)));
-    let wider = Only(Scalar512b);
-    assert_eq!(widest, made(norm_pooled::normalize(wider, &pool, &x, &line, true)));
+    let widest = picked(Widest);
+    assert_eq!(widest, picked(Only(Scalar::new())));
+    assert_eq!(widest, picked(Only(Scalar512b)));
 }
 
 #[test]
