@@ -16,6 +16,7 @@ const BLOCK: usize = 128;
 pub(super) struct Squares {
     rows: Vec<f32>,
     places: Vec<u32>,
+    filters: usize,
     area: usize,
 }
 
@@ -23,21 +24,22 @@ impl Squares {
     pub fn new(fused: &Fused) -> Self {
         let (filters, side) = (fused.window.filters, fused.then.pool);
         let rows = if side > 1 { fused.output_len() * side * side } else { 0 };
-        Self { rows: vec![0.0; rows], places: vec![0; filters], area: side * side }
+        Self { rows: vec![0.0; rows], places: vec![], filters, area: side * side }
     }
 
     /// Square by square.
     #[inline(always)]
     pub fn fill<S: Simd>(&mut self, simd: S, gradient: &[f32], picks: &[u8]) -> &[f32] {
-        let Self { rows, places, area } = self;
-        let filters = places.len();
+        let Self { rows, places, filters, area } = self;
+        let filters = *filters;
+        places.resize(filters.next_multiple_of(S::U32_LANES), 0);
         let zero = simd.splat_f32s(0.0);
         let made = gradient.chunks_exact(filters).zip(picks.chunks_exact(filters));
         for (square, (gradient, picks)) in rows.chunks_exact_mut(*area * filters).zip(made) {
             places.iter_mut().zip(picks).for_each(|(place, pick)| *place = u32::from(*pick));
             for f in (0..filters).step_by(S::F32_LANES) {
                 let g = load(simd, &gradient[f..]);
-                let place = simd.partial_load_u32s(&places[f..]);
+                let place = S::as_simd_u32s(&places[f..]).0[0];
                 for (j, row) in (0_u32..).zip(square.chunks_exact_mut(filters)) {
                     let picked = simd.equal_u32s(place, simd.splat_u32s(j));
                     store(simd, &mut row[f..], simd.select_f32s(picked, g, zero));

@@ -34,12 +34,9 @@ pub(super) fn normalize(
         .par_chunks_mut(pool.output_len())
         .zip(from.par_chunks_mut(pool.output_len()))
         .zip(places.par_chunks_mut(pool.output_len()));
-    made.zip(x.par_chunks(pool.input_len())).for_each_init(
-        || vec![0; pool.channels],
-        |at, (((out, from), places), x)| {
-            vectors.run(Image { pool, x, line, rectify, at, out, from, places });
-        },
-    );
+    made.zip(x.par_chunks(pool.input_len())).for_each(|(((out, from), places), x)| {
+        vectors.run(Image { pool, x, line, rectify, out, from, places });
+    });
     (out, Picked { from, places })
 }
 
@@ -48,7 +45,6 @@ struct Image<'a> {
     x: &'a [f32],
     line: &'a Line,
     rectify: bool,
-    at: &'a mut [u32],
     out: &'a mut [f32],
     from: &'a mut [f32],
     places: &'a mut [u8],
@@ -59,18 +55,19 @@ impl WithSimd for Image<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pool, x, line, rectify, at, out, from, places } = self;
-        let channels = pool.channels;
+        let Self { pool, x, line, rectify, out, from, places } = self;
+        let mut at = vec![0; pool.channels.next_multiple_of(S::U32_LANES)];
+        let (channels, offsets) = (pool.channels, pool.offsets());
         let made = out.chunks_exact_mut(channels).zip(from.chunks_exact_mut(channels));
-        for (square, ((out, from), places)) in
-            made.zip(places.chunks_exact_mut(channels)).enumerate()
-        {
+        let made = made.zip(places.chunks_exact_mut(channels));
+        for (((out, from), places), corner) in made.zip(pool.corners()) {
+            let square = &x[corner..];
             for c in (0..channels).step_by(S::F32_LANES) {
                 let (scale, shift) = (load(simd, &line.scale[c..]), load(simd, &line.shift[c..]));
                 let mut best: Option<[S::f32s; 2]> = None;
                 let mut place = simd.splat_u32s(0);
-                for (j, start) in (0_u32..).zip(pool.places(square)) {
-                    let x = load(simd, &x[start + c..start + channels]);
+                for (j, offset) in (0_u32..).zip(&offsets) {
+                    let x = load(simd, &square[offset + c..offset + channels]);
                     let y = simd.add_f32s(simd.mul_f32s(x, scale), shift);
                     let Some([max, of]) = &mut best else {
                         best = Some([y, x]);
@@ -86,7 +83,7 @@ impl WithSimd for Image<'_> {
                 let Some([max, of]) = best else { continue };
                 store(simd, &mut out[c..], if rectify { rectified(simd, max) } else { max });
                 store(simd, &mut from[c..], of);
-                simd.partial_store_u32s(&mut at[c..], place);
+                S::as_mut_simd_u32s(&mut at[c..]).0[0] = place;
             }
             for (place, at) in places.iter_mut().zip(&*at) {
                 *place = *at as u8;
@@ -107,14 +104,13 @@ pub(super) fn input_gradient(
 ) -> Vec<f32> {
     let (len, input_len) = (pool.output_len(), pool.input_len());
     let mut to = zeros(x.len());
-    to.par_chunks_mut(input_len).zip(x.par_chunks(input_len)).enumerate().for_each_init(
-        || (vec![0; pool.channels], vec![0.0; pool.channels]),
-        |(at, given), (n, (to, x))| {
+    to.par_chunks_mut(input_len).zip(x.par_chunks(input_len)).enumerate().for_each(
+        |(n, (to, x))| {
             let within = n * len..(n + 1) * len;
             let maxima = rectified.map(|maxima| &maxima[within.clone()]);
             let (gradient, places) = (&gradient[within.clone()], &picked.places[within]);
             let made = (gradient, maxima, places);
-            vectors.run(Gradient { pool, x, made, scale, tilt, at, given, to });
+            vectors.run(Gradient { pool, x, made, scale, tilt, to });
         },
     );
     to
@@ -127,8 +123,6 @@ struct Gradient<'a> {
     made: (&'a [f32], Option<&'a [f32]>, &'a [u8]),
     scale: &'a [f32],
     tilt: &'a Line,
-    at: &'a mut [u32],
-    given: &'a mut [f32],
     to: &'a mut [f32],
 }
 
@@ -137,30 +131,33 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pool, x, made: (gradient, maxima, places), scale, tilt, at, given, to } = self;
-        let channels = pool.channels;
+        let Self { pool, x, made: (gradient, maxima, places), scale, tilt, to } = self;
+        let zero = simd.splat_f32s(0.0);
+        let mut at = vec![0; pool.channels.next_multiple_of(S::U32_LANES)];
+        let (channels, offsets) = (pool.channels, pool.offsets());
         if pool.input.iter().any(|n| n % pool.size != 0) {
             tilted(x, tilt, to);
         }
         let numbers = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
-        for (square, (gradient, places)) in numbers.enumerate() {
-            let maxima = maxima.map(|maxima| &maxima[square * channels..][..channels]);
-            for c in 0..channels {
-                let dropped = maxima.is_some_and(|maxima| maxima[c] <= 0.0);
-                given[c] = if dropped { 0.0 } else { gradient[c] * scale[c] };
-                at[c] = u32::from(places[c]);
-            }
+        for (i, ((gradient, places), corner)) in numbers.zip(pool.corners()).enumerate() {
+            let maxima = maxima.map(|maxima| &maxima[i * channels..][..channels]);
+            let (x, to) = (&x[corner..], &mut to[corner..]);
+            at.iter_mut().zip(places).for_each(|(at, place)| *at = u32::from(*place));
             for c in (0..channels).step_by(S::F32_LANES) {
                 let (slope, shift) = (load(simd, &tilt.scale[c..]), load(simd, &tilt.shift[c..]));
-                let given = load(simd, &given[c..]);
-                let at = simd.partial_load_u32s(&at[c..]);
-                for (j, start) in (0_u32..).zip(pool.places(square)) {
-                    let x = load(simd, &x[start + c..start + channels]);
+                let mut given = simd.mul_f32s(load(simd, &gradient[c..]), load(simd, &scale[c..]));
+                if let Some(maxima) = maxima {
+                    let dropped = simd.less_than_or_equal_f32s(load(simd, &maxima[c..]), zero);
+                    given = simd.select_f32s(dropped, zero, given);
+                }
+                let at = S::as_simd_u32s(&at[c..]).0[0];
+                for (j, offset) in (0_u32..).zip(&offsets) {
+                    let x = load(simd, &x[offset + c..offset + channels]);
                     let own = simd.add_f32s(simd.mul_f32s(x, slope), shift);
                     let picked = simd.equal_u32s(at, simd.splat_u32s(j));
                     let with = simd.add_f32s(own, given);
                     let y = simd.select_f32s(picked, with, own);
-                    store(simd, &mut to[start + c..start + channels], y);
+                    store(simd, &mut to[offset + c..offset + channels], y);
                 }
             }
         }
