@@ -11,10 +11,14 @@ RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
 BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
 FUZZ_TARGETS    := spec table tokenizer checkpoint
 FUZZ_SECONDS    ?= 60
+PEERS           := $(CACHE)/peers
+PEERS_NEED      := tests/bench/peers/requirements.txt
+# the features of the dependencies are those of `make build`, so that nothing is built twice
+BUILD_BENCH     := cargo build --release --locked --package cupola --package e2e --bin cupola
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -35,6 +39,21 @@ test: setup setup-test ## every test, with Postgres and Redis of their own
 bench-quality: build ## train every kind of model on the real data in CUPOLA_DATA; ROWS=imdb for some
 	cargo test --quiet --locked --workspace --no-run
 	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/debug/bench-quality $(ROWS)
+
+bench-train: claim peers ## how fast models learn beside PyTorch and Keras; ROWS=mlp,cnn REPETITIONS=5 ANYWAY=1 FRESH=1
+	$(BUILD_BENCH) --bin bench-train
+	CUPOLA_PEERS=$(PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-train $(ROWS)
+
+bench-infer: claim peers ## how soon models answer beside onnxruntime; ROWS=mlp-1 and the rest as for bench-train
+	$(BUILD_BENCH) --bin bench-infer
+	CUPOLA_PEERS=$(PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-infer $(ROWS)
+
+# gigabytes; made again only where what it asks for has changed
+peers: ## the Python environment of what the benchmarks compare with
+	@cmp -s $(PEERS_NEED) $(PEERS)/requirements.txt || { \
+	  python3 -m venv --clear $(PEERS) \
+	  && $(PEERS)/bin/pip install --quiet --requirement $(PEERS_NEED) \
+	  && cp $(PEERS_NEED) $(PEERS)/requirements.txt; }
 
 # The release build's selection once more, for its dependencies; ours are built with coverage, beside
 # those without. What is found on the way is kept and tried first the next time.

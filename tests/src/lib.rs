@@ -5,8 +5,12 @@
 //! Nothing here sleeps for a fixed time: [`wait_until`] looks again and again until something is so,
 //! and fails with its name when it does not become so.
 
+//!
+//! [`bench`] is apart from that: what the benchmarks share.
+
 #![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
+pub mod bench;
 mod client;
 mod data;
 mod platform;

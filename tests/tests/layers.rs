@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("testkit", &["boot", "domain", "store"]),
-    ("e2e", &["boot", "domain", "testkit"]),
+    ("e2e", &["boot", "domain", "engine", "testkit"]),
 ];
 
 /// Libraries that one crate alone may name.

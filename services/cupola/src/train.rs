@@ -61,8 +61,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let run = Run { spec: &spec, data: &data, limits: &limits, scratch: &arguments.out };
     let Estimate { seconds, memory_bytes, .. } = spec.estimate;
     println!("estimate: {seconds:.1} s, {} MiB", memory_bytes >> 20);
-    let mut shown = Shown::start(&arguments.out)?;
     let started = Instant::now();
+    let mut shown = Shown::start(&arguments.out, started)?;
     let ending = engine::train(run, &StopFlag::from(stop), &mut |event| shown.event(&event))?;
     shown.bar.finish_and_clear();
     for name in [DATA_FILE, TEST_FILE] {
@@ -178,10 +178,11 @@ fn describe(profile: &Profile) {
 struct Shown {
     bar: ProgressBar,
     history: fs::File,
+    started: Instant,
 }
 
 impl Shown {
-    fn start(out: &Path) -> anyhow::Result<Self> {
+    fn start(out: &Path, started: Instant) -> anyhow::Result<Self> {
         let style = ProgressStyle::with_template("[{bar:30}] step {pos}/{len}  {msg}  {eta} left")
             .context("the bar's template")?
             .progress_chars("=> ");
@@ -191,7 +192,7 @@ impl Shown {
         let mut options = fs::OpenOptions::new();
         let history = options.create(true).write(true).append(goes_on).truncate(!goes_on);
         let history = history.open(&path).with_context(|| format!("write {}", path.display()))?;
-        Ok(Self { bar: ProgressBar::new(0).with_style(style), history })
+        Ok(Self { bar: ProgressBar::new(0).with_style(style), history, started })
     }
 
     fn event(&mut self, event: &Event) {
@@ -212,7 +213,10 @@ impl Shown {
                 let values: String =
                     metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
                 self.say(&format!("epoch {epoch:>3}{values}"));
-                let line = json!({"epoch": epoch, "step": step, "metrics": metrics});
+                // of this process: where a run was interrupted, they begin anew
+                let seconds = self.started.elapsed().as_secs_f64();
+                let line =
+                    json!({"epoch": epoch, "step": step, "seconds": seconds, "metrics": metrics});
                 if let Err(error) = writeln!(self.history, "{line}") {
                     self.say(&format!("warning: {HISTORY_FILE}: {error}"));
                 }

@@ -9,26 +9,18 @@ mod closed_form;
 mod report;
 mod row;
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use e2e::bench::{self, Options};
 
 use report::Result;
 use row::Row;
 
-/// Names the folder of the data sets.
-const DATA_VARIABLE: &str = "CUPOLA_DATA";
-/// Names the binary where it is not in the build folder.
-const BINARY_VARIABLE: &str = "CUPOLA_BIN";
 const ROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/quality");
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = env::args().skip(1).collect();
-    match run(&filters) {
+    match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -39,16 +31,15 @@ fn main() -> ExitCode {
 }
 
 /// Whether every row reached what is asked of it.
-fn run(filters: &[String]) -> anyhow::Result<bool> {
+fn run() -> anyhow::Result<bool> {
+    let options = Options::read()?;
     let mut rows = row::load(Path::new(ROWS))?;
-    if !filters.is_empty() {
-        rows.retain(|row| filters.iter().any(|word| row.name.contains(word)));
-    }
+    rows.retain(|row| options.selects(&row.name));
     if rows.is_empty() {
-        bail!("no row of {ROWS} is named like {}", filters.join(" or "));
+        bail!("no row of {ROWS} is named like {}", options.filters.join(" or "));
     }
-    let binary = binary()?;
-    let data = data(&rows)?;
+    let binary = bench::binary()?;
+    let data = bench::data_folder(rows.iter().flat_map(Row::files))?;
     let mut results: Vec<Result> = vec![];
     for (i, row) in rows.iter().enumerate() {
         eprintln!("[{}/{}] {}: {}", i + 1, rows.len(), row.name, row.note);
@@ -65,35 +56,4 @@ fn run(filters: &[String]) -> anyhow::Result<bool> {
         n => println!("\n{n} of {} rows fail: {}", results.len(), failed.join(", ")),
     }
     Ok(failed.is_empty())
-}
-
-fn binary() -> anyhow::Result<PathBuf> {
-    let path = match (env::var_os(BINARY_VARIABLE), env::var_os("CARGO_TARGET_DIR")) {
-        (Some(path), _) => PathBuf::from(path),
-        (None, Some(target)) => Path::new(&target).join("release/cupola"),
-        (None, None) => bail!("{BINARY_VARIABLE} must name the binary `cupola`, built in release"),
-    };
-    if !path.exists() {
-        bail!(
-            "there is no {}; run `make build`, or name it with {BINARY_VARIABLE}",
-            path.display()
-        );
-    }
-    std::path::absolute(&path).with_context(|| format!("{}", path.display()))
-}
-
-/// The folder of the data, which holds every file that the rows name.
-fn data(rows: &[Row]) -> anyhow::Result<PathBuf> {
-    let mut files: Vec<_> = rows.iter().flat_map(Row::files).collect();
-    files.sort_unstable();
-    files.dedup();
-    let folder = env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty());
-    let Some(folder) = folder.map(PathBuf::from) else {
-        bail!("{DATA_VARIABLE} is not set; it names the folder with {}", files.join(", "));
-    };
-    files.retain(|file| !folder.join(file).exists());
-    if !files.is_empty() {
-        bail!("{DATA_VARIABLE}={} lacks {}", folder.display(), files.join(", "));
-    }
-    std::path::absolute(&folder).with_context(|| format!("{}", folder.display()))
 }

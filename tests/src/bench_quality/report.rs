@@ -1,10 +1,9 @@
 //! The table of what was reached and what is asked.
 
-use std::fmt::Write;
+use e2e::bench::{MEBIBYTE, aligned};
 
 use crate::{child::Measured, row::Row};
 
-const MEBIBYTE: f64 = 1_048_576.0;
 const HEADER: [&str; 9] =
     ["row", "metric", "reached", "asked", "ok", "seed", "seconds", "peak MiB", "estimated"];
 
@@ -96,20 +95,9 @@ fn number(value: f64) -> String {
 }
 
 pub fn table(results: &[Result<'_>]) -> String {
-    let mut lines = vec![HEADER.map(str::to_owned)];
-    lines.extend(results.iter().flat_map(Result::lines));
-    let width = |column: usize| lines.iter().map(|l| l[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
-    let mut table = String::new();
-    for line in &lines {
-        let mut text = String::new();
-        for (cell, width) in line.iter().zip(&widths) {
-            write!(text, "{cell:<width$}  ").expect("a string takes all");
-        }
-        table.push_str(text.trim_end());
-        table.push('\n');
-    }
-    table
+    let mut lines = vec![HEADER.map(str::to_owned).to_vec()];
+    lines.extend(results.iter().flat_map(Result::lines).map(Vec::from));
+    aligned(&lines)
 }
 
 #[cfg(test)]

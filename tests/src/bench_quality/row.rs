@@ -1,8 +1,9 @@
 //! One row of the table: data, a specification with its seed, and what it is asked to reach.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail, ensure};
+use e2e::bench::{self, Data};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,17 +21,6 @@ pub struct Row {
     pub note: String,
     /// As it would be submitted; without `dataset`.
     pub spec: Value,
-}
-
-/// Below the folder of the data.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Data {
-    File(String),
-    /// Files that are put into one archive.
-    Zip {
-        zip: Vec<String>,
-    },
 }
 
 /// A bound on a metric of the finished model, or none where it is only reported.
@@ -56,26 +46,23 @@ pub enum ClosedForm {
 
 /// The rows of a folder by their files' names.
 pub fn load(folder: &Path) -> anyhow::Result<Vec<Row>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(|| format!("read {}", folder.display()))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort_unstable();
-    paths.iter().map(|path| read(path).with_context(|| format!("{}", path.display()))).collect()
+    let rows = bench::load::<Row>(folder)?;
+    let checked = |(file, row): (String, Row)| {
+        check(&row, &file).with_context(|| file)?;
+        Ok(row)
+    };
+    rows.into_iter().map(checked).collect()
 }
 
-fn read(path: &Path) -> anyhow::Result<Row> {
-    let row: Row = serde_json::from_slice(&fs::read(path)?)?;
+fn check(row: &Row, file: &str) -> anyhow::Result<()> {
     ensure!(row.seed().is_some(), "the specification must fix its seed");
-    ensure!(path.file_stem().is_some_and(|stem| *stem == *row.name), "it must be named as its row");
+    ensure!(row.name == file, "it must be named as its row");
     for asked in &row.asked {
         if asked.bounds().count() > 1 {
             bail!("{}: give one bound", asked.metric);
         }
     }
-    Ok(row)
+    Ok(())
 }
 
 impl Row {
@@ -85,11 +72,7 @@ impl Row {
 
     /// What it needs below the folder of the data.
     pub fn files(&self) -> Vec<&str> {
-        let data = match &self.data {
-            Data::File(file) => std::slice::from_ref(file),
-            Data::Zip { zip } => zip,
-        };
-        data.iter().chain(&self.test).map(String::as_str).collect()
+        self.data.files().chain(self.test.as_deref()).collect()
     }
 }
 

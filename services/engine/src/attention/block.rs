@@ -2,10 +2,10 @@
 //! normalisation.
 
 use burn::{backend::Dispatch, tensor::Tensor};
-use domain::spec::Transformer;
+use domain::spec::{Activation, Transformer};
 
 use super::{kernel::View, layer_norm, ops::Fused};
-use crate::ops::{activation::activate, flex::tensor};
+use crate::ops::{dense::dense, flex::tensor};
 
 /// A kernel, inputs by outputs, and a bias.
 pub(crate) type Affine = (Tensor<2>, Tensor<1>);
@@ -68,8 +68,7 @@ pub(super) fn sublayers(
         let inputs = [&weights.query, &weights.key, &weights.value];
         affine(attend(inputs.map(|weights| affine(x.clone(), weights))), &weights.output)
     };
-    let feed_forward =
-        |x| affine(activate(affine(x, &weights.inner), spec.activation), &weights.outer);
+    let feed_forward = |x| affine(dense_of(x, &weights.inner, spec.activation), &weights.outer);
     if spec.normalize_first {
         let x = x.clone() + dropped(attention(norm(x, &weights.norm_1)), masks);
         x.clone() + dropped(feed_forward(norm(x, &weights.norm_2)), masks)
@@ -79,12 +78,16 @@ pub(super) fn sublayers(
     }
 }
 
+fn affine(x: Tensor<3>, weights: &Affine) -> Tensor<3> {
+    dense_of(x, weights, Activation::Linear)
+}
+
 /// All places in one product of two matrices.
-fn affine(x: Tensor<3>, (kernel, bias): &Affine) -> Tensor<3> {
+fn dense_of(x: Tensor<3>, (kernel, bias): &Affine, activation: Activation) -> Tensor<3> {
     let [batch, time, width] = x.dims();
     let [_, units] = kernel.dims();
-    let y = x.reshape([batch * time, width]).matmul(kernel.clone()) + bias.clone().unsqueeze();
-    y.reshape([batch, time, units])
+    let x = x.reshape([batch * time, width]);
+    dense(x, kernel.clone(), Some(bias.clone()), activation).reshape([batch, time, units])
 }
 
 fn dropped(x: Tensor<3>, masks: &mut dyn FnMut(usize) -> Option<Vec<f32>>) -> Tensor<3> {

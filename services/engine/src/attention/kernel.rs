@@ -7,14 +7,14 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::lanes::{ROWS, dot, largest, multiply, padded, sum};
+use super::lanes::{ROWS, ROWS_TURNED, dot, largest, multiply, padded, sum};
 use crate::ops::{
     product::Rows,
     simd::{exp, vectorized},
 };
 
-/// Places whose scores are held at once.
-const BLOCK: usize = 16;
+/// Places whose scores are held at once; whole [`ROWS`].
+const BLOCK: usize = 4 * ROWS;
 
 /// Who sees what.
 #[derive(Debug, Clone)]
@@ -162,14 +162,14 @@ impl WithSimd for Forward<'_> {
                 let n = padded(last);
                 let a = Rows { values: &query[start * wide..], stride: wide };
                 let b = Rows { values: &key_turned[..], stride: columns };
-                multiply::<S, false, false>(simd, a, b, (&mut scores, columns), [m, head, n]);
+                multiply::<S, ROWS, false, false>(simd, a, b, (&mut scores, columns), [m, head, n]);
                 for (r, row) in scores.chunks_exact_mut(columns).take(block).enumerate() {
                     let visible = sizes.visible(start + r, self.length, self.causal);
                     self.logs[h * queries + start + r] = softmax(&mut row[..n], visible);
                 }
                 let a = Rows { values: &scores[..], stride: columns };
                 let b = Rows { values: &value[..], stride: wide };
-                multiply::<S, false, false>(simd, a, b, (&mut made, wide), [m, n, wide]);
+                multiply::<S, ROWS, false, false>(simd, a, b, (&mut made, wide), [m, n, wide]);
                 let output = &mut self.output[start * width..];
                 part.give(&made[..block * wide], 1.0, output, wide);
             }
@@ -243,8 +243,8 @@ impl WithSimd for Backward<'_> {
                 let keys = Rows { values: &key_turned[..], stride: columns };
                 let values = Rows { values: &value_turned[..], stride: columns };
                 let size = [m, head, n];
-                multiply::<S, false, false>(simd, query, keys, (&mut shares, columns), size);
-                multiply::<S, false, false>(simd, grad, values, (&mut slopes, columns), size);
+                multiply::<S, ROWS, false, false>(simd, query, keys, (&mut shares, columns), size);
+                multiply::<S, ROWS, false, false>(simd, grad, values, (&mut slopes, columns), size);
                 let scores = shares.chunks_exact_mut(columns).zip(slopes.chunks_exact_mut(columns));
                 for (r, (shares, slopes)) in scores.take(block).enumerate() {
                     let visible = sizes.visible(start + r, self.length, self.causal);
@@ -254,12 +254,30 @@ impl WithSimd for Backward<'_> {
                 let shares = Rows { values: &shares[..], stride: columns };
                 let slopes = Rows { values: &slopes[..], stride: columns };
                 let keys = Rows { values: &key[..], stride: wide };
-                multiply::<S, false, false>(simd, slopes, keys, (&mut made, wide), [m, n, wide]);
+                multiply::<S, ROWS, false, false>(
+                    simd,
+                    slopes,
+                    keys,
+                    (&mut made, wide),
+                    [m, n, wide],
+                );
                 let to_query = &mut to_query[start * width..];
                 part.give(&made[..block * wide], sizes.scale(), to_query, wide);
                 let size = [n, block, wide];
-                multiply::<S, true, true>(simd, slopes, query, (&mut grad_key, wide), size);
-                multiply::<S, true, true>(simd, shares, grad, (&mut grad_value, wide), size);
+                multiply::<S, ROWS_TURNED, true, true>(
+                    simd,
+                    slopes,
+                    query,
+                    (&mut grad_key, wide),
+                    size,
+                );
+                multiply::<S, ROWS_TURNED, true, true>(
+                    simd,
+                    shares,
+                    grad,
+                    (&mut grad_value, wide),
+                    size,
+                );
             }
             part.give(&grad_key[..keys * wide], 1.0, to_key, wide);
             part.give(&grad_value[..keys * wide], 1.0, to_value, wide);

@@ -15,5 +15,6 @@ mod tests;
 
 pub(crate) use block::{BlockWeights, block};
 pub(crate) use cache::{Cache, step};
+pub(crate) use lanes::largest;
 pub(crate) use norm::layer_norm;
 pub(crate) use positions::sinusoidal;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     attention,
     convolution::{self, Then},
-    ops::activation::activate,
+    ops::{self, activation::activate},
 };
 
 /// `$made` of the tensor `$x`, whatever its rank. (A function that is generic in the rank cannot be
@@ -84,11 +84,7 @@ pub(super) fn dense(
 ) -> Value {
     let kernel: Tensor<2> = pass.weight("kernel");
     let bias = use_bias.then(|| pass.weight::<1>("bias"));
-    let run = |x: Tensor<2>| {
-        let z = x.matmul(kernel);
-        let z = if let Some(bias) = bias { z + bias.unsqueeze() } else { z };
-        activate(z, activation)
-    };
+    let run = |x: Tensor<2>| ops::dense::dense(x, kernel, bias, activation);
     match value {
         Value::Features(x) => Value::Features(run(x)),
         Value::Sequence { x, lengths } => Value::Sequence { x: of_each_step(x, run), lengths },

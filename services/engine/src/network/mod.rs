@@ -12,12 +12,12 @@ mod pair;
 mod pass;
 mod sequence;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 use domain::spec::{Layer, Shape};
 
 pub(crate) use declare::Role;
 pub(crate) use generator::Generator;
-pub(crate) use pass::{Draws, Pass, Weight, gradients};
+pub(crate) use pass::{Draws, Pass, Weight};
 
 pub(crate) use crate::ops::flex::{numbers, tensor};
 
@@ -140,10 +140,21 @@ impl Network {
         self.layers.forward(inputs, pass)
     }
 
-    /// The arrays as tensors for one step of training.
-    pub fn lend(&self) -> Vec<Weight> {
-        let arrays = self.arrays.iter().zip(&self.roles);
+    /// The arrays as tensors for one step of training; until [`Self::take_back`] the network has none.
+    pub fn lend(&mut self) -> Vec<Weight> {
+        let arrays = self.arrays.drain(..).zip(&self.roles);
         arrays.map(|(array, role)| Weight::lent(array, *role)).collect()
+    }
+
+    /// The gradient of each trained array, in order.
+    pub fn take_back(&mut self, lent: Vec<Weight>, mut gradients: Gradients) -> Vec<Vec<f32>> {
+        let mut taken = vec![];
+        for weight in lent {
+            let (array, gradient) = weight.returned(&mut gradients);
+            self.arrays.push(array);
+            taken.extend(gradient);
+        }
+        taken
     }
 
     pub fn freeze(self) -> Frozen {

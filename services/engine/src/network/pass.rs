@@ -23,7 +23,7 @@ pub(crate) struct Pass<'a> {
     kept: Vec<(usize, Tensor<1>)>,
 }
 
-/// An array as a tensor.
+/// An array as a tensor. Its numbers move from the one to the other and back without a copy.
 pub(crate) struct Weight {
     name: String,
     shape: Vec<usize>,
@@ -33,12 +33,13 @@ pub(crate) struct Weight {
 
 impl Weight {
     /// For one step, with a gradient if it is trained.
-    pub fn lent(array: &Array, role: Role) -> Self {
-        let device = Device::flex().autodiff();
-        let value = tensor(array.values.clone(), [array.values.len()], &device);
+    pub fn lent(array: Array, role: Role) -> Self {
+        let Array { name, shape, values } = array;
+        let len = values.len();
+        let value = tensor(values, [len], &Device::flex().autodiff());
         let trained = role.is_trained();
         let value = if trained { value.require_grad() } else { value };
-        Self { name: array.name.clone(), shape: array.shape.clone(), value, trained }
+        Self { name, shape, value, trained }
     }
 
     /// For as long as nothing is learned.
@@ -47,18 +48,17 @@ impl Weight {
         let len = values.len();
         Self { name, shape, value: tensor(values, [len], &Device::flex()), trained: false }
     }
-}
 
-/// The gradient of each trained array, in order.
-pub(crate) fn gradients(weights: Vec<Weight>, mut gradients: Gradients) -> Vec<Vec<f32>> {
-    let trained = weights.into_iter().filter(|weight| weight.trained);
-    trained
-        .map(|weight| match weight.value.grad_remove(&mut gradients) {
+    /// The array again, and its gradient if it is trained.
+    pub fn returned(self, gradients: &mut Gradients) -> (Array, Option<Vec<f32>>) {
+        let Self { name, shape, value, trained } = self;
+        let gradient = trained.then(|| match value.grad_remove(gradients) {
             Some(gradient) => numbers(gradient),
             // an array that the batch did not reach
-            None => vec![0.0; weight.shape.iter().product()],
-        })
-        .collect()
+            None => vec![0.0; shape.iter().product()],
+        });
+        (Array { name, shape, values: numbers(value.inner()) }, gradient)
+    }
 }
 
 impl<'a> Pass<'a> {

@@ -1,5 +1,6 @@
-//! Activations. GELU, SiLU and the rectifier are operations of their own: the tensor library evaluates
-//! the error and the exponential function one number at a time, and all of them on one thread.
+//! Activations, as operations of their own: the tensor library evaluates most of them one number at a
+//! time, in one thread. The backward pass needs what went in or what came out, whichever the slope is
+//! simpler by.
 
 use burn::{
     backend::{
@@ -16,89 +17,146 @@ use burn::{
     tensor::{Tensor, activation},
 };
 use domain::spec::Activation;
+use rayon::prelude::*;
 
 use super::{
-    flex::{contiguous, shape, slice, stored, zeros},
-    simd::{each_with, exp, sigmoid},
+    flex::{contiguous, into_values, shape, slice, stored},
+    simd::{CHUNK, PARALLEL_FROM, exp, sigmoid, tanh, vectorized},
 };
 
 pub(crate) fn activate<const D: usize>(x: Tensor<D>, kind: Activation) -> Tensor<D> {
-    let bent = |x: Tensor<D>, curve| {
-        Tensor::from_dispatch(<Dispatch as Bend>::bend(x.into_dispatch(), curve))
-    };
-    match kind {
-        Activation::Linear => x,
-        Activation::Relu => bent(x, Curve::Relu),
-        Activation::LeakyRelu => activation::leaky_relu(x, 0.2),
-        Activation::Elu => activation::elu(x, 1.0),
-        Activation::Gelu => bent(x, Curve::Gelu),
-        Activation::Silu => bent(x, Curve::Silu),
-        Activation::Sigmoid => activation::sigmoid(x),
-        Activation::Tanh => activation::tanh(x),
-        Activation::Softmax => activation::softmax(x, D - 1),
+    match Curve::of(kind) {
+        Some(curve) => Tensor::from_dispatch(<Dispatch as Bend>::bend(x.into_dispatch(), curve)),
+        None if kind == Activation::Softmax => activation::softmax(x, D - 1),
+        None => x,
     }
 }
 
+/// An activation of each number by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Curve {
-    /// What is no number stays so.
     Relu,
+    /// Keras' slope of 0.2 below 0.
+    LeakyRelu,
+    Elu,
     /// `x Φ(x)` (Hendrycks and Gimpel, 2016), Φ by the error function.
     Gelu,
     /// `x σ(x)`.
     Silu,
+    Sigmoid,
+    Tanh,
 }
 
-fn forward(x: &[f32], curve: Curve) -> Vec<f32> {
-    let mut y = zeros(x.len());
-    match curve {
-        Curve::Relu => each_with(
-            &mut y,
-            x,
-            #[inline(always)]
-            |y, x| *y = if x < 0.0 { 0.0 } else { x },
-        ),
-        Curve::Gelu => each_with(
-            &mut y,
-            x,
-            #[inline(always)]
-            |y, x| *y = x * normal_cdf(x),
-        ),
-        Curve::Silu => each_with(
-            &mut y,
-            x,
-            #[inline(always)]
-            |y, x| *y = x * sigmoid(x),
-        ),
-    }
-    y
+/// What the backward pass takes the slope from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Input,
+    Output,
 }
 
-/// `gradient` becomes that of `x`.
-fn backward(x: &[f32], gradient: &mut [f32], curve: Curve) {
-    const DENSITY_AT_0: f32 = 0.398_942_3;
-    match curve {
-        Curve::Relu => each_with(
-            gradient,
-            x,
+/// `$values` become what is made of each. (Macros, since a closure that is handed to a function would be
+/// compiled without the vectors that this one is run with.)
+macro_rules! map {
+    ($values:expr, |$x:ident| $made:expr) => {
+        vectorized(
             #[inline(always)]
-            |g, x| *g = if x <= 0.0 { 0.0 } else { *g },
-        ),
-        Curve::Gelu => each_with(
-            gradient,
-            x,
-            #[inline(always)]
-            |g, x| *g *= normal_cdf(x) + x * DENSITY_AT_0 * exp(-0.5 * x * x),
-        ),
-        Curve::Silu => each_with(
-            gradient,
-            x,
-            #[inline(always)]
-            |g, x| {
-                let share = sigmoid(x);
-                *g = *g * share * (1.0 + x * (1.0 - share));
+            || {
+                for value in $values.iter_mut() {
+                    let $x = *value;
+                    *value = $made;
+                }
             },
-        ),
+        )
+    };
+}
+
+/// `$gradient` becomes what is made of each and of what is kept for it.
+macro_rules! slopes {
+    ($kept:expr, $gradient:expr, |$at:ident, $g:ident| $made:expr) => {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (value, &$at) in $gradient.iter_mut().zip($kept) {
+                    let $g = *value;
+                    *value = $made;
+                }
+            },
+        )
+    };
+}
+
+impl Curve {
+    /// None of the identity and of softmax, which looks at whole rows.
+    pub const fn of(activation: Activation) -> Option<Self> {
+        Some(match activation {
+            Activation::Relu => Self::Relu,
+            Activation::LeakyRelu => Self::LeakyRelu,
+            Activation::Elu => Self::Elu,
+            Activation::Gelu => Self::Gelu,
+            Activation::Silu => Self::Silu,
+            Activation::Sigmoid => Self::Sigmoid,
+            Activation::Tanh => Self::Tanh,
+            Activation::Linear | Activation::Softmax => return None,
+        })
+    }
+
+    pub const fn kept(self) -> Kept {
+        match self {
+            Self::Gelu | Self::Silu => Kept::Input,
+            _ => Kept::Output,
+        }
+    }
+
+    /// In place, by this thread. A NaN stays one.
+    pub fn forward(self, values: &mut [f32]) {
+        match self {
+            Self::Relu => map!(values, |x| if x < 0.0 { 0.0 } else { x }),
+            Self::LeakyRelu => map!(values, |x| if x < 0.0 { LEAK * x } else { x }),
+            Self::Elu => map!(values, |x| if x < 0.0 { exp(x) - 1.0 } else { x }),
+            Self::Gelu => map!(values, |x| x * normal_cdf(x)),
+            Self::Silu => map!(values, |x| x * sigmoid(x)),
+            Self::Sigmoid => map!(values, |x| sigmoid(x)),
+            Self::Tanh => map!(values, |x| tanh(x)),
+        }
+    }
+
+    /// `gradient` becomes that of the input, by this thread; `kept` is what [`Self::kept`] says.
+    pub fn backward(self, kept: &[f32], gradient: &mut [f32]) {
+        const DENSITY_AT_0: f32 = 0.398_942_3;
+        match self {
+            Self::Relu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { 0.0 }),
+            Self::LeakyRelu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { LEAK * g }),
+            Self::Elu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { g * (y + 1.0) }),
+            Self::Gelu => slopes!(kept, gradient, |x, g| {
+                g * (normal_cdf(x) + x * DENSITY_AT_0 * exp(-0.5 * x * x))
+            }),
+            Self::Silu => slopes!(kept, gradient, |x, g| {
+                let share = sigmoid(x);
+                g * share * (1.0 + x * (1.0 - share))
+            }),
+            Self::Sigmoid => slopes!(kept, gradient, |y, g| g * y * (1.0 - y)),
+            Self::Tanh => slopes!(kept, gradient, |y, g| g * (1.0 - y * y)),
+        }
+    }
+}
+
+const LEAK: f32 = 0.2;
+
+/// In chunks, by all threads if there are enough of them.
+fn forward(values: &mut [f32], curve: Curve) {
+    if values.len() < PARALLEL_FROM {
+        curve.forward(values);
+    } else {
+        values.par_chunks_mut(CHUNK).for_each(|chunk| curve.forward(chunk));
+    }
+}
+
+fn backward(kept: &[f32], gradient: &mut [f32], curve: Curve) {
+    if gradient.len() < PARALLEL_FROM {
+        curve.backward(kept, gradient);
+    } else {
+        let chunks = gradient.par_chunks_mut(CHUNK).zip(kept.par_chunks(CHUNK));
+        chunks.for_each(|(gradient, kept)| curve.backward(kept, gradient));
     }
 }
 
@@ -109,8 +167,10 @@ trait Bend: Backend {
 
 impl Bend for Flex {
     fn bend(x: FlexTensor, curve: Curve) -> FlexTensor {
-        let x = contiguous(&x);
-        stored(forward(slice(&x), curve), shape(&x))
+        let shape = shape(&x);
+        let mut values = into_values(x);
+        forward(&mut values, curve);
+        stored(values, shape)
     }
 }
 
@@ -118,9 +178,15 @@ impl<C: CheckpointStrategy> Bend for Autodiff<Flex, C> {
     fn bend(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
         let node = x.node();
         let x = x.into_primitive();
-        let y = Flex::bend(x.clone(), curve);
+        let (y, kept) = match curve.kept() {
+            Kept::Input => (Flex::bend(x.clone(), curve), x),
+            Kept::Output => {
+                let y = Flex::bend(x, curve);
+                (y.clone(), y)
+            }
+        };
         match BendBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((x, curve), y),
+            OpsKind::Tracked(prepared) => prepared.finish((kept, curve), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }
@@ -133,12 +199,12 @@ impl Backward<Flex, 1> for BendBackward {
     type State = (FlexTensor, Curve);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
-        let (x, curve) = ops.state;
+        let mut gradient = into_values(gradients.consume::<Flex>(&ops.node));
+        let (kept, curve) = ops.state;
         if let [Some(node)] = ops.parents {
-            let (x, mut values) = (contiguous(&x), slice(&gradient).to_vec());
-            backward(slice(&x), &mut values, curve);
-            gradients.register::<Flex>(node.id, stored(values, shape(&x)));
+            let kept = contiguous(&kept);
+            backward(slice(&kept), &mut gradient, curve);
+            gradients.register::<Flex>(node.id, stored(gradient, shape(&kept)));
         }
     }
 }
@@ -176,6 +242,22 @@ fn erf(x: f32) -> f32 {
 mod tests {
     use super::*;
 
+    const ALL: [Curve; 7] = [
+        Curve::Relu,
+        Curve::LeakyRelu,
+        Curve::Elu,
+        Curve::Gelu,
+        Curve::Silu,
+        Curve::Sigmoid,
+        Curve::Tanh,
+    ];
+
+    fn of(curve: Curve, x: f32) -> f32 {
+        let mut values = [x];
+        curve.forward(&mut values);
+        values[0]
+    }
+
     #[test]
     fn erf_and_the_curves_are_right_to_single_precision() {
         // From Python's math module: x, erf(x), x Φ(x), x σ(x).
@@ -194,23 +276,43 @@ mod tests {
         };
         for (x, error, gelu, silu) in known {
             near(erf(x), error, 0.0);
-            near(forward(&[x], Curve::Gelu)[0], gelu, 4e-7);
-            near(forward(&[x], Curve::Silu)[0], silu, 0.0);
+            near(of(Curve::Gelu, x), gelu, 4e-7);
+            near(of(Curve::Silu, x), silu, 0.0);
         }
         assert!(erf(f32::NAN).is_nan());
     }
 
     #[test]
+    fn bends_are_those_of_keras() {
+        let known = [
+            (Curve::Relu, 0.0),
+            (Curve::LeakyRelu, -0.3),
+            (Curve::Elu, -0.776_869_8),
+            (Curve::Sigmoid, 0.182_425_5),
+            (Curve::Tanh, -0.905_148_3),
+        ];
+        for (curve, at) in known {
+            assert!((of(curve, -1.5) - at).abs() < 1e-6, "{curve:?}");
+        }
+        for curve in ALL {
+            assert!(of(curve, f32::NAN).is_nan(), "{curve:?} hides that something is no number");
+        }
+    }
+
+    #[test]
     fn slopes_are_those_of_the_curves() {
         let h = 1e-2_f32;
-        for curve in [Curve::Gelu, Curve::Silu] {
-            for i in -50..=50 {
-                let x = i as f32 / 10.0;
-                let ends = forward(&[x + h, x - h], curve);
+        for curve in ALL {
+            for i in -50..50 {
+                let x = (i as f32 + 0.5) / 10.0;
+                let kept = match curve.kept() {
+                    Kept::Input => x,
+                    Kept::Output => of(curve, x),
+                };
                 let mut slope = [2.0];
-                backward(&[x], &mut slope, curve);
+                curve.backward(&[kept], &mut slope);
                 let slope = slope[0] / 2.0;
-                let expected = (ends[0] - ends[1]) / (2.0 * h);
+                let expected = (of(curve, x + h) - of(curve, x - h)) / (2.0 * h);
                 assert!((slope - expected).abs() < 1e-4, "{curve:?} at {x}: {slope} {expected}");
             }
         }

@@ -8,11 +8,10 @@
 #[expect(unsafe_code, reason = "no safe call sets the allocator's limits")]
 pub(crate) fn keep_freed_memory() {
     const KEPT: libc::c_int = i32::MAX;
-    /// The largest that the C library accepts on 64-bit systems.
-    const OWN_MAPPING_FROM: libc::c_int = 32 << 20;
-    // SAFETY: both only change when blocks go back to the system, and may be called at any time.
+    // SAFETY: both only change where blocks come from and when they go back to the system, and may be
+    // called at any time.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_MAPPING_FROM);
+        libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }

@@ -46,6 +46,11 @@ pub(crate) fn shape(stored: &FlexTensor) -> Vec<usize> {
     stored.layout().shape().to_vec()
 }
 
+/// Its numbers in order, without a copy if nobody else has the tensor.
+pub(crate) fn into_values(stored: FlexTensor) -> Vec<f32> {
+    stored.into_data().try_into_vec_as().expect("every tensor here is made of f32 on the CPU")
+}
+
 pub(crate) fn stored(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }

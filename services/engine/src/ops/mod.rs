@@ -3,7 +3,10 @@
 pub(crate) mod activation;
 pub(crate) mod allocator;
 pub(crate) mod denormals;
+pub(crate) mod dense;
 pub(crate) mod flex;
+pub(crate) mod matrix;
 pub(crate) mod product;
 pub(crate) mod recurrent;
+pub(crate) mod seed;
 pub(crate) mod simd;

@@ -75,7 +75,7 @@ pub(crate) fn sum(values: &[f32], term: impl Fn(f64) -> f64 + Copy + Sync) -> f6
 /// Eight sums side by side, since additions in a row cannot be vectorised without changing the
 /// result.
 #[inline(always)]
-fn sum_in_lanes(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
+pub(crate) fn sum_in_lanes(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     let (eights, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
     for eight in eights {

@@ -141,13 +141,8 @@ pub(super) fn add(
 ) -> (f64, Vec<f32>) {
     let (outputs, width) = (head.outputs, head.targets());
     let rows = logits.len() / outputs;
-    let mut gradients = Vec::with_capacity(logits.len());
-    let mut gradient = vec![0.0; outputs];
-    let mut loss_sum = 0.0;
-    for (logits, targets) in logits.chunks_exact(outputs).zip(targets.chunks_exact(width)) {
-        loss_sum += head.loss(logits, targets, &mut gradient);
-        gradients.extend(gradient.iter().map(|g| (g / rows as f64) as f32));
-    }
+    let mut gradients = vec![0.0; logits.len()];
+    let loss_sum = head.losses(logits, targets, &mut gradients);
     let batch = Batch {
         task: head.task,
         rows: rows as u64,

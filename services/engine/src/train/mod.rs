@@ -18,6 +18,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
 };
 
@@ -79,6 +80,10 @@ pub enum Ending {
 }
 
 /// Trains to the end or until `stop` is set. The caller reports the ending.
+///
+/// The work is one of the thread pool's own: from outside, every operation that asks for the pool would
+/// wait until a thread has woken up, and back. An event is handed to the caller's thread, and the run
+/// goes on when it has been dealt with.
 pub fn train(
     run: Run<'_>,
     stop: &StopFlag,
@@ -86,6 +91,32 @@ pub fn train(
 ) -> Result<Ending, EngineError> {
     ops::allocator::keep_freed_memory();
     ops::denormals::flush_denormals();
+    let (events, told) = mpsc::channel();
+    let (done, dealt_with) = mpsc::channel();
+    let mut ending = None;
+    let place = &mut ending;
+    rayon::in_place_scope(|scope| {
+        // `events` moves in: the caller listens until it is dropped
+        scope.spawn(move |_| {
+            *place = Some(work(run, stop, &mut |event| {
+                if events.send(event).is_ok() {
+                    let _ = dealt_with.recv();
+                }
+            }));
+        });
+        for event in told {
+            on_event(event);
+            let _ = done.send(());
+        }
+    });
+    ending.expect("a scope ends when its work has")
+}
+
+fn work(
+    run: Run<'_>,
+    stop: &StopFlag,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Ending, EngineError> {
     let Run { spec, data, limits, scratch } = run;
     let source = Source::read(&scratch.join(DATA_FILE), data, limits, spec, Part::Training)?;
     if spec.estimate.seconds > spec.max_runtime as f64 {

@@ -5,7 +5,8 @@ use domain::spec::Optimizer as Kind;
 use super::{judge, session::Session};
 use crate::{
     evaluation::needs_predictions,
-    network::{Draws, Pass, Role, gradients, numbers, tensor},
+    network::{Draws, Pass, Role},
+    ops::seed::backward_from,
     optimize::{TensorUpdate, add_penalty_gradient, clip, penalty},
     samples::Batch,
 };
@@ -62,23 +63,26 @@ impl Session<'_> {
         let weights = self.network.lend();
         let mut pass = Pass::training(&weights, draws);
         let logits = self.network.forward(inputs, &mut pass);
-        let plain = numbers(logits.clone());
         let keep = needs_predictions(&self.run.spec.metrics);
         let ledger = &mut self.progress.ledger;
-        let (loss, mut gradient) =
-            judge::add(ledger, &self.head, &plain, &targets, units.as_deref(), keep);
-        if share != 1.0 {
-            gradient.iter_mut().for_each(|g| *g *= share);
-        }
-        // The derivative of this sum by the logits is `gradient`, which is all that the backward
-        // pass needs to know of the loss.
-        let shape = logits.dims();
-        let gradient = tensor(gradient, shape, &pass.device);
-        let slopes = (logits * gradient).sum().backward();
-        for (place, values) in pass.kept() {
+        let (mut loss, mut add) = (0.0, |logits: &[f32]| {
+            let units = units.as_deref();
+            judge::add(ledger, &self.head, logits, &targets, units, keep)
+        });
+        let slopes = backward_from(logits, |logits| {
+            let (mean, mut gradient) = add(logits);
+            loss = mean;
+            if share != 1.0 {
+                gradient.iter_mut().for_each(|g| *g *= share);
+            }
+            gradient
+        });
+        let kept = pass.kept();
+        let gradients = self.network.take_back(weights, slopes);
+        for (place, values) in kept {
             self.network.arrays[place].values = values;
         }
-        (loss, gradients(weights, slopes))
+        (loss, gradients)
     }
 
     pub(super) fn update(&mut self, mut gradients: Vec<Vec<f32>>) {

@@ -1,0 +1,134 @@
+//! Products of matrices in plain slices, by the `gemm` crate: its kernels reach nine tenths of what the
+//! processor's multipliers can do, from a few dozen rows on.
+
+use gemm::Parallelism;
+
+/// Multiplications and additions from which on a second thread pays.
+const PARALLEL_FROM: usize = 1 << 22;
+
+/// A row-major matrix, or one that is read across.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    turned: bool,
+}
+
+impl<'a> Matrix<'a> {
+    /// As many rows as `values` hold.
+    pub fn new(values: &'a [f32], columns: usize) -> Self {
+        let rows = values.len().checked_div(columns).unwrap_or(0);
+        assert_eq!(values.len(), rows * columns, "a matrix has whole rows");
+        Self { values, rows, columns, turned: false }
+    }
+
+    pub fn turned(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, turned: !self.turned, ..self }
+    }
+
+    /// How far rows and columns lie apart.
+    const fn strides(&self) -> (isize, isize) {
+        if self.turned { (1, self.rows as isize) } else { (self.columns as isize, 1) }
+    }
+}
+
+/// Who works on a product. The result is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// This thread, which is one of many at the same work.
+    One,
+    /// All, if the product is large enough.
+    All,
+}
+
+/// `out = a b`, row by row.
+pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], workers: Workers) {
+    assert_eq!(a.columns, b.rows, "the matrices of a product fit each other");
+    assert_eq!(out.len(), a.rows * b.columns, "the product fits its place");
+    if a.columns == 0 {
+        out.fill(0.0);
+    }
+    if a.columns == 0 || out.is_empty() {
+        return;
+    }
+    let work = out.len() * a.columns;
+    let parallelism = match workers {
+        Workers::All if work >= PARALLEL_FROM => Parallelism::Rayon(0),
+        _ => Parallelism::None,
+    };
+    product(a, b, out, parallelism);
+}
+
+#[expect(unsafe_code, reason = "the crate's only function takes pointers")]
+fn product(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], parallelism: Parallelism) {
+    let (a_rows, a_columns) = a.strides();
+    let (b_rows, b_columns) = b.strides();
+    // SAFETY: each slice holds rows times columns numbers, which is what its strides reach: checked
+    // when the matrix was made and above for `out`, which nobody else holds. `out` is not read
+    // (`read_dst` is false), and no number is conjugated, f32 being real.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out.as_mut_ptr(),
+            1,
+            b.columns as isize,
+            false,
+            a.values.as_ptr(),
+            a_columns,
+            a_rows,
+            b.values.as_ptr(),
+            b_columns,
+            b_rows,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step) % 13) as f32 - 6.0).collect()
+    }
+
+    #[test]
+    fn equals_the_sums_of_products_read_along_or_across() {
+        for [m, k, n] in
+            [[1, 1, 1], [3, 5, 7], [33, 17, 9], [64, 1, 40], [2, 100, 1], [130, 257, 131]]
+        {
+            let (a, b) = (values(m * k, 5), values(k * n, 7));
+            let (a, b) = (Matrix::new(&a, k), Matrix::new(&b, n));
+            let mut out = vec![f32::NAN; m * n];
+            multiply(a, b, &mut out, Workers::All);
+            for (i, row) in out.chunks_exact(n).enumerate() {
+                for (j, got) in row.iter().enumerate() {
+                    let sum: f32 = (0..k).map(|p| a.values[i * k + p] * b.values[p * n + j]).sum();
+                    assert_eq!(*got, sum, "{m} {k} {n} at {i} {j}");
+                }
+            }
+            // (a b)' = b' a'
+            let mut across = vec![f32::NAN; m * n];
+            multiply(b.turned(), a.turned(), &mut across, Workers::One);
+            let turned = (0..m * n).map(|i| across[i % n * m + i / n]);
+            assert!(turned.eq(out.iter().copied()), "{m} {k} {n}");
+        }
+    }
+
+    #[test]
+    fn a_sum_of_nothing_is_zero() {
+        let mut out = [f32::NAN; 6];
+        multiply(Matrix::new(&[], 0).turned(), Matrix::new(&[], 0), &mut [], Workers::One);
+        let (a, b) = (Matrix { rows: 2, ..Matrix::new(&[], 0) }, Matrix::new(&[], 3));
+        multiply(a, b, &mut out, Workers::One);
+        assert_eq!(out, [0.0; 6]);
+    }
+}

@@ -1,0 +1,30 @@
+//! What the benchmarks share: runs as processes of their own, a machine that is quiet, figures, and
+//! tables of them.
+
+mod archive;
+mod child;
+mod figures;
+mod machine;
+mod made;
+mod options;
+mod pairs;
+mod peers;
+mod reference;
+mod rows;
+mod section;
+mod table;
+
+pub use child::{Ran, Training, parameters};
+pub use figures::{Spread, median, percentile};
+pub use machine::{Machine, Quiet};
+pub use made::Made;
+pub use options::{Options, binary, data_folder};
+pub use pairs::{Side, best_peer, measure, ratio};
+pub use peers::{Answer, Choices, Peers, Settings, combinations, shown_settings};
+pub use reference::{Reference, references};
+pub use rows::{Data, load};
+pub use section::Section;
+pub use table::aligned;
+
+/// Bytes.
+pub const MEBIBYTE: f64 = 1_048_576.0;
