@@ -5,14 +5,14 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    dense::{self, KernelSums},
+    dense::{self, KernelSums, Squares},
     forward::Mirrored,
-    fused::Fused,
+    fused::{Fused, Then},
     sparse::Sparse,
     vectors::{Aligned, Vectors, joined, pieces, unpack},
     window::Walk,
 };
-use crate::ops::product::PanelWidth;
+use crate::ops::{flex::zeros, product::PanelWidth};
 
 /// Into so many parts the gradients of kernel and biases are summed; fixed, so that sums do not depend
 /// on how many threads there are.
@@ -59,7 +59,7 @@ pub(super) fn backward(vectors: impl Vectors, fused: &Fused, given: Given, asked
     let way = Way::of(fused, &walk, given, asked, panel);
     let batch = given.images.len() / window.input_len();
     let part = batch.div_ceil(PARTS).max(1);
-    let mut of_images = vec![0.0; if asked.images { given.images.len() } else { 0 }];
+    let mut of_images = zeros(if asked.images { given.images.len() } else { 0 });
     let mut slots: Vec<&mut [f32]> = of_images.chunks_mut(part * window.input_len()).collect();
     slots.resize_with(batch.div_ceil(part), Default::default);
     let sums: Vec<Sums> = slots
@@ -116,10 +116,10 @@ impl Way {
             pieces(kernel, window.filters, walk.run_len, piece)
         };
         let [inputs, outputs] = [window.input, window.output].map(|[rows, columns]| rows * columns);
-        if fused.pool > 1 && walk.run_len >= LONG_RUN {
+        if fused.then.pool > 1 && walk.run_len >= LONG_RUN {
             let piece = walk.run_len.next_multiple_of(panel / 2);
             Self::Sparse { piece, weights: weights(piece) }
-        } else if asked.images && fused.pool == 1 && 4 * inputs <= 5 * outputs {
+        } else if asked.images && fused.then.pool == 1 && 4 * inputs <= 5 * outputs {
             Self::Mirrored { panel, mirrored: Box::new(Mirrored::new(window, kernel, panel)) }
         } else {
             Self::Spread { panel, weights: weights(panel) }
@@ -190,16 +190,15 @@ impl<'a> Part<'a> {
     fn sparse<S: Simd>(self, simd: S, piece: usize, weights: &[f32]) -> Sums {
         let (window, walk) = (&self.fused.window, self.walk);
         let mut kernel = Aligned::zeros(walk.runs.len() * window.filters * piece);
-        let mut bias = vec![0.0; window.filters];
-        let mut of_image = vec![0.0; window.filters];
-        let mut canvas = self.canvas::<S>();
-        let mut drawn = self.canvas::<S>();
+        let mut bias = BiasSums::new(window.filters);
+        let (mut canvas, mut drawn) = (self.canvas::<S>(), self.canvas::<S>());
         let mut list = Sparse::new(self.fused, piece, self.asked.images);
+        let mut passed = vec![];
         for (i, n) in self.images.clone().enumerate() {
             let (image, made) = self.of(n);
-            of_image.fill(0.0);
-            list.list(self.fused, walk, made, &mut of_image);
-            add_to(&mut bias, &of_image);
+            let gradient = made.passed(self.fused.then, &mut passed);
+            bias.add(gradient);
+            list.list(self.fused, walk, gradient, made.picks);
             if self.asked.kernel {
                 window.draw(image, walk, &mut drawn);
                 list.add_to_kernel(simd, &drawn, walk, &mut kernel);
@@ -211,7 +210,7 @@ impl<'a> Part<'a> {
                 window.lift(&canvas, walk, out);
             }
         }
-        Sums { kernel, bias }
+        Sums { kernel, bias: bias.total }
     }
 
     #[inline(always)]
@@ -221,20 +220,19 @@ impl<'a> Part<'a> {
         panel: usize,
         mut to_image: impl FnMut(&[f32], &mut [f32]),
     ) -> Sums {
-        let (window, walk) = (&self.fused.window, self.walk);
+        let (window, walk, side) = (&self.fused.window, self.walk, self.fused.then.pool);
         let mut kernel = KernelSums::new(window.taps(), window.filters, panel);
-        let mut bias = vec![0.0; window.filters];
-        let mut of_image = vec![0.0; window.filters];
+        let mut bias = BiasSums::new(window.filters);
         let mut drawn = self.canvas::<S>();
-        let mut rows = vec![];
+        let mut squares = Squares::new(self.fused);
+        let mut passed = vec![];
         for (i, n) in self.images.clone().enumerate() {
             let (image, made) = self.of(n);
-            let gradient = of_outputs(self.fused, made, &mut rows);
-            of_image.fill(0.0);
-            for row in gradient.chunks_exact(window.filters) {
-                of_image.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+            let mut gradient = made.passed(self.fused.then, &mut passed);
+            bias.add(gradient);
+            if side > 1 {
+                gradient = squares.fill(simd, gradient, made.picks);
             }
-            add_to(&mut bias, &of_image);
             if self.asked.kernel {
                 window.draw(image, walk, &mut drawn);
                 kernel.add(simd, &drawn, walk, gradient);
@@ -244,40 +242,42 @@ impl<'a> Part<'a> {
                 to_image(gradient, out);
             }
         }
-        Sums { kernel: kernel.sums, bias }
+        Sums { kernel: kernel.sums, bias: bias.total }
     }
 }
 
-#[inline(always)]
-fn add_to(total: &mut [f64], sums: &[f32]) {
-    total.iter_mut().zip(sums).for_each(|(total, sum)| *total += f64::from(*sum));
-}
-
-/// The gradient of a convolution's own outputs, square by square, from that of what was made of them.
-#[inline(always)]
-fn of_outputs<'a>(
-    fused: &Fused,
-    Outputs { out, picks, gradient }: Outputs<'a>,
-    rows: &'a mut Vec<f32>,
-) -> &'a [f32] {
-    if fused.pool == 1 && !fused.rectify {
-        return gradient;
-    }
-    let (filters, area) = (fused.window.filters, fused.pool * fused.pool);
-    rows.clear();
-    if fused.pool == 1 {
-        let pairs = gradient.iter().zip(out);
-        rows.extend(pairs.map(|(g, y)| if *y <= 0.0 { 0.0 } else { *g }));
-        return rows;
-    }
-    rows.resize(gradient.len() * area, 0.0);
-    let numbers = gradient.chunks_exact(filters).zip(out.chunks_exact(filters));
-    let squares = rows.chunks_exact_mut(area * filters).zip(picks.chunks_exact(filters));
-    for ((gradient, out), (square, picks)) in numbers.zip(squares) {
-        for f in 0..filters {
-            let dropped = fused.rectify && out[f] <= 0.0;
-            square[usize::from(picks[f]) * filters + f] = if dropped { 0.0 } else { gradient[f] };
+impl<'a> Outputs<'a> {
+    /// The gradient of what was made before it was rectified.
+    #[inline(always)]
+    fn passed(&self, then: Then, passed: &'a mut Vec<f32>) -> &'a [f32] {
+        if !then.rectify {
+            return self.gradient;
         }
+        passed.resize(self.gradient.len(), 0.0);
+        for (passed, (g, y)) in passed.iter_mut().zip(self.gradient.iter().zip(self.out)) {
+            *passed = if *y <= 0.0 { 0.0 } else { *g };
+        }
+        passed
     }
-    rows
+}
+
+struct BiasSums {
+    total: Vec<f64>,
+    of_image: Vec<f32>,
+}
+
+impl BiasSums {
+    fn new(filters: usize) -> Self {
+        Self { total: vec![0.0; filters], of_image: vec![0.0; filters] }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, gradient: &[f32]) {
+        let Self { total, of_image } = self;
+        of_image.fill(0.0);
+        for row in gradient.chunks_exact(of_image.len()) {
+            of_image.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+        }
+        total.iter_mut().zip(of_image).for_each(|(total, sum)| *total += f64::from(*sum));
+    }
 }

@@ -4,12 +4,51 @@ use pulp::Simd;
 
 use super::{
     forward::ROWS,
-    vectors::{Aligned, pack},
+    fused::Fused,
+    vectors::{Aligned, load, pack, store},
     window::Walk,
 };
 
 /// Pixels whose gradients are read while a part of the kernel's gradient stays in registers.
 const BLOCK: usize = 128;
+
+/// The gradient of a convolution's own outputs, where only maxima of squares are made of them.
+pub(super) struct Squares {
+    rows: Vec<f32>,
+    places: Vec<u32>,
+    filters: usize,
+    area: usize,
+}
+
+impl Squares {
+    pub fn new(fused: &Fused) -> Self {
+        let (filters, side) = (fused.window.filters, fused.then.pool);
+        let rows = if side > 1 { fused.output_len() * side * side } else { 0 };
+        Self { rows: vec![0.0; rows], places: vec![], filters, area: side * side }
+    }
+
+    /// Square by square.
+    #[inline(always)]
+    pub fn fill<S: Simd>(&mut self, simd: S, gradient: &[f32], picks: &[u8]) -> &[f32] {
+        let Self { rows, places, filters, area } = self;
+        let filters = *filters;
+        places.resize(filters.next_multiple_of(S::U32_LANES), 0);
+        let zero = simd.splat_f32s(0.0);
+        let made = gradient.chunks_exact(filters).zip(picks.chunks_exact(filters));
+        for (square, (gradient, picks)) in rows.chunks_exact_mut(*area * filters).zip(made) {
+            places.iter_mut().zip(picks).for_each(|(place, pick)| *place = u32::from(*pick));
+            for f in (0..filters).step_by(S::F32_LANES) {
+                let g = load(simd, &gradient[f..]);
+                let place = S::as_simd_u32s(&places[f..]).0[0];
+                for (j, row) in (0_u32..).zip(square.chunks_exact_mut(filters)) {
+                    let picked = simd.equal_u32s(place, simd.splat_u32s(j));
+                    store(simd, &mut row[f..], simd.select_f32s(picked, g, zero));
+                }
+            }
+        }
+        rows
+    }
+}
 
 /// The sum of a kernel's gradient, in panels of filters.
 pub(super) struct KernelSums {

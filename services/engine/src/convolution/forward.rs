@@ -8,10 +8,10 @@ use rayon::prelude::*;
 
 use super::{
     fused::Fused,
-    vectors::{Aligned, Vectors, panels},
+    vectors::{Aligned, Vectors, panels, store as store_vector},
     window::{Walk, Window},
 };
-use crate::ops::product::PanelWidth;
+use crate::ops::{flex::zeros, product::PanelWidth};
 
 /// Pixels at once: with two vectors of filters for each, what 16 registers hold.
 pub(super) const ROWS: usize = 6;
@@ -34,8 +34,8 @@ pub(super) fn forward(
     let panel = vectors.run(PanelWidth);
     let weights = panels(kernel, window.filters, panel);
     let bias = panels(bias, window.filters, panel);
-    let mut out = vec![0.0; images.len() / window.input_len() * fused.output_len()];
-    let pooled = fused.pool > 1;
+    let mut out = zeros(images.len() / window.input_len() * fused.output_len());
+    let pooled = fused.then.pool > 1;
     let mut picks = vec![0; if pooled { out.len() } else { 0 }];
     let stride = if pooled { bias.len() } else { window.filters };
     let scratch = || {
@@ -48,13 +48,21 @@ pub(super) fn forward(
                picks: &mut [u8]| {
         window.draw(image, &walk, canvas);
         let (walk, weights, bias) = (&walk, &weights[..], &bias[..]);
-        let (filters, rectify) = (window.filters, fused.rectify);
+        let (filters, rectify) = (window.filters, fused.then.rectify);
         if pooled {
             let out_sums = Rows { values: sums, stride, width: stride };
             let rectify = false;
             vectors.run(Correlate { canvas, walk, weights, bias, rectify, out: out_sums });
-            let side = fused.pool;
-            vectors.run(Maxima { sums, side, filters, rectify: fused.rectify, places, out, picks });
+            let side = fused.then.pool;
+            vectors.run(Maxima {
+                sums,
+                side,
+                filters,
+                rectify: fused.then.rectify,
+                places,
+                out,
+                picks,
+            });
         } else {
             let out = Rows { values: out, stride, width: filters };
             vectors.run(Correlate { canvas, walk, weights, bias, rectify, out });
@@ -212,7 +220,7 @@ fn store<S: Simd, const R: usize>(
 
 /// Not a maximum with zero: what is no number must show.
 #[inline(always)]
-fn rectified<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(super) fn rectified<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_f32s(x, zero), zero, x)
 }
@@ -256,12 +264,7 @@ impl WithSimd for Maxima<'_> {
                 let max = if rectify { rectified(simd, max) } else { max };
                 let from = v * S::F32_LANES;
                 let out = &mut out[from.min(filters)..];
-                let n = out.len().min(S::F32_LANES);
-                if let ([to], _) = S::as_mut_simd_f32s(&mut out[..n]) {
-                    *to = max;
-                } else {
-                    simd.partial_store_f32s(&mut out[..n], max);
-                }
+                store_vector(simd, out, max);
             }
             for (pick, place) in picks.iter_mut().zip(&*places) {
                 *pick = *place as u8;

@@ -1,37 +1,39 @@
-//! A convolution with what follows it.
+//! What follows a convolution or a normalisation and is done along with it.
 
 use super::window::{Walk, Window};
 
-/// A convolution whose outputs may be rectified, and of which only the maxima of squares side by side
-/// may be asked. A rectifier keeps order, so that it is the same before and after the maxima.
+/// A rectifier keeps order, so that it is the same before and after the maxima.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Then {
+    pub rectify: bool,
+    /// Of each square of so many rows and columns only the maximum is left. 1: every number is.
+    pub pool: usize,
+}
+
+impl Then {
+    pub const NOTHING: Self = Self { rectify: false, pool: 1 };
+    /// A byte names every place of a square of this side.
+    pub const LARGEST_POOL: usize = 16;
+}
+
+/// A convolution with what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fused {
     /// Without outputs that fill no square.
     pub window: Window,
-    pub rectify: bool,
-    /// Rows and columns of a square: 1 where every output is asked.
-    pub pool: usize,
+    pub then: Then,
 }
 
-/// Places of a square that one byte can name.
-const MOST_PLACES: usize = 256;
-
 impl Fused {
-    pub fn new(window: Window, rectify: bool) -> Self {
-        Self { window, rectify, pool: 1 }
-    }
-
-    /// With the maxima of squares; none where they do not fit.
-    pub fn pooled(self, side: usize) -> Option<Self> {
-        let [rows, columns] = self.window.output.map(|n| n / side.max(1) * side);
-        let fits = side * side <= MOST_PLACES && rows * columns > 0;
-        let window = Window { output: [rows, columns], ..self.window };
-        fits.then_some(Self { window, pool: side, ..self })
+    /// At least one square must fit, which a network's check of shapes says.
+    pub fn new(window: Window, then: Then) -> Self {
+        let output = window.output.map(|n| n / then.pool * then.pool);
+        Self { window: Window { output, ..window }, then }
     }
 
     /// Rows and columns of what is made.
     pub fn output(&self) -> [usize; 2] {
-        self.window.output.map(|n| n / self.pool)
+        self.window.output.map(|n| n / self.then.pool)
     }
 
     pub fn output_len(&self) -> usize {
@@ -40,6 +42,6 @@ impl Fused {
 
     /// Square by square.
     pub fn walk(&self) -> Walk {
-        self.window.walk(self.pool)
+        self.window.walk(self.then.pool)
     }
 }

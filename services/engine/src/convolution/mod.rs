@@ -11,6 +11,7 @@ mod dense;
 mod forward;
 mod fused;
 mod norm;
+mod norm_pooled;
 mod op;
 mod pooling;
 mod sparse;
@@ -23,6 +24,8 @@ use burn::{backend::Flex, tensor::Tensor};
 use domain::spec::{Padding1D, Padding2D};
 
 use fused::Fused;
+pub(crate) use fused::Then;
+use pooling::Pool;
 pub(crate) use pooling::{
     average_pool2d, global_average_pool1d, global_average_pool2d, global_max_pool1d, max_pool2d,
 };
@@ -36,33 +39,16 @@ pub(crate) fn conv2d(
     x: Tensor<4>,
     kernel: Tensor<4>,
     bias: Option<Tensor<1>>,
-    strides: usize,
-    padding: Padding2D,
-) -> Tensor<4> {
-    conv2d_then(x, kernel, bias, (strides, padding), false, 1)
-}
-
-/// The same, rectified if `rectify`, and then of each square of `pool` rows and columns the maximum.
-pub(crate) fn conv2d_then(
-    x: Tensor<4>,
-    kernel: Tensor<4>,
-    bias: Option<Tensor<1>>,
     (strides, padding): (usize, Padding2D),
-    rectify: bool,
-    pool: usize,
+    then: Then,
 ) -> Tensor<4> {
     let [_, rows, columns, _] = x.dims();
     let window = Window::of_image([rows, columns], kernel.dims(), strides, padding);
     let bias = bias.unwrap_or_else(|| Tensor::zeros([window.filters], &x.device()));
-    let fused = Fused::new(window, rectify);
-    match fused.pooled(pool) {
-        Some(fused) => op::convolve(x, kernel, bias, fused),
-        None => max_pool2d(op::convolve(x, kernel, bias, fused), pool),
-    }
+    op::convolve(x, kernel, bias, Fused::new(window, then))
 }
 
-/// `x` is `[batch, steps, features]` and `kernel` `[steps, features, filters]`. What is made is rectified if
-/// `rectify`.
+/// `x` is `[batch, steps, features]` and `kernel` `[steps, features, filters]`. Sequences have no squares.
 pub(crate) fn conv1d(
     x: Tensor<3>,
     kernel: Tensor<3>,
@@ -76,24 +62,31 @@ pub(crate) fn conv1d(
     let bias = bias.unwrap_or_else(|| Tensor::zeros([filters], &x.device()));
     let x = x.reshape([batch, 1, steps, features]);
     let kernel = kernel.reshape([1, size, features, filters]);
-    let out = op::convolve(x, kernel, bias, Fused::new(window, rectify));
+    let out = op::convolve(x, kernel, bias, Fused::new(window, Then { rectify, pool: 1 }));
     out.reshape([batch, window.output[1], filters])
 }
 
 /// Normalises the last axis of `x`: in training by the batch's own mean and (population) variance,
-/// which are returned without gradients for the moving ones, else by the moving ones.
+/// which are returned without gradients for the moving ones, else by the moving ones. Only an image is
+/// pooled.
 pub(crate) fn batch_norm<const D: usize>(
     x: Tensor<D>,
     [gamma, beta]: [Tensor<1>; 2],
     [moving_mean, moving_variance]: [Tensor<1>; 2],
-    epsilon: f64,
-    training: bool,
+    (epsilon, training): (f64, bool),
+    then: Then,
 ) -> (Tensor<D>, Option<(Tensor<1>, Tensor<1>)>) {
     let epsilon = epsilon as f32;
+    let mut plan = norm::Plan { of_batch: training, rectify: then.rectify, pool: None };
+    if let &[_, rows, columns, channels] = &x.dims()[..]
+        && then.pool > 1
+    {
+        plan.pool = Some(Pool { size: then.pool, input: [rows, columns], channels });
+    }
     if !training {
         let (mean, variance) = (numbers(plain(moving_mean)), numbers(plain(moving_variance)));
         let moments = norm::Moments { mean, variance, epsilon };
-        return (op::normalize(x, gamma, beta, moments, false), None);
+        return (op::normalize(x, gamma, beta, moments, plan), None);
     }
     let channels = gamma.dims()[0];
     let values = plain(x.clone()).try_into_primitive::<Flex>();
@@ -102,7 +95,7 @@ pub(crate) fn batch_norm<const D: usize>(
     let device = plain(gamma.clone()).device();
     let vector = |values: &[f32]| tensor(values.to_vec(), [channels], &device);
     let of_batch = (vector(&moments.mean), vector(&moments.variance));
-    (op::normalize(x, gamma, beta, moments, true), Some(of_batch))
+    (op::normalize(x, gamma, beta, moments, plan), Some(of_batch))
 }
 
 fn plain<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -3,12 +3,22 @@
 
 use rayon::prelude::*;
 
-use crate::ops::simd::vectorized;
+use super::pooling::Pool;
+use crate::ops::{flex::zeros, simd::vectorized};
 
 /// Numbers that one block holds at least.
 const BLOCK: usize = 1 << 16;
 /// So many numbers are worked on with one period of factors.
 const PERIOD: usize = 512;
+
+/// How numbers are normalised, and what follows.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The moments are those of the batch.
+    pub of_batch: bool,
+    pub rectify: bool,
+    pub pool: Option<Pool>,
+}
 
 /// Of each channel.
 #[derive(Debug, Clone)]
@@ -23,24 +33,47 @@ impl Moments {
     /// Those of a batch; of no rows they are zero.
     pub fn of(x: &[f32], channels: usize, epsilon: f32) -> Self {
         let rows = (x.len() / channels).max(1) as f64;
-        let zeros = vec![0.0; channels];
-        let mean = sums(x, x, channels, &zeros, |x, _, _| x);
-        let mean: Vec<f32> = mean.into_iter().map(|sum| (sum / rows) as f32).collect();
-        let variance = sums(x, x, channels, &mean, |x, _, mean| (x - mean) * (x - mean));
-        let variance = variance.into_iter().map(|sum| (sum / rows) as f32).collect();
-        Self { mean, variance, epsilon }
+        let share = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / rows) as f32).collect();
+        let zeros = &vec![0.0; channels][..];
+        let [sum, _] = sums(x, x, [zeros; 3], |x, _, _| [x, 0.0]);
+        let mean: Vec<f32> = share(sum);
+        let [squares, _] = sums(x, x, [&mean, zeros, zeros], |x, _, [mean, ..]| {
+            let off = x - mean;
+            [off * off, 0.0]
+        });
+        Self { mean, variance: share(squares), epsilon }
     }
 
     fn inverse_deviation(&self) -> Vec<f32> {
         self.variance.iter().map(|v| 1.0 / (v + self.epsilon).sqrt()).collect()
     }
+
+    /// What normalising, scaling and shifting is in one: a factor, and what is added.
+    pub fn line(&self, gamma: &[f32], beta: &[f32]) -> Line {
+        let scale: Vec<f32> =
+            self.inverse_deviation().iter().zip(gamma).map(|(s, gamma)| s * gamma).collect();
+        let shift = (0..beta.len()).map(|c| beta[c] - self.mean[c] * scale[c]).collect();
+        Line { scale, shift }
+    }
 }
 
-pub(super) fn normalize(x: &[f32], gamma: &[f32], beta: &[f32], moments: &Moments) -> Vec<f32> {
-    let scale: Vec<f32> =
-        moments.inverse_deviation().iter().zip(gamma).map(|(s, gamma)| s * gamma).collect();
-    let shift: Vec<f32> = (0..beta.len()).map(|c| beta[c] - moments.mean[c] * scale[c]).collect();
-    map(x, x, [&scale, &shift, &shift], |x, _, [scale, shift, _]| x * scale + shift)
+/// `x * scale + shift`, of each channel.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+}
+
+/// Rectified if `rectify`.
+pub(super) fn normalize(x: &[f32], line: &Line, rectify: bool) -> Vec<f32> {
+    let factors = [&line.scale[..], &line.shift, &line.shift];
+    if rectify {
+        // what is no number must show
+        let rectified = |y| if y < 0.0 { 0.0 } else { y };
+        map(x, x, factors, |x, _, [scale, shift, _]| rectified(x * scale + shift))
+    } else {
+        map(x, x, factors, |x, _, [scale, shift, _]| x * scale + shift)
+    }
 }
 
 /// Of each channel, the gradient's sum and its sum weighted by the normalised numbers.
@@ -49,29 +82,41 @@ pub(super) struct GradientSums {
     pub normalized: Vec<f32>,
 }
 
-pub(super) fn gradient_sums(x: &[f32], gradient: &[f32], moments: &Moments) -> GradientSums {
-    let channels = moments.mean.len();
-    let weighted = sums(x, gradient, channels, &moments.mean, |x, g, mean| (x - mean) * g);
+/// With the line of a rectified output, which lets nothing through where that is zero.
+pub(super) fn gradient_sums(
+    x: &[f32],
+    gradient: &[f32],
+    moments: &Moments,
+    rectified: Option<&Line>,
+) -> GradientSums {
+    let mean = &moments.mean[..];
+    let [plain, weighted] = match rectified {
+        Some(line) => {
+            sums(x, gradient, [mean, &line.scale, &line.shift], |x, g, [mean, scale, shift]| {
+                let g = if x * scale + shift <= 0.0 { 0.0 } else { g };
+                [g, (x - mean) * g]
+            })
+        }
+        None => sums(x, gradient, [mean; 3], |x, g, [mean, ..]| [g, (x - mean) * g]),
+    };
     let inverse = moments.inverse_deviation();
     GradientSums {
-        plain: channel_sums(gradient, channels),
+        plain: plain.into_iter().map(|sum| sum as f32).collect(),
         normalized: weighted.iter().zip(inverse).map(|(sum, s)| *sum as f32 * s).collect(),
     }
 }
 
-/// `gamma / deviation * (g - mean(g) - normalised * mean(g * normalised))`; the means are there only
-/// where the moments are those of the batch and move with it.
-pub(super) fn input_gradient(
-    x: &[f32],
-    gradient: &[f32],
-    gamma: &[f32],
+/// What the gradient of the input is beside `gradient * scale`: `x * slope + shift`. It is there only
+/// where the moments are those of the batch and move with it, and then makes of the gradient
+/// `gamma / deviation * (g - mean(g) - normalised * mean(g * normalised))`.
+pub(super) fn tilt(
+    rows: usize,
     moments: &Moments,
+    scale: &[f32],
     of_batch: Option<&GradientSums>,
-) -> Vec<f32> {
-    let channels = gamma.len();
-    let rows = (x.len() / channels).max(1) as f32;
+) -> Line {
+    let (channels, rows) = (scale.len(), rows.max(1) as f32);
     let inverse = moments.inverse_deviation();
-    let scale: Vec<f32> = inverse.iter().zip(gamma).map(|(s, gamma)| s * gamma).collect();
     let (mut slope, mut shift) = (vec![0.0; channels], vec![0.0; channels]);
     if let Some(sums) = of_batch {
         for c in 0..channels {
@@ -79,14 +124,25 @@ pub(super) fn input_gradient(
             shift[c] = -scale[c] * sums.plain[c] / rows - slope[c] * moments.mean[c];
         }
     }
-    map(x, gradient, [&scale, &slope, &shift], |x, g, [scale, slope, shift]| {
-        g * scale + (x * slope + shift)
-    })
+    Line { scale: slope, shift }
 }
 
-pub(super) fn channel_sums(x: &[f32], channels: usize) -> Vec<f32> {
-    let zeros = vec![0.0; channels];
-    sums(x, x, channels, &zeros, |x, _, _| x).into_iter().map(|sum| sum as f32).collect()
+pub(super) fn input_gradient(
+    x: &[f32],
+    gradient: &[f32],
+    line: &Line,
+    tilt: &Line,
+    rectified: bool,
+) -> Vec<f32> {
+    let factors = [&line.scale[..], &line.shift, &tilt.scale, &tilt.shift];
+    if rectified {
+        map(x, gradient, factors, |x, g, [scale, shift, slope, tilt]| {
+            let g = if x * scale + shift <= 0.0 { 0.0 } else { g };
+            g * scale + (x * slope + tilt)
+        })
+    } else {
+        map(x, gradient, factors, |x, g, [scale, _, slope, tilt]| g * scale + (x * slope + tilt))
+    }
 }
 
 /// The channels' factors again and again, so that the inner loops are long.
@@ -99,36 +155,45 @@ fn block(period: usize) -> usize {
     period * (BLOCK / period).max(1)
 }
 
-/// Sums of `f(x, y, factor)` over each channel.
+/// Sums of the two numbers that `f(x, y, factors)` gives over each channel.
 fn sums(
     x: &[f32],
     y: &[f32],
-    channels: usize,
-    factors: &[f32],
-    f: impl Fn(f32, f32, f32) -> f32 + Copy + Sync,
-) -> Vec<f64> {
-    let factors = period(factors);
-    let block = block(factors.len());
-    let parts: Vec<Vec<f32>> = x
+    factors: [&[f32]; 3],
+    f: impl Fn(f32, f32, [f32; 3]) -> [f32; 2] + Copy + Sync,
+) -> [Vec<f64>; 2] {
+    let channels = factors[0].len();
+    let [a, b, c] = factors.map(period);
+    let period = a.len();
+    let block = block(period);
+    let parts: Vec<[Vec<f32>; 2]> = x
         .par_chunks(block)
         .zip(y.par_chunks(block))
         .map(|(x, y)| {
-            let mut sums = vec![0.0_f32; factors.len()];
-            vectorized(|| {
-                for (x, y) in x.chunks(factors.len()).zip(y.chunks(factors.len())) {
-                    for (((sum, x), y), factor) in sums.iter_mut().zip(x).zip(y).zip(&factors) {
-                        *sum += f(*x, *y, *factor);
+            let mut first = vec![0.0_f32; period];
+            let mut second = vec![0.0_f32; period];
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (x, y) in x.chunks(period).zip(y.chunks(period)) {
+                        let sums = first.iter_mut().zip(&mut second);
+                        let numbers = x.iter().zip(y).zip(a.iter().zip(&b).zip(&c));
+                        for ((first, second), ((x, y), ((a, b), c))) in sums.zip(numbers) {
+                            let terms = f(*x, *y, [*a, *b, *c]);
+                            *first += terms[0];
+                            *second += terms[1];
+                        }
                     }
-                }
-            });
-            sums
+                },
+            );
+            [first, second]
         })
         .collect();
-    let mut total = vec![0.0; channels];
+    let mut total = [vec![0.0; channels], vec![0.0; channels]];
     for part in parts {
-        for row in part.chunks_exact(channels) {
-            for (total, sum) in total.iter_mut().zip(row) {
-                *total += f64::from(*sum);
+        for (total, sums) in total.iter_mut().zip(part) {
+            for row in sums.chunks_exact(channels) {
+                total.iter_mut().zip(row).for_each(|(total, sum)| *total += f64::from(*sum));
             }
         }
     }
@@ -136,27 +201,32 @@ fn sums(
 }
 
 /// `f(x, y, factors)` of every number.
-fn map(
+fn map<const N: usize>(
     x: &[f32],
     y: &[f32],
-    factors: [&[f32]; 3],
-    f: impl Fn(f32, f32, [f32; 3]) -> f32 + Copy + Sync,
+    factors: [&[f32]; N],
+    f: impl Fn(f32, f32, [f32; N]) -> f32 + Copy + Sync,
 ) -> Vec<f32> {
-    let [a, b, c] = factors.map(period);
-    let period = a.len();
+    let factors = factors.map(period);
+    let period = factors[0].len();
     let block = block(period);
-    let mut out = vec![0.0; x.len()];
+    let mut out = zeros(x.len());
     out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(
         |((out, x), y)| {
-            vectorized(|| {
-                let rows = x.chunks(period).zip(y.chunks(period));
-                for (out, (x, y)) in out.chunks_mut(period).zip(rows) {
-                    let numbers = x.iter().zip(y).zip(a.iter().zip(&b).zip(&c));
-                    for (out, ((x, y), ((a, b), c))) in out.iter_mut().zip(numbers) {
-                        *out = f(*x, *y, [*a, *b, *c]);
+            vectorized(
+                #[inline(always)]
+                || {
+                    let rows = x.chunks(period).zip(y.chunks(period));
+                    for (out, (x, y)) in out.chunks_mut(period).zip(rows) {
+                        let n = out.len();
+                        let (x, y) = (&x[..n], &y[..n]);
+                        let factors = factors.each_ref().map(|factors| &factors[..n]);
+                        for i in 0..n {
+                            out[i] = f(x[i], y[i], factors.map(|factors| factors[i]));
+                        }
                     }
-                }
-            });
+                },
+            );
         },
     );
     out

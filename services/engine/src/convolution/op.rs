@@ -22,7 +22,8 @@ use super::{
     backward::{Asked, Given, backward},
     forward::{Made, forward},
     fused::Fused,
-    norm,
+    norm::{self, Line, Plan},
+    norm_pooled::{self, Picked},
     pooling::{self, Pool},
     vectors::Widest,
 };
@@ -39,14 +40,13 @@ pub trait Windows: Backend {
 
     fn max_pool(images: FloatTensor<Self>, pool: Pool) -> FloatTensor<Self>;
 
-    /// Each channel by mean and variance, which are constants, then scaled and shifted. `of_batch`
-    /// says that they are those of `x`.
+    /// Each channel by mean and variance, which are constants, then scaled and shifted.
     fn normalize(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         moments: norm::Moments,
-        of_batch: bool,
+        plan: Plan,
     ) -> FloatTensor<Self>;
 }
 
@@ -70,10 +70,9 @@ impl Windows for Flex {
         gamma: FlexTensor,
         beta: FlexTensor,
         moments: norm::Moments,
-        _: bool,
+        plan: Plan,
     ) -> FlexTensor {
-        let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
-        stored(norm::normalize(slice(&x), slice(&gamma), slice(&beta), &moments), shape(&x))
+        normalized(&x, &moments.line(&numbers(&gamma), &numbers(&beta)), plan).0
     }
 }
 
@@ -148,28 +147,52 @@ impl Backward<Flex, 1> for MaxPoolBackward {
     }
 }
 
+fn normalized(x: &FlexTensor, line: &Line, plan: Plan) -> (FlexTensor, Option<Picked>) {
+    let x = contiguous(x);
+    let Some(pool) = plan.pool else {
+        return (stored(norm::normalize(slice(&x), line, plan.rectify), shape(&x)), None);
+    };
+    let (out, picked) = norm_pooled::normalize(Widest, &pool, slice(&x), line, plan.rectify);
+    (stored(out, pool.output(shape(&x)[0])), Some(picked))
+}
+
 #[derive(Debug)]
 struct NormalizeBackward;
 
+#[derive(Debug, Clone)]
+struct Normalized {
+    x: FlexTensor,
+    moments: norm::Moments,
+    line: Line,
+    plan: Plan,
+    out: FlexTensor,
+    picked: Option<Arc<Picked>>,
+}
+
 impl Backward<Flex, 3> for NormalizeBackward {
-    type State = (FlexTensor, FlexTensor, norm::Moments, bool);
+    type State = Normalized;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
-        let (x, gamma, moments, of_batch) = ops.state;
-        let (x, gamma) = (contiguous(&x), contiguous(&gamma));
-        let channels = slice(&gamma).len();
-        let sums = norm::gradient_sums(slice(&x), slice(&gradient), &moments);
+        let gradient = slice(&gradient);
+        let Normalized { x, moments, line, plan, out, picked } = ops.state;
+        let x = contiguous(&x);
+        let (values, channels) = (slice(&x), line.scale.len());
+        let from = picked.as_ref().map_or(values, |picked| &picked.from);
+        let sums = norm::gradient_sums(from, gradient, &moments, plan.rectify.then_some(&line));
         let [of_x, of_gamma, of_beta] = ops.parents;
         if let Some(node) = of_x {
-            let values = norm::input_gradient(
-                slice(&x),
-                slice(&gradient),
-                slice(&gamma),
-                &moments,
-                of_batch.then_some(&sums),
-            );
-            gradients.register::<Flex>(node.id, stored(values, shape(&x)));
+            let of_batch = plan.of_batch.then_some(&sums);
+            let tilt = norm::tilt(values.len() / channels, &moments, &line.scale, of_batch);
+            let of_x = match (&picked, &plan.pool) {
+                (Some(picked), Some(pool)) => {
+                    let gradient = (gradient, plan.rectify.then(|| slice(&out)));
+                    let lines = (&line.scale[..], &tilt);
+                    norm_pooled::input_gradient(Widest, pool, values, picked, gradient, lines)
+                }
+                _ => norm::input_gradient(values, gradient, &line, &tilt, plan.rectify),
+            };
+            gradients.register::<Flex>(node.id, stored(of_x, shape(&x)));
         }
         if let Some(node) = of_gamma {
             gradients.register::<Flex>(node.id, stored(sums.normalized, [channels]));
@@ -215,17 +238,26 @@ impl<C: CheckpointStrategy> Windows for Autodiff<Flex, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         moments: norm::Moments,
-        of_batch: bool,
+        plan: Plan,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.node()];
-        let (x, gamma) = (x.into_primitive(), gamma.into_primitive());
-        let beta = beta.into_primitive();
-        let out = Flex::normalize(x.clone(), gamma.clone(), beta, moments.clone(), of_batch);
+        let x = x.into_primitive();
+        let line =
+            moments.line(&numbers(&gamma.into_primitive()), &numbers(&beta.into_primitive()));
+        let (out, picked) = normalized(&x, &line, plan);
         match NormalizeBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((x, gamma, moments, of_batch), out),
+            OpsKind::Tracked(prepared) => {
+                let picked = picked.map(Arc::new);
+                let state = Normalized { x, moments, line, plan, out: out.clone(), picked };
+                prepared.finish(state, out)
+            }
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }
+}
+
+fn numbers(stored: &FlexTensor) -> Vec<f32> {
+    slice(&contiguous(stored)).to_vec()
 }
 
 pub(super) fn convolve(
@@ -248,9 +280,9 @@ pub(super) fn normalize<const D: usize>(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     moments: norm::Moments,
-    of_batch: bool,
+    plan: Plan,
 ) -> Tensor<D> {
     let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
     let beta = beta.into_dispatch();
-    Tensor::from_dispatch(<Dispatch as Windows>::normalize(x, gamma, beta, moments, of_batch))
+    Tensor::from_dispatch(<Dispatch as Windows>::normalize(x, gamma, beta, moments, plan))
 }

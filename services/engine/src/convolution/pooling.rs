@@ -21,33 +21,37 @@ impl Pool {
         [batch, rows, columns, self.channels]
     }
 
-    fn input_len(&self) -> usize {
+    pub(super) fn input_len(&self) -> usize {
         self.input[0] * self.input[1] * self.channels
     }
 
-    fn output_len(&self) -> usize {
+    pub(super) fn output_len(&self) -> usize {
         self.output(1).iter().product()
     }
 
-    /// Where the places of output pixel `i`'s window start, row by row.
-    fn places(self, i: usize) -> impl Iterator<Item = usize> {
-        let columns = self.input[1] / self.size;
-        let (top, left) = (i / columns * self.size, i % columns * self.size);
-        (0..self.size * self.size).map(move |place| {
-            let (y, x) = (top + place / self.size, left + place % self.size);
-            (y * self.input[1] + x) * self.channels
-        })
+    /// Of each output pixel, where its window starts.
+    pub(super) fn corners(self) -> impl Iterator<Item = usize> {
+        let [rows, columns] = self.input.map(|n| n / self.size);
+        let at = move |y: usize, x: usize| (y * self.input[1] + x) * self.size * self.channels;
+        (0..rows).flat_map(move |y| (0..columns).map(move |x| at(y, x)))
+    }
+
+    /// Where the places of a window are, row by row, from its start on.
+    pub(super) fn offsets(&self) -> Vec<usize> {
+        let at = |i: usize| (i / self.size * self.input[1] + i % self.size) * self.channels;
+        (0..self.size * self.size).map(at).collect()
     }
 }
 
 pub(super) fn maxima(pool: &Pool, images: &[f32]) -> Vec<f32> {
     let mut out = vec![f32::NEG_INFINITY; images.len() / pool.input_len() * pool.output_len()];
     let images = images.par_chunks(pool.input_len());
+    let offsets = pool.offsets();
     out.par_chunks_mut(pool.output_len()).zip(images).for_each(|(out, image)| {
         vectorized(|| {
-            for (i, pixel) in out.chunks_exact_mut(pool.channels).enumerate() {
-                for place in pool.places(i) {
-                    for (max, x) in pixel.iter_mut().zip(&image[place..]) {
+            for (pixel, corner) in out.chunks_exact_mut(pool.channels).zip(pool.corners()) {
+                for offset in &offsets {
+                    for (max, x) in pixel.iter_mut().zip(&image[corner + offset..]) {
                         // Not `f32::max`: a NaN must show.
                         *max = if *x > *max || x.is_nan() { *x } else { *max };
                     }
@@ -63,15 +67,16 @@ pub(super) fn gradient(pool: &Pool, images: &[f32], maxima: &[f32], gradient: &[
     let mut out = vec![0.0; images.len()];
     let outputs = maxima.par_chunks(pool.output_len()).zip(gradient.par_chunks(pool.output_len()));
     let images = images.par_chunks(pool.input_len());
+    let offsets = pool.offsets();
     out.par_chunks_mut(pool.input_len()).zip(images).zip(outputs).for_each(
         |((out, image), (maxima, gradient))| {
             let mut left = vec![0.0; pool.channels];
             vectorized(|| {
                 let pixels = maxima.chunks_exact(pool.channels);
                 let pixels = pixels.zip(gradient.chunks_exact(pool.channels));
-                for (i, (maxima, gradient)) in pixels.enumerate() {
+                for ((maxima, gradient), corner) in pixels.zip(pool.corners()) {
                     left.copy_from_slice(gradient);
-                    for place in pool.places(i) {
+                    for place in offsets.iter().map(|offset| corner + offset) {
                         let pairs = image[place..].iter().zip(maxima).zip(&mut left);
                         for (out, ((x, max), left)) in out[place..].iter_mut().zip(pairs) {
                             let given = if x == max { *left } else { 0.0 };

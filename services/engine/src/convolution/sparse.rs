@@ -4,7 +4,7 @@
 
 use pulp::Simd;
 
-use super::{backward::Outputs, fused::Fused, vectors::Aligned, window::Walk};
+use super::{fused::Fused, vectors::Aligned, window::Walk};
 
 /// A number of the gradient, and where the row starts that it is a factor of.
 #[derive(Clone, Copy, Default)]
@@ -25,12 +25,12 @@ impl Lists {
         Self { entries: vec![Entry::default(); rows * room], room, lengths: vec![0; rows] }
     }
 
-    /// An entry that is not kept makes way for the next one.
+    /// A zero makes way for the next entry.
     #[inline(always)]
-    fn put(&mut self, row: usize, start: usize, factor: f32, kept: bool) {
+    fn put(&mut self, row: usize, start: usize, factor: f32) {
         let length = &mut self.lengths[row];
         self.entries[row * self.room + *length] = Entry { start: start as u32, factor };
-        *length += usize::from(kept);
+        *length += usize::from(factor != 0.0);
     }
 
     fn rows(&self) -> impl Iterator<Item = &[Entry]> {
@@ -57,35 +57,25 @@ impl Sparse {
         Self { by_filter: Lists::new(filters, rows * columns), by_pixel, piece }
     }
 
-    /// Lists an image's gradient, which is that of `out`, and adds it to the biases'.
+    /// Lists the gradient of what was made of an image.
     #[inline(always)]
-    pub fn list(
-        &mut self,
-        fused: &Fused,
-        walk: &Walk,
-        Outputs { out, picks, gradient }: Outputs,
-        bias: &mut [f32],
-    ) {
+    pub fn list(&mut self, fused: &Fused, walk: &Walk, gradient: &[f32], picks: &[u8]) {
         let Self { by_filter, by_pixel, piece } = self;
         by_filter.lengths.fill(0);
         if let Some(by_pixel) = by_pixel {
             by_pixel.lengths.fill(0);
         }
         let filters = fused.window.filters;
-        let area = fused.pool * fused.pool;
-        let numbers = gradient.chunks_exact(filters).zip(out.chunks_exact(filters));
-        for (square, (gradient, out)) in numbers.enumerate() {
+        let area = fused.then.pool * fused.then.pool;
+        for (square, gradient) in gradient.chunks_exact(filters).enumerate() {
             let picks = picks.get(square * filters..).unwrap_or_default();
             let origins = &walk.origins[square * area..][..area];
-            for f in 0..filters {
-                let g = gradient[f];
-                let kept = (g != 0.0) & !(fused.rectify & (out[f] <= 0.0));
+            for (f, g) in gradient.iter().enumerate() {
                 let place = picks.get(f).map_or(0, |pick| usize::from(*pick));
-                by_filter.put(f, origins[place], g, kept);
+                by_filter.put(f, origins[place], *g);
                 if let Some(by_pixel) = by_pixel {
-                    by_pixel.put(square * area + place, f * *piece, g, kept);
+                    by_pixel.put(square * area + place, f * *piece, *g);
                 }
-                bias[f] += if kept { g } else { 0.0 };
             }
         }
     }

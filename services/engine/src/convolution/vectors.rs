@@ -3,7 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use pulp::WithSimd;
+use pulp::{Simd, WithSimd};
 
 use crate::ops::simd::vectorized;
 
@@ -51,6 +51,25 @@ impl Deref for Aligned {
 impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.values[self.start..][..self.len]
+    }
+}
+
+/// The first vector of `numbers`, or all of them if they are fewer.
+#[inline(always)]
+pub(super) fn load<S: Simd>(simd: S, numbers: &[f32]) -> S::f32s {
+    let n = numbers.len().min(S::F32_LANES);
+    match S::as_simd_f32s(&numbers[..n]) {
+        ([vector], _) => *vector,
+        (_, part) => simd.partial_load_f32s(part),
+    }
+}
+
+#[inline(always)]
+pub(super) fn store<S: Simd>(simd: S, numbers: &mut [f32], vector: S::f32s) {
+    let n = numbers.len().min(S::F32_LANES);
+    match S::as_mut_simd_f32s(&mut numbers[..n]) {
+        ([to], _) => *to = vector,
+        (_, part) => simd.partial_store_f32s(part, vector),
     }
 }
 

@@ -8,7 +8,8 @@ use super::{
     forward::{Value, run},
 };
 use crate::{
-    attention, convolution,
+    attention,
+    convolution::{self, Then},
     ops::{self, activation::activate},
 };
 
@@ -43,8 +44,8 @@ pub(super) fn layer_normalization(value: Value, epsilon: f64, pass: &mut Pass) -
 
 pub(super) fn batch_normalization(
     value: Value,
-    momentum: f64,
-    epsilon: f64,
+    (momentum, epsilon): (f64, f64),
+    then: Then,
     pass: &mut Pass,
 ) -> Value {
     let affine: [Tensor<1>; 2] = [pass.weight("gamma"), pass.weight("beta")];
@@ -53,7 +54,8 @@ pub(super) fn batch_normalization(
     let training = pass.is_training();
     let mut of_batch = None;
     let value = of_any_rank!(value, x => {
-        let (y, moments) = convolution::batch_norm(x, affine, moving.clone(), epsilon, training);
+        let how = (epsilon, training);
+        let (y, moments) = convolution::batch_norm(x, affine, moving.clone(), how, then);
         of_batch = moments;
         y
     });
@@ -129,5 +131,5 @@ fn projected(skipped: Tensor<4>, made: &Tensor<4>, pass: &mut Pass) -> Tensor<4>
     let [from, to] = kernel.dims();
     let stride = skipped.dims()[1].div_ceil(made.dims()[1]);
     let kernel = kernel.reshape([1, 1, from, to]);
-    convolution::conv2d(skipped, kernel, None, stride, Padding2D::Same)
+    convolution::conv2d(skipped, kernel, None, (stride, Padding2D::Same), Then::NOTHING)
 }

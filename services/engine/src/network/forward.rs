@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use domain::spec::{Activation, Layer};
 
 use super::{Inputs, Pass, any, image, pair, sequence, tensor};
+use crate::convolution::Then;
 
 /// What goes from one layer to the next.
 #[derive(Clone)]
@@ -41,16 +42,44 @@ pub(super) fn forward(layers: &[Layer], inputs: Inputs, pass: &mut Pass) -> Tens
 pub(super) fn run(layers: &[Layer], mut value: Value, last: bool, pass: &mut Pass) -> Value {
     let mut rest = layers;
     while let [layer, after @ ..] = rest {
+        let (then, after) = followed_by(layer, after, last);
         rest = after;
-        value = match (value, image::pooled_at_once(layer, after.first())) {
-            (Value::Image(x), Some(side)) => {
-                rest = &after[1..];
-                Value::Image(image::convolve(layer, side, x, pass))
+        value = match (layer, value) {
+            (Layer::Conv2D { .. }, Value::Image(x)) => {
+                Value::Image(image::convolve(layer, then, x, pass))
             }
-            (value, _) => apply(layer, value, last && after.is_empty(), pass),
+            (Layer::BatchNormalization { momentum, epsilon }, value) => {
+                any::batch_normalization(value, (*momentum, *epsilon), then, pass)
+            }
+            (layer, value) => apply(layer, value, last && after.is_empty(), pass),
         };
     }
     value
+}
+
+/// Which of the layers `after` a convolution or a normalisation are done along with it, and those that
+/// are left.
+fn followed_by<'a>(layer: &Layer, mut after: &'a [Layer], last: bool) -> (Then, &'a [Layer]) {
+    let mut then = Then::NOTHING;
+    let fits = matches!(
+        layer,
+        Layer::BatchNormalization { .. }
+            | Layer::Conv2D { activation: Activation::Linear | Activation::Relu, .. }
+    );
+    if !fits {
+        return (then, after);
+    }
+    if let [Layer::Activation { activation: Activation::Relu }, more @ ..] = after
+        && !(last && more.is_empty())
+    {
+        (then.rectify, after) = (true, more);
+    }
+    if let [Layer::MaxPooling2D { pool_size }, more @ ..] = after
+        && *pool_size as usize <= Then::LARGEST_POOL
+    {
+        (then.pool, after) = (*pool_size as usize, more);
+    }
+    (then, after)
 }
 
 fn value(inputs: Inputs, pass: &Pass) -> Value {
@@ -86,7 +115,7 @@ pub(super) fn apply(layer: &Layer, value: Value, last: bool, pass: &mut Pass) ->
         Layer::Activation { activation } => any::activation(value, *activation),
         Layer::Dropout { rate } => any::dropout(value, *rate, pass),
         Layer::BatchNormalization { momentum, epsilon } => {
-            any::batch_normalization(value, *momentum, *epsilon, pass)
+            any::batch_normalization(value, (*momentum, *epsilon), Then::NOTHING, pass)
         }
         Layer::LayerNormalization { epsilon } => any::layer_normalization(value, *epsilon, pass),
         Layer::Flatten {} => any::flatten(value),
@@ -94,7 +123,7 @@ pub(super) fn apply(layer: &Layer, value: Value, last: bool, pass: &mut Pass) ->
         layer => match value {
             Value::Tokens { ids, lengths } => sequence::embedding(ids, lengths, pass),
             Value::Sequence { x, lengths } => sequence::apply(layer, x, lengths, pass),
-            Value::Image(x) => image::apply(layer, x, pass),
+            Value::Image(x) => image::apply(layer, x),
             Value::Pair { users, items } => Value::Features(pair::apply(layer, users, items, pass)),
             Value::Features(_) => unreachable!("shapes are checked: {} fits", layer.name()),
         },

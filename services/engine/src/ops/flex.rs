@@ -5,6 +5,7 @@ use burn::{
     backend::flex::FlexTensor,
     tensor::{Device, Tensor, TensorData},
 };
+use rayon::prelude::*;
 
 pub(crate) fn tensor<const D: usize>(
     values: Vec<f32>,
@@ -16,6 +17,20 @@ pub(crate) fn tensor<const D: usize>(
 
 pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().expect("every tensor here is made of f32 on the CPU")
+}
+
+/// Large arrays are cleared by all threads: by one, clearing would be among the slower parts of what
+/// fills them.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    const LINE: usize = 256;
+    const PARALLEL_FROM: usize = 1 << 16;
+    if len < PARALLEL_FROM {
+        return vec![0.0; len];
+    }
+    let lines = (0..len.div_ceil(LINE)).into_par_iter().with_min_len(64).map(|_| [0.0; LINE]);
+    let mut zeros = lines.collect::<Vec<[f32; LINE]>>().into_flattened();
+    zeros.truncate(len);
+    zeros
 }
 
 /// With its numbers in order and nothing between them.

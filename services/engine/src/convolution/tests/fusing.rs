@@ -10,6 +10,10 @@ use crate::convolution::{
     vectors::{Vectors, Widest},
 };
 
+fn then(rectify: bool, pool: usize) -> Then {
+    Then { rectify, pool }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -28,7 +32,7 @@ proptest! {
         let padding = if same { Padding2D::Same } else { Padding2D::Valid };
         let window = Window::of_image(sides, [size, size, channels, filters], strides, padding);
         prop_assume!(window.output.iter().all(|&n| n >= side));
-        check_fused(&window, (rectify, side), 2, 0.0);
+        check_fused(&window, Then { rectify, pool: side }, 2, 0.0);
     }
 
     #[test]
@@ -41,7 +45,7 @@ proptest! {
     ) {
         let shape = [size, features, filters];
         let window = Window::of_sequence(steps, shape, dilation, Padding1D::Causal);
-        check_fused(&window, (true, 1), 3, 0.0);
+        check_fused(&window, then(true, 1), 3, 0.0);
     }
 }
 
@@ -49,26 +53,15 @@ proptest! {
 #[test]
 fn layers_of_real_networks_rectified_and_pooled_are_the_definition_to_the_bit() {
     let valid = |input, kernel| Window::of_image(input, kernel, 1, Padding2D::Valid);
-    check_fused(&valid([28, 28], [3, 3, 1, 32]), (true, 2), 2, 0.0);
-    check_fused(&valid([13, 13], [3, 3, 32, 64]), (true, 2), 3, 0.0);
-    check_fused(&valid([13, 13], [3, 3, 32, 17]), (true, 1), 1, 0.0);
-    check_fused(&valid([9, 7], [3, 3, 67, 5]), (false, 3), 10, 0.0);
-    check_fused(&valid([1, 1], [1, 1, 40, 1]), (true, 1), 1, 0.0);
-    check_fused(&valid([2, 2], [1, 1, 40, 1]), (true, 2), 1, 0.0);
+    check_fused(&valid([28, 28], [3, 3, 1, 32]), then(true, 2), 2, 0.0);
+    check_fused(&valid([13, 13], [3, 3, 32, 64]), then(true, 2), 3, 0.0);
+    check_fused(&valid([13, 13], [3, 3, 32, 17]), then(true, 1), 1, 0.0);
+    check_fused(&valid([9, 7], [3, 3, 67, 5]), then(false, 3), 10, 0.0);
+    check_fused(&valid([1, 1], [1, 1, 40, 1]), then(true, 1), 1, 0.0);
+    check_fused(&valid([2, 2], [1, 1, 40, 1]), then(true, 2), 1, 0.0);
     let strided = Window::of_image([15, 13], [5, 5, 10, 10], 2, Padding2D::Same);
-    check_fused(&strided, (true, 2), 2, 0.0);
-    check_fused(&strided, (true, 1), 2, 0.0);
-}
-
-#[test]
-fn squares_that_do_not_fit_are_pooled_apart_or_not_at_all() {
-    let window = Window::of_image([4, 9], [1, 1, 1, 1], 1, Padding2D::Valid);
-    let fused = Fused::new(window, true);
-    assert_eq!(fused.pooled(4).map(|fused| fused.output()), Some([1, 2]));
-    assert_eq!(fused.pooled(5), None);
-    let large = Fused::new(Window { output: [99, 99], ..window }, true);
-    assert!(large.pooled(16).is_some());
-    assert_eq!(large.pooled(17), None, "a byte names no place of it");
+    check_fused(&strided, then(true, 2), 2, 0.0);
+    check_fused(&strided, then(true, 1), 2, 0.0);
 }
 
 #[test]
@@ -77,8 +70,8 @@ fn not_a_number_is_not_hidden_by_what_follows() {
     let one = || learned(vec![1.0], [1, 1, 1, 1]);
     let x = || learned(pixels.clone(), [1, 2, 2, 1]);
     let stand = (1, Padding2D::Valid);
-    assert!(values(conv2d_then(x(), one(), None, stand, true, 2))[0].is_nan());
-    assert!(values(conv2d_then(x(), one(), None, stand, true, 1))[1].is_nan());
+    assert!(values(conv2d(x(), one(), None, stand, then(true, 2)))[0].is_nan());
+    assert!(values(conv2d(x(), one(), None, stand, then(true, 1)))[1].is_nan());
 }
 
 #[derive(Clone, Copy)]
@@ -111,7 +104,7 @@ fn made(vectors: impl Vectors, fused: &Fused, batch: usize) -> [Vec<f32>; 4] {
 fn layers() -> [Fused; 5] {
     let layer = |input, kernel, strides, rectify, side| {
         let window = Window::of_image(input, kernel, strides, Padding2D::Same);
-        Fused::new(window, rectify).pooled(side).unwrap()
+        Fused::new(window, then(rectify, side))
     };
     [
         layer([13, 11], [3, 3, 5, 18], 1, false, 1),
@@ -137,6 +130,25 @@ fn every_width_of_vectors_makes_the_same() {
     }
 }
 
+/// Maxima of normalised numbers, and the gradient of these.
+fn picked(vectors: impl Vectors) -> (Vec<f32>, Vec<u8>, Vec<f32>) {
+    let pool = Pool { size: 2, input: [7, 5], channels: 21 };
+    let x = waves(2 * 7 * 5 * 21);
+    let line = norm::Line { scale: waves(21), shift: vec![0.1; 21] };
+    let (out, picked) = norm_pooled::normalize(vectors, &pool, &x, &line, true);
+    let gradient = (&waves(out.len())[..], Some(&out[..]));
+    let lines = (&line.scale[..], &line);
+    let of_x = norm_pooled::input_gradient(vectors, &pool, &x, &picked, gradient, lines);
+    (out, picked.places, of_x)
+}
+
+#[test]
+fn every_width_of_vectors_picks_the_same() {
+    let widest = picked(Widest);
+    assert_eq!(widest, picked(Only(Scalar::new())));
+    assert_eq!(widest, picked(Only(Scalar512b)));
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let on = |threads| {
@@ -144,8 +156,10 @@ fn the_number_of_threads_changes_no_bit() {
         pool.install(|| {
             let x = waves(20 * 715);
             let moments = norm::Moments::of(&x, 5, 1e-3);
-            let sums = norm::gradient_sums(&x, &x, &moments);
-            let of_x = norm::input_gradient(&x, &x, &[0.3; 5], &moments, Some(&sums));
+            let line = moments.line(&[0.3; 5], &[0.1; 5]);
+            let sums = norm::gradient_sums(&x, &x, &moments, Some(&line));
+            let tilt = norm::tilt(x.len() / 5, &moments, &line.scale, Some(&sums));
+            let of_x = norm::input_gradient(&x, &x, &line, &tilt, true);
             (layers().map(|fused| made(Widest, &fused, 20)), of_x, sums.normalized)
         })
     };

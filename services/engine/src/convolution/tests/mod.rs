@@ -43,7 +43,13 @@ pub(super) fn assert_close(got: &[f32], expected: &[f32], tolerance: f32) {
 fn keras_2d(padding: Padding2D, strides: usize, size: usize) -> (Vec<usize>, Vec<f32>) {
     let x = ramp_of([1, 5, 4, 2], 7, 11);
     let kernel = ramp_of([size, size, 2, 3], 5, 13);
-    let y = conv2d(x, kernel, Some(learned(vec![0.5, -0.25, 1.0], [3])), strides, padding);
+    let y = conv2d(
+        x,
+        kernel,
+        Some(learned(vec![0.5, -0.25, 1.0], [3])),
+        (strides, padding),
+        Then::NOTHING,
+    );
     (y.dims().to_vec(), values(y))
 }
 
@@ -211,7 +217,8 @@ fn slopes(window: &Window, numbers: &Numbers, up: &[f32]) -> [Vec<f32>; 3] {
 
 /// What follows the outputs by the definition, and the place among them that each number is of: none
 /// where a rectifier lets nothing through.
-fn finished(window: &Window, rectify: bool, side: usize, out: &[f32]) -> Vec<(f32, Option<usize>)> {
+fn finished(window: &Window, then: Then, out: &[f32]) -> Vec<(f32, Option<usize>)> {
+    let Then { rectify, pool: side } = then;
     let [rows, columns] = window.output;
     let filters = window.filters;
     let (high, wide) = (rows / side, columns / side);
@@ -230,17 +237,16 @@ fn finished(window: &Window, rectify: bool, side: usize, out: &[f32]) -> Vec<(f3
 }
 
 fn check(window: &Window, batch: usize, tolerance: f32) {
-    check_fused(window, (false, 1), batch, tolerance);
+    check_fused(window, Then::NOTHING, batch, tolerance);
 }
 
-fn check_fused(window: &Window, (rectify, side): (bool, usize), batch: usize, tolerance: f32) {
+fn check_fused(window: &Window, then: Then, batch: usize, tolerance: f32) {
     let [rows, columns] = window.input;
     let x = ramp_of([batch, rows, columns, window.channels], 7, 11);
     let kernel = [window.kernel[0], window.kernel[1], window.channels, window.filters];
     let kernel = ramp_of(kernel, 5, 13);
     let bias = ramp_of([window.filters], 3, 7);
-    let fused = Fused::new(*window, rectify).pooled(side).unwrap();
-    let y = op::convolve(x.clone(), kernel.clone(), bias.clone(), fused);
+    let y = op::convolve(x.clone(), kernel.clone(), bias.clone(), Fused::new(*window, then));
     let up = ramp(y.dims().iter().product(), 3, 17);
     let numbers = Numbers {
         x: values(x.clone()),
@@ -248,7 +254,7 @@ fn check_fused(window: &Window, (rectify, side): (bool, usize), batch: usize, to
         bias: values(bias.clone()),
     };
     let out = outputs(window, &numbers);
-    let finished = finished(window, rectify, side, &out);
+    let finished = finished(window, then, &out);
     let expected: Vec<f32> = finished.iter().map(|(y, _)| *y).collect();
     assert_close(&values(y.clone()), &expected, tolerance);
     let mut up_of_out = vec![0.0; out.len()];
@@ -313,14 +319,14 @@ fn nothing_is_needed_of_inputs_without_gradients() {
     let device = Device::flex().autodiff();
     let x = tensor(ramp(18, 7, 11), [1, 3, 3, 2], &device);
     let kernel = ramp_of([2, 2, 2, 1], 5, 13);
-    let y = conv2d(x, kernel.clone(), None, 1, Padding2D::Valid);
+    let y = conv2d(x, kernel.clone(), None, (1, Padding2D::Valid), Then::NOTHING);
     assert_eq!(gradient(&kernel, &y.sum().backward()).len(), 8);
     let inner = conv2d(
         Tensor::zeros([1, 3, 3, 2], &Device::flex()),
         plain(kernel),
         None,
-        1,
-        Padding2D::Valid,
+        (1, Padding2D::Valid),
+        Then::NOTHING,
     );
     assert_eq!(inner.dims(), [1, 2, 2, 1]);
 }
@@ -328,6 +334,7 @@ fn nothing_is_needed_of_inputs_without_gradients() {
 #[test]
 fn a_batch_of_none_stays_none() {
     let kernel = ramp_of([3, 3, 2, 4], 5, 13);
-    let y = conv2d(learned(vec![], [0, 5, 5, 2]), kernel, None, 1, Padding2D::Same);
+    let y =
+        conv2d(learned(vec![], [0, 5, 5, 2]), kernel, None, (1, Padding2D::Same), Then::NOTHING);
     assert_eq!(y.dims(), [0, 5, 5, 4]);
 }

@@ -23,7 +23,7 @@ fn check_norm<const D: usize>(shape: [usize; D], keras: &Keras) {
     let device = Device::flex();
     let moving = || [Tensor::zeros([channels], &device), Tensor::ones([channels], &device)];
     let weights = || [gamma.clone(), beta.clone()];
-    let (y, moments) = batch_norm(x.clone(), weights(), moving(), 1e-3, true);
+    let (y, moments) = batch_norm(x.clone(), weights(), moving(), (1e-3, true), Then::NOTHING);
     assert_close(&values(y.clone()), keras.y, 2e-6);
     let (mean, variance) = moments.unwrap();
     assert!(!mean.device().is_autodiff());
@@ -37,7 +37,7 @@ fn check_norm<const D: usize>(shape: [usize; D], keras: &Keras) {
     assert_close(&gradient(&beta, &gradients), keras.of_beta, 1e-6);
     let mean = Tensor::from_data(TensorData::from(keras.mean), &device) * 0.01;
     let variance = Tensor::from_data(TensorData::from(keras.moving_variance), &device);
-    let (y, moments) = batch_norm(x, weights(), [mean, variance], 1e-3, false);
+    let (y, moments) = batch_norm(x, weights(), [mean, variance], (1e-3, false), Then::NOTHING);
     assert!(moments.is_none());
     assert_close(&values(y), keras.inference, 2e-6);
 }
@@ -121,7 +121,8 @@ fn a_large_batch_is_normalised_too() {
     let x = ramp_of([rows, channels], 7, 11);
     let one = || learned(vec![1.0; channels], [channels]);
     let zero = || learned(vec![0.0; channels], [channels]);
-    let (y, moments) = batch_norm(x.clone(), [one(), zero()], [zero(), one()], 0.0, true);
+    let how = (0.0, true);
+    let (y, moments) = batch_norm(x.clone(), [one(), zero()], [zero(), one()], how, Then::NOTHING);
     let (mean, variance) = moments.unwrap();
     let all = values(x.clone());
     for (c, (mean, variance)) in values(mean).into_iter().zip(values(variance)).enumerate() {
@@ -146,6 +147,56 @@ fn a_channel_of_one_value_becomes_beta() {
     let x = learned(vec![4.0; 6], [3, 2]);
     let vector = |v: f32| learned(vec![v; 2], [2]);
     let moving = [vector(0.0), vector(1.0)];
-    let (y, _) = batch_norm(x, [vector(3.0), vector(0.5)], moving, 1e-3, true);
+    let (y, _) = batch_norm(x, [vector(3.0), vector(0.5)], moving, (1e-3, true), Then::NOTHING);
     assert_close(&values(y), &[0.5; 6], 1e-6);
+}
+
+/// What `batch_norm` makes of an image with what follows, and its gradients; in one operation or in
+/// several.
+fn made(shape: [usize; 4], then: Then, at_once: bool, training: bool) -> [Vec<f32>; 4] {
+    let channels = shape[3];
+    let x = ramp_of(shape, 7, 11);
+    let (gamma, beta) = (ramp_of([channels], 3, 7), ramp_of([channels], 2, 5));
+    let device = Device::flex();
+    let moving = [Tensor::zeros([channels], &device), Tensor::ones([channels], &device)];
+    let affine = [gamma.clone(), beta.clone()];
+    let first = if at_once { then } else { Then::NOTHING };
+    let (mut y, _) = batch_norm(x.clone(), affine, moving, (1e-3, training), first);
+    if !at_once {
+        y = max_pool2d(y, then.pool);
+        y = if then.rectify { burn::tensor::activation::relu(y) } else { y };
+    }
+    let up = ramp(y.dims().iter().product(), 5, 13);
+    let gradients = (y.clone() * tensor(up, y.dims(), &y.device())).sum().backward();
+    [values(y), gradient(&x, &gradients), gradient(&gamma, &gradients), gradient(&beta, &gradients)]
+}
+
+/// Factors of both signs and zero, channels that fill vectors and ones that do not, pixels that fill
+/// no square.
+#[test]
+fn normalising_with_what_follows_is_the_same_as_one_after_the_other() {
+    for shape in [[2, 4, 6, 8], [3, 5, 7, 3], [1, 3, 2, 21], [2, 28, 28, 16]] {
+        for (rectify, pool, training) in
+            [(true, 2, true), (false, 2, true), (true, 1, true), (true, 2, false), (true, 1, false)]
+        {
+            let then = Then { rectify, pool };
+            let at_once = made(shape, then, true, training);
+            let apart = made(shape, then, false, training);
+            for (at_once, apart) in at_once.iter().zip(&apart) {
+                assert_close(at_once, apart, 2e-3);
+            }
+        }
+    }
+}
+
+#[test]
+fn not_a_number_is_not_hidden_by_what_follows() {
+    let vector = || learned(vec![1.0], [1]);
+    for pool in [1, 2] {
+        let x = learned(vec![1.0, f32::NAN, 2.0, 3.0], [1, 2, 2, 1]);
+        let then = Then { rectify: true, pool };
+        let moving = [vector(), vector()];
+        let (y, _) = batch_norm(x, [vector(), vector()], moving, (1e-3, false), then);
+        assert!(values(y).iter().any(|y| y.is_nan()));
+    }
 }
