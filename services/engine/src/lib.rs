@@ -46,6 +46,6 @@ mod unit;
 mod value;
 
 pub use error::{At, EngineError};
-pub use infer::Model;
+pub use infer::{Model, Prepared};
 pub use profile::profile;
 pub use train::{Ending, Run, StopFlag, train};

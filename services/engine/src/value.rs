@@ -8,10 +8,12 @@ use crate::{error::shown, read::is_missing};
 /// So many errors of a request are told.
 pub(crate) const MAX_ERRORS: usize = 100;
 
+/// What is wrong with a row that does not name a column.
+pub(crate) const ABSENT: &str = "the column is missing; give a value, or null where it is unknown";
+
 /// The value of a column, which a row must name.
 pub(crate) fn of<'a>(row: &'a Row, column: &str) -> Result<&'a Value, String> {
-    row.get(column)
-        .ok_or_else(|| "the column is missing; give a value, or null where it is unknown".into())
+    row.get(column).ok_or_else(|| ABSENT.into())
 }
 
 pub(crate) fn missing(value: &Value) -> bool {

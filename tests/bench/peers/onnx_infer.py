@@ -26,6 +26,8 @@ def main():
     size = asked["batch"]
     batches = [inputs[i : i + size] for i in range(0, len(inputs), size)]
     measure(lambda x: session.run(None, {"inputs": x}), batches, asked["seconds"])
+    batches = [told["rows"][i : i + size] for i in range(0, len(inputs), size)]
+    measure(lambda rows: session.run(None, {"inputs": model.inputs(rows)}), batches, asked["seconds"])
 
 
 main()

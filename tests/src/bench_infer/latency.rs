@@ -24,30 +24,60 @@ impl Latency {
     }
 }
 
-/// From raw rows to answers, as a client's request has it; the peers' script does the same with
-/// inputs that are prepared.
-pub fn measure(published: &Published, batch: usize, seconds: f64) -> anyhow::Result<Latency> {
+/// Of one batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latencies {
+    /// From numbers that are prepared to probabilities as numbers.
+    pub numbers: Latency,
+    /// From rows as a request has them: values by the names of columns, and texts.
+    pub rows: Latency,
+}
+
+/// Ours; the peers' scripts do the same.
+pub fn measure(published: &Published, batch: usize, seconds: f64) -> anyhow::Result<Latencies> {
     let batches: Vec<_> = published.rows.chunks(batch).collect();
+    let model = &published.model;
+    let mut numbers = |i: usize| {
+        let prepared = model.prepare(batches[i % batches.len()]).ok()?;
+        let start = Instant::now();
+        model.outputs(prepared);
+        Some(start.elapsed())
+    };
+    let numbers = again_and_again(&mut numbers, seconds)?;
+    let mut rows = |i: usize| {
+        let start = Instant::now();
+        let answers = model.predict(batches[i % batches.len()]);
+        let took = start.elapsed();
+        answers.ok().map(|_| took)
+    };
+    let rows = again_and_again(&mut rows, seconds)?;
+    Ok(Latencies { numbers, rows })
+}
+
+/// For so long, after half of that to warm up. None is a refusal.
+fn again_and_again(
+    call: &mut dyn FnMut(usize) -> Option<Duration>,
+    seconds: f64,
+) -> anyhow::Result<Latency> {
     let mut took = vec![];
     for seconds in [seconds / 2.0, seconds] {
         took.clear();
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs_f64(seconds) || took.len() < LEAST_CALLS {
-            let rows = batches[took.len() % batches.len()];
-            let start = Instant::now();
-            let answers = published.model.predict(rows);
-            took.push(start.elapsed().as_secs_f64() * 1e6);
-            ensure!(answers.is_ok(), "a row was refused");
+            let one = call(took.len()).context("a row was refused")?;
+            took.push(one.as_secs_f64() * 1e6);
         }
     }
     Latency::of(&took)
 }
 
-/// What a script measured.
-pub fn of_answer(answer: &Answer) -> anyhow::Result<Latency> {
-    let mut lists = answer.said.iter().filter_map(|line| line["microseconds"].as_array());
-    let last = lists.next_back().context("it measured nothing")?;
-    Latency::of(&last.iter().filter_map(serde_json::Value::as_f64).collect::<Vec<_>>())
+/// What a script measured: one list of calls after another.
+pub fn of_answer(answer: &Answer) -> anyhow::Result<Vec<Latency>> {
+    let lists = answer.said.iter().filter_map(|line| line["microseconds"].as_array());
+    let numbers = |list: &Vec<serde_json::Value>| {
+        Latency::of(&list.iter().filter_map(serde_json::Value::as_f64).collect::<Vec<_>>())
+    };
+    lists.map(numbers).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use domain::Clock;
 use e2e::bench::{self, Choices, Machine, Options, Peers, Quiet, Settings, Side};
 use serde_json::json;
 
-use latency::Latency;
+use latency::{Latencies, Latency};
 use published::Published;
 use report::Result;
 
@@ -91,18 +91,17 @@ impl Bench {
     fn measure(&self, name: &str, published: &Published, batch: usize) -> anyhow::Result<Result> {
         let ours = || latency::measure(published, batch, SECONDS);
         let onnx = self.settings("onnxruntime", name, &|settings, seconds| {
-            self.in_onnxruntime(published, batch, settings, seconds)
+            Ok(self.in_onnxruntime(published, batch, settings, seconds)?.numbers)
         })?;
         let torch = self.settings("PyTorch", name, &|settings, seconds| {
             self.in_torch(published, batch, settings, seconds)
         })?;
         let in_onnx = || self.in_onnxruntime(published, batch, &onnx, SECONDS);
-        let in_torch = || self.in_torch(published, batch, &torch, SECONDS);
-        let sides: [Side<'_, Latency>; 3] =
-            [("ours", &ours), ("onnxruntime", &in_onnx), ("PyTorch", &in_torch)];
-        let show = |latency: &Latency| format!("{:.1} us", latency.p50);
+        let sides: [Side<'_, Latencies>; 2] = [("ours", &ours), ("onnxruntime", &in_onnx)];
+        let show = |l: &Latencies| format!("{:.1} us, {:.1} from rows", l.numbers.p50, l.rows.p50);
         let latencies = bench::measure(&sides, self.repetitions, &self.quiet, &show)?;
-        Ok(Result { name: name.to_owned(), latencies, settings: onnx })
+        let torch = self.in_torch(published, batch, &torch, SECONDS)?;
+        Ok(Result { name: name.to_owned(), latencies, torch, settings: onnx })
     }
 
     fn settings(
@@ -127,13 +126,16 @@ impl Bench {
         batch: usize,
         settings: &Settings,
         seconds: f64,
-    ) -> anyhow::Result<Latency> {
+    ) -> anyhow::Result<Latencies> {
         let asked = json!({"folder": published.out(), "rows": published.told(), "batch": batch,
             "settings": settings, "seconds": seconds});
         let answer = self.peers.ask("onnx_infer.py", &asked, LIMIT)?;
         let difference = *answer.numbers("difference").first().context("it compared nothing")?;
         ensure!(difference <= TOLERANCE, "its answers differ by {difference}");
-        latency::of_answer(&answer)
+        match latency::of_answer(&answer)?[..] {
+            [numbers, rows] => Ok(Latencies { numbers, rows }),
+            _ => bail!("it must measure both"),
+        }
     }
 
     fn in_torch(
@@ -145,6 +147,7 @@ impl Bench {
     ) -> anyhow::Result<Latency> {
         let asked = json!({"model": published.name, "batch": batch, "settings": settings,
             "seconds": seconds});
-        latency::of_answer(&self.peers.ask("torch_infer.py", &asked, LIMIT)?)
+        let answer = self.peers.ask("torch_infer.py", &asked, LIMIT)?;
+        latency::of_answer(&answer)?.pop().context("it measured nothing")
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     head::Head,
     images,
     network::Network,
-    ratings, series,
+    ops, ratings, series,
     table::{self, Encoders},
     text::Tokenizer,
     unit::Unit,
@@ -24,6 +24,8 @@ use crate::{
 impl Model {
     /// Rebuilds a model from its two files and checks that they belong together and are sound.
     pub fn load(config_json: &[u8], weights: &[u8]) -> Result<Self, EngineError> {
+        ops::allocator::keep_freed_memory();
+        ops::denormals::flush_denormals_in_pool();
         Self::parse(config_json, weights).map_err(EngineError::WrongModelFile)
     }
 

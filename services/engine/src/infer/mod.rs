@@ -2,7 +2,10 @@
 
 mod generation;
 mod load;
+mod prepared;
 mod recommendation;
+
+use std::collections::BTreeMap;
 
 use domain::{
     field::FieldErrors,
@@ -10,20 +13,22 @@ use domain::{
     predict::{Prediction, Row},
     spec::{Shape, Task},
 };
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
     head::{Head, best},
-    images,
     network::{Frozen, Inputs},
-    ratings, series,
+    ops::denormals::without_denormals,
+    series,
     table::Encoders,
-    text::{self, Tokenizer},
+    text::Tokenizer,
 };
+pub use prepared::Prepared;
+use prepared::all;
 
-/// The column of images.
-const IMAGE: &str = "image";
-const CHUNK_ROWS: usize = 1_024;
+/// Rows of a request that are inputs at the same time.
+const PART_ROWS: usize = 8_192;
 
 /// Safe to share between threads.
 pub struct Model {
@@ -78,52 +83,29 @@ impl Model {
             _ => {}
         }
         let mut predictions = Vec::with_capacity(rows.len());
-        for (chunk, rows) in rows.chunks(CHUNK_ROWS).enumerate() {
-            let inputs = self.inputs(rows, &mut errors);
-            if !errors.is_empty() {
-                return Err(moved(errors, chunk * CHUNK_ROWS));
-            }
-            let logits = self.network.run(inputs);
-            for logits in logits.chunks_exact(self.head.outputs) {
-                match self.answer(logits) {
-                    Some(prediction) => predictions.push(prediction),
-                    None => return Err(too_far(predictions.len())),
-                }
-            }
+        for (part, rows) in rows.chunks(PART_ROWS).enumerate() {
+            let answers = self.predict_part(rows);
+            predictions.extend(answers.map_err(|errors| moved(errors, part * PART_ROWS))?);
         }
         Ok(predictions)
     }
 
-    fn inputs(&self, rows: &[Row], errors: &mut FieldErrors) -> Inputs {
-        match (&self.reader, &self.config.input) {
-            (Reader::Table(encoders), _) => {
-                Inputs::Features { values: encoders.encode(rows, errors), width: encoders.width() }
-            }
-            (Reader::Text(tokenizer), FittedInput::Text(text)) => {
-                let length = text.max_length as usize;
-                let padded =
-                    text::encode_rows(tokenizer, &text.column, length, text.keep, rows, errors);
-                let (ids, length, lengths) = (padded.ids, padded.length, padded.lengths);
-                Inputs::Tokens { ids, length, lengths }
-            }
-            (Reader::Images, FittedInput::Images { height, width, channels }) => {
-                let size = [*height, *width, *channels];
-                let mut values = vec![];
-                for (i, row) in rows.iter().enumerate() {
-                    match images::decode_row(row, IMAGE, size) {
-                        Ok(image) => values.extend(image),
-                        Err(why) => errors.add(format!("rows[{i}].{IMAGE}"), why),
-                    }
-                }
-                let [height, width, channels] = size.map(|side| side as usize);
-                Inputs::Images { values, height, width, channels }
-            }
-            (Reader::Ratings, FittedInput::Ratings { ratings, fitted }) => {
-                let pairs = ratings::encode_request(fitted, ratings, rows, errors);
-                Inputs::Pairs { users: pairs.users, items: pairs.items }
-            }
-            _ => unreachable!("a model's reader is that of its input"),
-        }
+    /// Groups of rows side by side, each from its values to its answers by one thread.
+    fn predict_part(&self, rows: &[Row]) -> Result<Vec<Prediction>, FieldErrors> {
+        let size = self.group_rows();
+        let of_group = |(group, rows): (usize, &[Row])| {
+            let inputs = self.inputs(rows).map_err(|errors| moved(errors, group * size))?;
+            let answers = self.run(inputs);
+            let answers = answers.chunks_exact(self.head.outputs).map(|logits| self.answer(logits));
+            Ok(answers.collect::<Vec<_>>())
+        };
+        let groups = all(rows.par_chunks(size).enumerate().map(of_group).collect())?;
+        let answers = groups.into_iter().flatten().enumerate();
+        answers.map(|(i, answer)| answer.ok_or_else(|| too_far(i))).collect()
+    }
+
+    fn run(&self, inputs: Inputs) -> Vec<f32> {
+        without_denormals(|| self.network.run(inputs))
     }
 
     fn answer(&self, logits: &[f32]) -> Option<Prediction> {
@@ -144,7 +126,7 @@ impl Model {
         let classes = &self.config.classes;
         Some(Prediction::Class {
             class: classes[best].clone(),
-            probabilities: classes.iter().cloned().zip(probabilities).collect(),
+            probabilities: of_each(classes, &probabilities),
         })
     }
 
@@ -152,7 +134,7 @@ impl Model {
         let Shape::Sequence { length, features } = self.config.input.shape() else {
             unreachable!("series are read as sequences")
         };
-        let outputs = self.network.run(Inputs::Sequence { values: asked.inputs, length, features });
+        let outputs = self.run(Inputs::Sequence { values: asked.inputs, length, features });
         let windows = outputs.chunks_exact(self.head.outputs).zip(asked.origins);
         windows
             .enumerate()
@@ -166,6 +148,15 @@ impl Model {
             })
             .collect()
     }
+}
+
+fn of_each(classes: &[String], probabilities: &[f64]) -> BTreeMap<String, f64> {
+    // one by one: gathering would sort the few that there are in a place of its own first
+    let mut of_each = BTreeMap::new();
+    for (class, probability) in classes.iter().zip(probabilities) {
+        of_each.insert(class.clone(), *probability);
+    }
+    of_each
 }
 
 /// Errors of one row, or of rows from one on, at their place in the request.

@@ -29,7 +29,7 @@ impl Model {
                 continue;
             }
             let items: Vec<i32> = (1..=fitted.items.len() as i32).collect();
-            let scores = self.network.run(Inputs::Pairs { users: vec![user; items.len()], items });
+            let scores = self.run(Inputs::Pairs { users: vec![user; items.len()], items });
             let mut order: Vec<usize> = (0..scores.len()).collect();
             order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
             let scored = |&item: &usize| {

@@ -38,11 +38,11 @@ impl Panels {
     pub fn new(depth: usize, width: usize, at: impl Fn(usize, usize) -> f32) -> Self {
         let lanes = panel_width();
         let mut values = vec![0.0; width.next_multiple_of(lanes) * depth];
-        for (i, value) in values.iter_mut().enumerate() {
-            let (panel, within) = (i / (lanes * depth), i % (lanes * depth));
-            let (row, column) = (within / lanes, panel * lanes + within % lanes);
-            if column < width {
-                *value = at(row, column);
+        let panels = values.chunks_exact_mut((lanes * depth).max(1)).enumerate();
+        for (panel, values) in panels {
+            for (row, values) in values.chunks_exact_mut(lanes).enumerate() {
+                let columns = panel * lanes..width.min((panel + 1) * lanes);
+                values.iter_mut().zip(columns).for_each(|(value, column)| *value = at(row, column));
             }
         }
         Self { values, depth, width }
@@ -68,7 +68,11 @@ pub(crate) fn add_product<S: Simd>(
 ) {
     let Rows { values, stride } = out;
     let panel_width = 2 * S::F32_LANES;
-    for (i, panel) in right.values.chunks_exact((right.depth * panel_width).max(1)).enumerate() {
+    let panel_len = (right.depth * panel_width).max(1);
+    if rows == 1 {
+        return add_row(simd, left.values, right, &mut values[..right.width]);
+    }
+    for (i, panel) in right.values.chunks_exact(panel_len).enumerate() {
         let from = i * panel_width;
         let width = panel_width.min(right.width - from);
         let mut row = 0;
@@ -85,6 +89,50 @@ pub(crate) fn add_product<S: Simd>(
             row += block;
         }
     }
+}
+
+/// A single row with several panels at once: one panel's sums would wait for each other.
+#[inline(always)]
+fn add_row<S: Simd>(simd: S, left: &[f32], right: &Panels, out: &mut [f32]) {
+    const PANELS: usize = 4;
+    let panel_width = 2 * S::F32_LANES;
+    let panel_len = (right.depth * panel_width).max(1);
+    let left = &left[..right.depth];
+    let groups = right.values.chunks(PANELS * panel_len);
+    for (out, panels) in out.chunks_mut(PANELS * panel_width).zip(groups) {
+        let (panels, _) = S::as_simd_f32s(panels).0.as_chunks::<2>();
+        if out.len() < PANELS * panel_width {
+            for (out, panel) in out.chunks_mut(panel_width).zip(panels.chunks(right.depth.max(1))) {
+                let sums = row_sums::<S, 1>(simd, left, panel);
+                add(simd, out, sums[0]);
+            }
+            continue;
+        }
+        let sums = row_sums::<S, PANELS>(simd, left, panels);
+        for (out, sum) in out.chunks_exact_mut(panel_width).zip(sums) {
+            add(simd, out, sum);
+        }
+    }
+}
+
+/// The sums of `N` panels that lie behind each other.
+#[inline(always)]
+fn row_sums<S: Simd, const N: usize>(
+    simd: S,
+    left: &[f32],
+    panels: &[[S::f32s; 2]],
+) -> [[S::f32s; 2]; N] {
+    let panels: [&[[S::f32s; 2]]; N] =
+        std::array::from_fn(|n| &panels[n * left.len()..][..left.len()]);
+    let mut sums = [[simd.splat_f32s(0.0); 2]; N];
+    for (k, &x) in left.iter().enumerate() {
+        let x = simd.splat_f32s(x);
+        for (sum, panel) in sums.iter_mut().zip(&panels) {
+            sum[0] = simd.mul_add_e_f32s(x, panel[k][0], sum[0]);
+            sum[1] = simd.mul_add_e_f32s(x, panel[k][1], sum[1]);
+        }
+    }
+    sums
 }
 
 #[inline(always)]
@@ -106,18 +154,23 @@ fn add_block<S: Simd, const N: usize>(
             sum[1] = simd.mul_add_e_f32s(x, pair[1], sum[1]);
         }
     }
-    for (row, sum) in out.values.chunks_mut(out.stride).zip(&sums) {
-        let row = &mut row[..width];
-        if width == 2 * S::F32_LANES {
-            let (vectors, _) = S::as_mut_simd_f32s(row);
-            vectors[0] = simd.add_f32s(vectors[0], sum[0]);
-            vectors[1] = simd.add_f32s(vectors[1], sum[1]);
-        } else {
-            let (first, second) = row.split_at_mut(width.min(S::F32_LANES));
-            for (part, sum) in [(first, sum[0]), (second, sum[1])] {
-                let total = simd.add_f32s(simd.partial_load_f32s(part), sum);
-                simd.partial_store_f32s(part, total);
-            }
+    for (row, sum) in out.values.chunks_mut(out.stride).zip(sums) {
+        add(simd, &mut row[..width], sum);
+    }
+}
+
+/// Adds a panel's sums to a row, which may be shorter.
+#[inline(always)]
+fn add<S: Simd>(simd: S, row: &mut [f32], sum: [S::f32s; 2]) {
+    if row.len() == 2 * S::F32_LANES {
+        let (vectors, _) = S::as_mut_simd_f32s(row);
+        vectors[0] = simd.add_f32s(vectors[0], sum[0]);
+        vectors[1] = simd.add_f32s(vectors[1], sum[1]);
+    } else {
+        let (first, second) = row.split_at_mut(row.len().min(S::F32_LANES));
+        for (part, sum) in [(first, sum[0]), (second, sum[1])] {
+            let total = simd.add_f32s(simd.partial_load_f32s(part), sum);
+            simd.partial_store_f32s(part, total);
         }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn encode_rows(
         }
     }
     let encoded: Vec<Vec<u32>> =
-        texts.par_iter().map(|text| tokenizer.encode(text, max_length, keep)).collect();
+        texts.iter().map(|text| tokenizer.encode(text, max_length, keep)).collect();
     let encoded: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
     Padded::new(&encoded)
 }

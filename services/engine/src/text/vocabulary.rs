@@ -1,6 +1,9 @@
 //! Tokens and their ids.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use compact_str::CompactString;
 
 /// Fills up a batch's shorter rows.
 pub(super) const PADDING: u32 = 0;
@@ -10,14 +13,16 @@ pub(super) const SPECIAL: [&str; 2] = ["[PAD]", "[UNK]"];
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Vocabulary {
-    tokens: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, u32>,
+    tokens: Vec<CompactString>,
+    /// Short tokens lie in the table itself: looking one up is one way to memory. The hash is keyed, so
+    /// that nobody can write a text whose words all collide.
+    ids: HashMap<CompactString, u32, RandomState>,
     longest_bytes: usize,
 }
 
 impl Vocabulary {
     pub fn new() -> Self {
-        let mut empty = Self { tokens: vec![], ids: HashMap::new(), longest_bytes: 0 };
+        let mut empty = Self { tokens: vec![], ids: HashMap::default(), longest_bytes: 0 };
         SPECIAL.iter().for_each(|token| {
             empty.add(token);
         });
@@ -38,9 +43,9 @@ impl Vocabulary {
         if let Some(id) = self.id(token) {
             return id;
         }
-        let (id, token) = (self.tokens.len() as u32, Arc::<str>::from(token));
+        let (id, token) = (self.tokens.len() as u32, CompactString::from(token));
         self.longest_bytes = self.longest_bytes.max(token.len());
-        self.tokens.push(Arc::clone(&token));
+        self.tokens.push(token.clone());
         self.ids.insert(token, id);
         id
     }

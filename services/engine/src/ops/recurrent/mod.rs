@@ -9,6 +9,7 @@ mod gru;
 mod lstm;
 mod operation;
 mod packing;
+mod reading;
 mod sweep;
 #[cfg(test)]
 mod tests;

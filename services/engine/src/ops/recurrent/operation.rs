@@ -21,7 +21,8 @@ use rayon::prelude::*;
 
 use super::{
     Cell,
-    packing::Packing,
+    packing::{End, Packing},
+    reading::Reading,
     sweep::{self, Forward, Part, SLOTS, Slopes, Swept, Trace},
 };
 use crate::ops::{
@@ -32,6 +33,8 @@ use crate::ops::{
 
 /// Rows swept together.
 pub(super) const GROUP: usize = 8;
+/// Multiplications from which on a second thread pays.
+const PARALLEL_FROM: usize = 1 << 22;
 
 /// Everything about a call that is not a tensor.
 #[derive(Debug)]
@@ -82,7 +85,17 @@ impl Plan {
     fn for_each<R: Send>(&self, f: impl Fn(usize, usize) -> R + Send + Sync) -> Vec<R> {
         let directions = self.directions.len();
         let tasks = 0..self.groups.len() * directions;
-        tasks.into_par_iter().map(|i| f(i / directions, i % directions)).collect()
+        let of_task = |i| f(i / directions, i % directions);
+        if self.is_small() {
+            return tasks.map(of_task).collect();
+        }
+        tasks.into_par_iter().map(of_task).collect()
+    }
+
+    /// So small that another thread would come too late to help.
+    fn is_small(&self) -> bool {
+        let rows: usize = self.groups.iter().map(Packing::packed).sum();
+        rows * self.directions.len() * self.units * self.columns() < PARALLEL_FROM
     }
 
     /// Shape of what comes out.
@@ -103,7 +116,13 @@ pub(super) struct Kept {
     recurrent: FlexTensor,
 }
 
-fn forward(projections: &FlexTensor, weights: &FlexTensor, plan: &Plan) -> (FlexTensor, Vec<Kept>) {
+/// Runs `sweep` for every group and direction.
+fn sweep_each<R: Send>(
+    projections: &FlexTensor,
+    weights: &FlexTensor,
+    plan: &Plan,
+    sweep: impl Fn(Forward<'_>) -> R + Send + Sync,
+) -> Vec<R> {
     let (projections, weights) = (contiguous(projections), contiguous(weights));
     let (projections, weights) = (slice(&projections), plan.split(slice(&weights)));
     let (units, columns) = (plan.units, plan.columns());
@@ -111,8 +130,8 @@ fn forward(projections: &FlexTensor, weights: &FlexTensor, plan: &Plan) -> (Flex
         Panels::new(units, columns, |row, column| kernel[row * columns + column])
     };
     let kernels: Vec<Panels> = weights.iter().map(panels).collect();
-    let swept = plan.for_each(|group, direction| {
-        vectorized(Forward {
+    plan.for_each(|group, direction| {
+        sweep(Forward {
             part: plan.part(group, direction),
             projections,
             steps: plan.steps,
@@ -121,31 +140,46 @@ fn forward(projections: &FlexTensor, weights: &FlexTensor, plan: &Plan) -> (Flex
             recurrent_kernel: &kernels[direction],
             bias: weights[direction].1,
         })
-    });
-    let result = stored(gather(&swept, plan), plan.shape());
+    })
+}
+
+fn forward(projections: &FlexTensor, weights: &FlexTensor, plan: &Plan) -> (FlexTensor, Vec<Kept>) {
+    let swept = sweep_each(projections, weights, plan, |forward| vectorized(forward));
+    let hidden: Vec<&[f32]> = swept.iter().map(|swept| &swept.hidden[..]).collect();
+    let result = stored(gather(&hidden, plan, |end| end.packed), plan.shape());
     let keep = |Swept { trace, recurrent, .. }: Swept| {
-        let rows = recurrent.len() / units;
-        Kept { trace, recurrent: stored(recurrent, [rows, units]) }
+        let rows = recurrent.len() / plan.units;
+        Kept { trace, recurrent: stored(recurrent, [rows, plan.units]) }
     };
     (result, swept.into_iter().map(keep).collect())
 }
 
+/// The same where nothing is learned.
+fn read(projections: &FlexTensor, weights: &FlexTensor, plan: &Plan) -> FlexTensor {
+    let all = plan.sequence.is_some();
+    let read =
+        sweep_each(projections, weights, plan, |forward| vectorized(Reading { forward, all }));
+    let hidden: Vec<&[f32]> = read.iter().map(Vec::as_slice).collect();
+    stored(gather(&hidden, plan, |end| end.place), plan.shape())
+}
+
 /// The states of all groups where they belong in the result; what no row reaches stays zero.
-fn gather(swept: &[Swept], plan: &Plan) -> Vec<f32> {
+/// `last` tells where a row's last state lies.
+fn gather(hidden: &[&[f32]], plan: &Plan, last: impl Fn(&End) -> usize + Sync) -> Vec<f32> {
     let (units, directions) = (plan.units, plan.directions.len());
     let width = directions * units;
     let row_size = width * plan.sequence.unwrap_or(1);
     let mut result = vec![0.0; plan.batch * row_size];
-    result.par_chunks_mut(GROUP * row_size).enumerate().for_each(|(group, result)| {
+    let of_group = |(group, result): (usize, &mut [f32])| {
         let mut put = |row: usize, time: usize, direction: usize, packed: usize| {
             let at = (row - group * GROUP) * row_size + time * width + direction * units;
-            let hidden = &swept[group * directions + direction].hidden[packed * units..];
+            let hidden = &hidden[group * directions + direction][packed * units..];
             result[at..at + units].copy_from_slice(&hidden[..units]);
         };
         let packing = &plan.groups[group];
         for (direction, way) in plan.directions.iter().enumerate() {
             if plan.sequence.is_none() {
-                packing.ends().for_each(|(row, packed)| put(row, 0, direction, packed));
+                packing.ends().for_each(|end| put(end.row, 0, direction, last(&end)));
                 continue;
             }
             for step in 0..packing.steps() {
@@ -155,7 +189,12 @@ fn gather(swept: &[Swept], plan: &Plan) -> Vec<f32> {
                 }
             }
         }
-    });
+    };
+    if plan.is_small() {
+        result.chunks_mut(GROUP * row_size).enumerate().for_each(of_group);
+    } else {
+        result.par_chunks_mut(GROUP * row_size).enumerate().for_each(of_group);
+    }
     result
 }
 
@@ -262,7 +301,7 @@ impl RecurrentSweep for Flex {
         weights: FlexTensor,
         plan: Arc<Plan>,
     ) -> FlexTensor {
-        forward(&projections, &weights, &plan).0
+        read(&projections, &weights, &plan)
     }
 }
 

@@ -52,11 +52,25 @@ impl Packing {
         (row, if reverse { length - 1 - step } else { step })
     }
 
-    /// Row of the batch and packed row of its last step, for every row that has one.
-    pub fn ends(&self) -> impl Iterator<Item = (usize, usize)> {
+    /// Where each row ends that has a step.
+    pub fn ends(&self) -> impl Iterator<Item = End> {
         let alive = self.rows.iter().take_while(|(_, length)| *length > 0).enumerate();
-        alive.map(|(i, &(row, length))| (row, self.offsets[length - 1] + i))
+        alive.map(|(place, &(row, length))| End {
+            row,
+            place,
+            packed: self.offsets[length - 1] + place,
+        })
     }
+}
+
+/// A row's last step.
+#[derive(Debug, PartialEq)]
+pub(super) struct End {
+    /// Of the batch.
+    pub row: usize,
+    /// The row's among those of its group, from the longest to the shortest.
+    pub place: usize,
+    pub packed: usize,
 }
 
 #[cfg(test)]
@@ -70,7 +84,8 @@ mod tests {
         assert_eq!([packing.step(0), packing.step(1), packing.step(2)], [0..2, 2..4, 4..5]);
         assert_eq!((packing.place(0, 0, false), packing.place(0, 1, false)), ((10, 0), (8, 0)));
         assert_eq!((packing.place(0, 0, true), packing.place(1, 1, true)), ((10, 2), (8, 0)));
-        assert_eq!(packing.ends().collect::<Vec<_>>(), [(10, 4), (8, 3)]);
+        let end = |row, place, packed| End { row, place, packed };
+        assert_eq!(packing.ends().collect::<Vec<_>>(), [end(10, 0, 4), end(8, 1, 3)]);
     }
 
     #[test]
