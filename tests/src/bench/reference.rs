@@ -20,6 +20,8 @@ pub struct Reference {
     pub note: String,
     /// Of the faster peer's rate.
     pub asked: f64,
+    /// Of the matrix products, convolutions and scores of one row on its way forward.
+    pub multiply_adds: f64,
     pub data: Made,
     /// Of an epoch, so that it takes a second or some.
     pub rows: usize,
@@ -29,6 +31,12 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// Multiplications and additions that training on one row takes: there, and back twice, by the
+    /// inputs and by the weights.
+    pub fn operations(&self) -> f64 {
+        6.0 * self.multiply_adds
+    }
+
     pub fn epochs(&self) -> u64 {
         self.spec["epochs"].as_u64().unwrap_or(0)
     }

@@ -2,10 +2,10 @@
 //! of each reference model in `bench/train`, and the whole runs in `bench/whole`, by `cupola train` and
 //! by the scripts in `bench/peers`, in turns.
 //!
-//! `bench-train [NAME…]` runs the rows whose names contain one of the words, or all. It prints a table
-//! and, where each row
-//! is measured as often as is usual, puts it into `docs/BENCHMARKS.md`. It ends with 1 if a row misses what is asked and with 2 if
-//! something is missing that it needs, or the machine is busy.
+//! `bench-train [NAME…]` runs the rows whose names contain one of the words, or all. It prints tables
+//! and, where each row is measured as often as is usual, puts them into `docs/BENCHMARKS.md`. It ends
+//! with 1 if a row misses what is asked and with 2 if something is missing that it needs, or the
+//! machine is busy.
 
 mod rate;
 mod report;
@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use domain::Clock;
-use e2e::bench::{self, MEBIBYTE, Machine, Options, Peers, Quiet, Reference, Settings, Side};
+use e2e::bench::{self, MEBIBYTE, Machine, Options, Peak, Peers, Quiet, Reference, Settings, Side};
 
 use rate::{Peer, Rate};
 use report::{Rates, Wholes};
@@ -49,11 +49,14 @@ fn run() -> anyhow::Result<bool> {
     if rows.is_empty() && wholes.is_empty() {
         bail!("no model is named like {}", options.filters.join(" or "));
     }
+    let machine = Machine::describe();
+    let quiet = Quiet::find(options.anyway)?;
     let bench = Bench {
         binary: bench::binary()?,
         peers: Peers::open(options.fresh)?,
-        machine: Machine::describe(),
-        quiet: Quiet::find(options.anyway)?,
+        peak: Peak::measure(machine.cores),
+        machine,
+        quiet,
         repetitions: options.repetitions,
     };
     let rates = each(&rows, |row| (&row.name, &row.note), |row| bench.rates(row));
@@ -67,7 +70,12 @@ fn run() -> anyhow::Result<bool> {
     let runs = each(&wholes, |row| (&row.name, &row.note), |row| bench.whole(row, &data));
     let today = Clock::System.now().format("%Y-%m-%d").to_string();
     let mut ok = rates.len() + runs.len() == rows.len() + wholes.len();
-    for table in [report::rates(&rates, &bench, &today), report::wholes(&runs, &bench, &today)] {
+    let tables = [
+        report::peak(&bench, &today),
+        report::rates(&rates, &bench, &today),
+        report::wholes(&runs, &bench, &today),
+    ];
+    for table in tables {
         if table.section.lines.is_empty() {
             continue;
         }
@@ -99,11 +107,13 @@ fn each<'a, R, T>(
     }
     results
 }
+
 /// What all rows are measured with.
 struct Bench {
     binary: PathBuf,
     peers: Peers,
     machine: Machine,
+    peak: Peak,
     quiet: Quiet,
     /// Where another number than the usual one is asked for.
     repetitions: Option<usize>,

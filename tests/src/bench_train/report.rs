@@ -1,7 +1,7 @@
 //! The tables of rates and of whole runs beside those of the peers.
 
 use e2e::bench::{
-    MEBIBYTE, Reference, Section, Settings, Spread, best_peer, ratio, shown_settings,
+    MEBIBYTE, Peak, Reference, Section, Settings, Spread, best_peer, ratio, shown_settings,
 };
 
 use crate::{
@@ -10,13 +10,16 @@ use crate::{
     whole::{Outcome, Whole},
 };
 
-const RATES: [&str; 10] = [
+const PEAK: [&str; 4] =
+    ["all cores", "products, GFLOP/s", "memory, GB/s read and written", "measured"];
+const RATES: [&str; 11] = [
     "row",
     "ours, rows/s",
     "PyTorch",
     "Keras",
     "ratio",
     "asked",
+    "of the products' peak",
     "parameters",
     "PyTorch with",
     "Keras with",
@@ -57,11 +60,13 @@ impl Rates<'_> {
         ratio(&self.figures, best_peer(&self.figures)).median >= self.row.asked
     }
 
-    fn line(&self, measured: &str) -> Vec<String> {
+    fn line(&self, peak: Peak, measured: &str) -> Vec<String> {
+        let share = Spread::of(&self.figures[0]).median * self.row.operations() / peak.operations;
         let mut line = vec![self.row.name.clone()];
         line.extend(self.figures.iter().map(|rates| Spread::of(rates).to_string()));
         line.push(to_best(&self.figures));
         line.push(format!("{:.2}", self.row.asked));
+        line.push(format!("{:.0} %", 100.0 * share));
         line.push(self.parameters.to_string());
         line.extend(self.settings.iter().map(shown_settings));
         line.push(measured.to_owned());
@@ -120,9 +125,18 @@ impl Wholes<'_> {
     }
 }
 
+/// What shares are shares of.
+pub fn peak(bench: &Bench, today: &str) -> Table {
+    let Peak { operations, bytes } = bench.peak;
+    let cores = bench.machine.cores.to_string();
+    let line = vec![cores, format!("{:.0}", operations / 1e9), format!("{:.1}", bytes / 1e9)];
+    let line = [line, vec![bench.said(today, 1)]].concat();
+    Table { section: section("bench-peak", &PEAK, vec![line], bench), ok: true }
+}
+
 pub fn rates(results: &[Rates<'_>], bench: &Bench, today: &str) -> Table {
     let measured = bench.said(today, RATE_REPETITIONS);
-    let lines = results.iter().map(|result| result.line(&measured)).collect();
+    let lines = results.iter().map(|result| result.line(bench.peak, &measured)).collect();
     let ok = results.iter().all(Rates::ok);
     Table { section: section("bench-train", &RATES, lines, bench), ok }
 }
@@ -147,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_compared_with_the_faster_peer() {
-        let json = json!({"note": "", "asked": 1.5, "rows": 1, "peer_rows": 1, "spec": {},
+        let json = json!({"note": "", "asked": 1.5, "multiply_adds": 2.0, "rows": 1, "peer_rows": 1, "spec": {},
             "data": {"kind": "table", "features": 1}});
         let row = Reference { name: "a-row".into(), ..serde_json::from_value(json).unwrap() };
         let settings = [json!({"threads": 1}), json!({"threads": 2, "jit_compile": true})];
@@ -155,14 +169,15 @@ mod tests {
         let figures = vec![vec![30.0, 32.0], vec![20.0, 20.0], vec![10.0, 10.0]];
         let mut rates = Rates { row: &row, parameters: 7, figures, settings };
         assert!(rates.ok());
-        let line = rates.line("today").join(" | ");
+        let peak = Peak { operations: 1_860.0, bytes: 1.0 };
+        let line = rates.line(peak, "today").join(" | ");
         assert_eq!(
             line,
             "a-row | 31.0 (30.0..32.0) | 20.0 (20.0..20.0) | 10.0 (10.0..10.0) | \
-             1.55 (1.50..1.60) of PyTorch | 1.50 | 7 | threads 1 | jit_compile, threads 2 | today"
+             1.55 (1.50..1.60) of PyTorch | 1.50 | 20 % | 7 | threads 1 | jit_compile, threads 2 | today"
         );
         rates.figures[2] = vec![25.0, 25.0];
-        assert!(!rates.ok() && rates.line("today").join(" ").contains("of Keras"));
+        assert!(!rates.ok() && rates.line(peak, "today").join(" ").contains("of Keras"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Activations, as operations of their own: the tensor library evaluates most of them one number at a
-//! time, in one thread. The backward pass needs what went in or what came out, whichever the slope is
-//! simpler by.
+//! time, in one thread. The backward pass needs what came out where the slope is simple by that, and
+//! else the slope itself, which shares most of its work with the forward pass.
 
 use burn::{
     backend::{
@@ -20,7 +20,7 @@ use domain::spec::Activation;
 use rayon::prelude::*;
 
 use super::{
-    flex::{contiguous, into_values, shape, slice, stored},
+    flex::{contiguous, into_values, shape, slice, stored, zeros},
     simd::{CHUNK, PARALLEL_FROM, exp, sigmoid, tanh, vectorized},
 };
 
@@ -50,8 +50,8 @@ pub(crate) enum Curve {
 /// What the backward pass takes the slope from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
-    Input,
     Output,
+    Slope,
 }
 
 /// `$values` become what is made of each. (Macros, since a closure that is handed to a function would be
@@ -64,6 +64,21 @@ macro_rules! map {
                 for value in $values.iter_mut() {
                     let $x = *value;
                     *value = $made;
+                }
+            },
+        )
+    };
+}
+
+/// `$values` and `$others` become what is made of each of `$values`.
+macro_rules! map_twice {
+    ($values:expr, $others:expr, |$x:ident| $made:expr) => {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (value, other) in $values.iter_mut().zip($others.iter_mut()) {
+                    let $x = *value;
+                    (*value, *other) = $made;
                 }
             },
         )
@@ -102,7 +117,7 @@ impl Curve {
 
     pub const fn kept(self) -> Kept {
         match self {
-            Self::Gelu | Self::Silu => Kept::Input,
+            Self::Gelu | Self::Silu => Kept::Slope,
             _ => Kept::Output,
         }
     }
@@ -120,20 +135,29 @@ impl Curve {
         }
     }
 
+    /// [`Self::forward`] where [`Self::kept`] asks for slopes, and these.
+    pub fn forward_with_slopes(self, values: &mut [f32], slopes: &mut [f32]) {
+        const DENSITY_AT_0: f32 = 0.398_942_3;
+        match self {
+            Self::Gelu => map_twice!(values, slopes, |x| {
+                let below = normal_cdf(x);
+                (x * below, below + x * DENSITY_AT_0 * exp(-0.5 * x * x))
+            }),
+            Self::Silu => map_twice!(values, slopes, |x| {
+                let share = sigmoid(x);
+                (x * share, share * (1.0 + x * (1.0 - share)))
+            }),
+            _ => self.forward(values),
+        }
+    }
+
     /// `gradient` becomes that of the input, by this thread; `kept` is what [`Self::kept`] says.
     pub fn backward(self, kept: &[f32], gradient: &mut [f32]) {
-        const DENSITY_AT_0: f32 = 0.398_942_3;
         match self {
             Self::Relu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { 0.0 }),
             Self::LeakyRelu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { LEAK * g }),
             Self::Elu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { g * (y + 1.0) }),
-            Self::Gelu => slopes!(kept, gradient, |x, g| {
-                g * (normal_cdf(x) + x * DENSITY_AT_0 * exp(-0.5 * x * x))
-            }),
-            Self::Silu => slopes!(kept, gradient, |x, g| {
-                let share = sigmoid(x);
-                g * share * (1.0 + x * (1.0 - share))
-            }),
+            Self::Gelu | Self::Silu => slopes!(kept, gradient, |slope, g| g * slope),
             Self::Sigmoid => slopes!(kept, gradient, |y, g| g * y * (1.0 - y)),
             Self::Tanh => slopes!(kept, gradient, |y, g| g * (1.0 - y * y)),
         }
@@ -149,6 +173,17 @@ fn forward(values: &mut [f32], curve: Curve) {
     } else {
         values.par_chunks_mut(CHUNK).for_each(|chunk| curve.forward(chunk));
     }
+}
+
+fn forward_with_slopes(values: &mut [f32], curve: Curve) -> Vec<f32> {
+    let mut slopes = zeros(values.len());
+    if values.len() < PARALLEL_FROM {
+        curve.forward_with_slopes(values, &mut slopes);
+    } else {
+        let chunks = values.par_chunks_mut(CHUNK).zip(slopes.par_chunks_mut(CHUNK));
+        chunks.for_each(|(values, slopes)| curve.forward_with_slopes(values, slopes));
+    }
+    slopes
 }
 
 fn backward(kept: &[f32], gradient: &mut [f32], curve: Curve) {
@@ -179,7 +214,12 @@ impl<C: CheckpointStrategy> Bend for Autodiff<Flex, C> {
         let node = x.node();
         let x = x.into_primitive();
         let (y, kept) = match curve.kept() {
-            Kept::Input => (Flex::bend(x.clone(), curve), x),
+            Kept::Slope => {
+                let shape = shape(&x);
+                let mut values = into_values(x);
+                let slopes = forward_with_slopes(&mut values, curve);
+                (stored(values, shape.clone()), stored(slopes, shape))
+            }
             Kept::Output => {
                 let y = Flex::bend(x, curve);
                 (y.clone(), y)
@@ -306,7 +346,12 @@ mod tests {
             for i in -50..50 {
                 let x = (i as f32 + 0.5) / 10.0;
                 let kept = match curve.kept() {
-                    Kept::Input => x,
+                    Kept::Slope => {
+                        let (mut value, mut slope) = ([x], [f32::NAN]);
+                        curve.forward_with_slopes(&mut value, &mut slope);
+                        assert_eq!(value[0], of(curve, x), "{curve:?} at {x}");
+                        slope[0]
+                    }
                     Kept::Output => of(curve, x),
                 };
                 let mut slope = [2.0];

@@ -1,7 +1,11 @@
 //! Products of matrices in plain slices, by the `gemm` crate: its kernels reach nine tenths of what the
 //! processor's multipliers can do, from a few dozen rows on.
 
+use std::mem::MaybeUninit;
+
 use gemm::Parallelism;
+
+use super::fresh::{Empty, filled};
 
 /// Multiplications and additions from which on a second thread pays.
 const PARALLEL_FROM: usize = 1 << 22;
@@ -42,37 +46,54 @@ pub(crate) enum Workers {
     All,
 }
 
-/// `out = a b`, row by row.
-pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], workers: Workers) {
+/// `a b`, row by row.
+pub(crate) fn product(a: Matrix<'_>, b: Matrix<'_>, workers: Workers) -> Vec<f32> {
+    let len = a.rows * b.columns;
+    let [out] = filled(len, len.max(1), |_, [out]| [multiply(a, b, out, workers)]);
+    out
+}
+
+/// `a b` in `out`, which is filled by it.
+pub(crate) fn multiply<'a>(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &'a mut Empty,
+    workers: Workers,
+) -> &'a mut [f32] {
     assert_eq!(a.columns, b.rows, "the matrices of a product fit each other");
     assert_eq!(out.len(), a.rows * b.columns, "the product fits its place");
-    if a.columns == 0 {
-        out.fill(0.0);
-    }
     if a.columns == 0 || out.is_empty() {
-        return;
+        out.fill(MaybeUninit::new(0.0));
+        return all_of(out);
     }
     let work = out.len() * a.columns;
     let parallelism = match workers {
         Workers::All if work >= PARALLEL_FROM => Parallelism::Rayon(0),
         _ => Parallelism::None,
     };
-    product(a, b, out, parallelism);
+    run(a, b, out, parallelism);
+    all_of(out)
+}
+
+#[expect(unsafe_code, reason = "the compiler cannot see that all of it was written")]
+fn all_of(out: &mut Empty) -> &mut [f32] {
+    // SAFETY: only called after every number was written.
+    unsafe { out.assume_init_mut() }
 }
 
 #[expect(unsafe_code, reason = "the crate's only function takes pointers")]
-fn product(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], parallelism: Parallelism) {
+fn run(a: Matrix<'_>, b: Matrix<'_>, out: &mut Empty, parallelism: Parallelism) {
     let (a_rows, a_columns) = a.strides();
     let (b_rows, b_columns) = b.strides();
     // SAFETY: each slice holds rows times columns numbers, which is what its strides reach: checked
-    // when the matrix was made and above for `out`, which nobody else holds. `out` is not read
-    // (`read_dst` is false), and no number is conjugated, f32 being real.
+    // when the matrix was made and above for `out`, which nobody else holds. `out` is written and not
+    // read (`read_dst` is false), and no number is conjugated, f32 being real.
     unsafe {
         gemm::gemm(
             a.rows,
             b.columns,
             a.columns,
-            out.as_mut_ptr(),
+            out.as_mut_ptr().cast::<f32>(),
             1,
             b.columns as isize,
             false,
@@ -107,8 +128,7 @@ mod tests {
         {
             let (a, b) = (values(m * k, 5), values(k * n, 7));
             let (a, b) = (Matrix::new(&a, k), Matrix::new(&b, n));
-            let mut out = vec![f32::NAN; m * n];
-            multiply(a, b, &mut out, Workers::All);
+            let out = product(a, b, Workers::All);
             for (i, row) in out.chunks_exact(n).enumerate() {
                 for (j, got) in row.iter().enumerate() {
                     let sum: f32 = (0..k).map(|p| a.values[i * k + p] * b.values[p * n + j]).sum();
@@ -116,8 +136,7 @@ mod tests {
                 }
             }
             // (a b)' = b' a'
-            let mut across = vec![f32::NAN; m * n];
-            multiply(b.turned(), a.turned(), &mut across, Workers::One);
+            let across = product(b.turned(), a.turned(), Workers::One);
             let turned = (0..m * n).map(|i| across[i % n * m + i / n]);
             assert!(turned.eq(out.iter().copied()), "{m} {k} {n}");
         }
@@ -125,10 +144,9 @@ mod tests {
 
     #[test]
     fn a_sum_of_nothing_is_zero() {
-        let mut out = [f32::NAN; 6];
-        multiply(Matrix::new(&[], 0).turned(), Matrix::new(&[], 0), &mut [], Workers::One);
-        let (a, b) = (Matrix { rows: 2, ..Matrix::new(&[], 0) }, Matrix::new(&[], 3));
-        multiply(a, b, &mut out, Workers::One);
-        assert_eq!(out, [0.0; 6]);
+        let nothing = Matrix::new(&[], 0);
+        assert_eq!(product(nothing.turned(), nothing, Workers::One), []);
+        let (a, b) = (Matrix { rows: 2, ..nothing }, Matrix::new(&[], 3));
+        assert_eq!(product(a, b, Workers::One), [0.0; 6]);
     }
 }

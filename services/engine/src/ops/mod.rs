@@ -5,6 +5,7 @@ pub(crate) mod allocator;
 pub(crate) mod denormals;
 pub(crate) mod dense;
 pub(crate) mod flex;
+pub(crate) mod fresh;
 pub(crate) mod matrix;
 pub(crate) mod product;
 pub(crate) mod recurrent;

@@ -25,8 +25,9 @@ use rayon::prelude::*;
 
 use super::{
     activation::{Curve, Kept, activate},
-    flex::{contiguous, into_values, shape, slice, stored},
-    matrix::{Matrix, Workers, multiply},
+    flex::{contiguous, into_values, shape, slice, stored, zeros},
+    fresh::{Empty, filled},
+    matrix::{Matrix, Workers, multiply, product},
     simd::vectorized,
 };
 
@@ -50,44 +51,82 @@ pub(crate) fn dense(
     if curve.is_none() { activate(y, activation) } else { y }
 }
 
-/// What comes out, and what the activation's slope is taken from if that is something else.
+/// What comes out, and the activation's slopes if they are not taken from that.
 struct Made {
     y: Vec<f32>,
-    z: Option<Vec<f32>>,
+    slopes: Option<Vec<f32>>,
 }
 
-fn forward(x: &[f32], kernel: &[f32], bias: &[f32], curve: Option<Curve>, rows: usize) -> Made {
-    let (width, units) = (x.len() / rows.max(1), bias.len());
-    let (wide, kernel) = (kernel.len() >= WIDE, Matrix::new(kernel, units));
-    let mut y = vec![0.0; rows * units];
-    if wide {
-        multiply(Matrix::new(x, width), kernel, &mut y, Workers::All);
-    }
-    let affine = |x: &[f32], y: &mut [f32]| {
-        if !wide {
-            multiply(Matrix::new(x, width), kernel, y, Workers::One);
+/// A dense layer's numbers, and how many rows there are of its inputs.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    x: &'a [f32],
+    rows: usize,
+    kernel: &'a [f32],
+    bias: &'a [f32],
+    curve: Option<Curve>,
+}
+
+impl Layer<'_> {
+    /// `learning`: slopes are asked for.
+    fn forward(self, learning: bool) -> Made {
+        let with_slopes = learning && self.curve.is_some_and(|curve| curve.kept() == Kept::Slope);
+        let (len, size) = (self.rows * self.bias.len(), GROUP * self.bias.len());
+        if self.kernel.len() >= WIDE {
+            return self.forward_wide(size, with_slopes);
         }
-        add_to_each(y, bias);
-    };
-    let groups = x.par_chunks(GROUP * width).zip(y.par_chunks_mut(GROUP * units));
-    let Some(curve) = curve else {
-        groups.for_each(|(x, y)| affine(x, y));
-        return Made { y, z: None };
-    };
-    if curve.kept() == Kept::Output {
-        groups.for_each(|(x, y)| {
-            affine(x, y);
-            curve.forward(y);
+        if with_slopes {
+            let [y, slopes] = filled(len, size, |group, [y, slopes]| {
+                let y = self.product(group, y);
+                let slopes = slopes.write_copy_of_slice(y);
+                self.finish(y, Some(&mut *slopes));
+                [y, slopes]
+            });
+            return Made { y, slopes: Some(slopes) };
+        }
+        let [y] = filled(len, size, |group, [y]| {
+            let y = self.product(group, y);
+            self.finish(y, None);
+            [y]
         });
-        return Made { y, z: None };
+        Made { y, slopes: None }
     }
-    let mut z = vec![0.0; rows * units];
-    groups.zip(z.par_chunks_mut(GROUP * units)).for_each(|((x, y), z)| {
-        affine(x, y);
-        z.copy_from_slice(y);
-        curve.forward(y);
-    });
-    Made { y, z: Some(z) }
+
+    fn forward_wide(self, size: usize, with_slopes: bool) -> Made {
+        let (kernel, width) = (Matrix::new(self.kernel, self.bias.len()), self.width());
+        let mut y = product(Matrix::new(self.x, width), kernel, Workers::All);
+        let groups = y.par_chunks_mut(size);
+        if !with_slopes {
+            groups.for_each(|y| self.finish(y, None));
+            return Made { y, slopes: None };
+        }
+        let mut slopes = zeros(self.rows * self.bias.len());
+        groups
+            .zip(slopes.par_chunks_mut(size))
+            .for_each(|(y, slopes)| self.finish(y, Some(slopes)));
+        Made { y, slopes: Some(slopes) }
+    }
+
+    fn width(self) -> usize {
+        self.kernel.len() / self.bias.len()
+    }
+
+    fn product(self, group: usize, y: &mut Empty) -> &mut [f32] {
+        let (units, width) = (self.bias.len(), self.width());
+        let (from, rows) = (group * GROUP, y.len() / units);
+        let x = Matrix::new(&self.x[from * width..][..rows * width], width);
+        multiply(x, Matrix::new(self.kernel, units), y, Workers::One)
+    }
+
+    /// From the product to what comes out.
+    fn finish(self, y: &mut [f32], slopes: Option<&mut [f32]>) {
+        add_to_each(y, self.bias);
+        match (self.curve, slopes) {
+            (Some(curve), Some(slopes)) => curve.forward_with_slopes(y, slopes),
+            (Some(curve), None) => curve.forward(y),
+            (None, _) => {}
+        }
+    }
 }
 
 /// Turns `gradient` into that before the activation; gives those of the bias and, if `of_x`, of `x`.
@@ -100,30 +139,28 @@ fn backward(
 ) -> (Vec<f32>, Option<Vec<f32>>) {
     let (rows, width) = (gradient.len() / units, kernel.len() / units);
     let (wide, kernel) = (kernel.len() >= WIDE, Matrix::new(kernel, units).turned());
-    let mut x = of_x.then(|| vec![0.0; rows * width]);
-    let bend = |gradient: &mut [f32], kept: &[f32]| {
+    let bend = |(gradient, kept): (&mut [f32], &[f32])| {
         if let Some(curve) = curve {
             curve.backward(kept, gradient);
         }
         column_sums(gradient, units)
     };
     let groups = gradient.par_chunks_mut(GROUP * units).zip(kept.par_chunks(GROUP * units));
-    let sums: Vec<Vec<f32>> = match &mut x {
-        Some(x) if !wide => groups
-            .zip(x.par_chunks_mut(GROUP * width))
-            .map(|((gradient, kept), x)| {
-                let sums = bend(gradient, kept);
-                multiply(Matrix::new(gradient, units), kernel, x, Workers::One);
-                sums
-            })
-            .collect(),
-        _ => groups.map(|(gradient, kept)| bend(gradient, kept)).collect(),
-    };
-    if wide && let Some(x) = &mut x {
-        multiply(Matrix::new(gradient, units), kernel, x, Workers::All);
-    }
+    let sums: Vec<Vec<f32>> = groups.map(bend).collect();
     let mut bias = vec![0.0; units];
     sums.iter().for_each(|sums| add_to_each(&mut bias, sums));
+    let gradient: &[f32] = gradient;
+    let x = of_x.then(|| {
+        if wide {
+            return product(Matrix::new(gradient, units), kernel, Workers::All);
+        }
+        let [x] = filled(rows * width, GROUP * width, |group, [x]| {
+            let (from, rows) = (group * GROUP, x.len() / width);
+            let gradient = Matrix::new(&gradient[from * units..][..rows * units], units);
+            [multiply(gradient, kernel, x, Workers::One)]
+        });
+        x
+    });
     (bias, x)
 }
 
@@ -171,7 +208,7 @@ impl Dense for Flex {
     ) -> FlexTensor {
         let [x, kernel, bias] = [x, kernel, bias].map(|input| contiguous(&input));
         let shape = [shape(&x)[0], shape(&bias)[0]];
-        stored(forward(slice(&x), slice(&kernel), slice(&bias), curve, shape[0]).y, shape)
+        stored(layer([&x, &kernel, &bias], curve).forward(false).y, shape)
     }
 }
 
@@ -185,14 +222,24 @@ impl<C: CheckpointStrategy> Dense for Autodiff<Flex, C> {
         let nodes = [x.node(), kernel.node(), bias.node()];
         let [x, kernel, bias] = [x, kernel, bias].map(|input| contiguous(&input.into_primitive()));
         let shape = [shape(&x)[0], shape(&bias)[0]];
-        let Made { y, z } = forward(slice(&x), slice(&kernel), slice(&bias), curve, shape[0]);
-        let y = stored(y, shape);
-        let kept = z.map_or_else(|| y.clone(), |z| stored(z, shape));
         match DenseBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((x, kernel, kept, curve), y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
+            OpsKind::Tracked(prepared) => {
+                let Made { y, slopes } = layer([&x, &kernel, &bias], curve).forward(true);
+                let y = stored(y, shape);
+                let kept = slopes.map_or_else(|| y.clone(), |slopes| stored(slopes, shape));
+                prepared.finish((x, kernel, kept, curve), y)
+            }
+            OpsKind::UnTracked(prepared) => {
+                let made = layer([&x, &kernel, &bias], curve).forward(false);
+                prepared.finish(stored(made.y, shape))
+            }
         }
     }
+}
+
+fn layer<'a>([x, kernel, bias]: [&'a FlexTensor; 3], curve: Option<Curve>) -> Layer<'a> {
+    let rows = shape(x)[0];
+    Layer { x: slice(x), rows, kernel: slice(kernel), bias: slice(bias), curve }
 }
 
 #[derive(Debug)]
@@ -213,9 +260,8 @@ impl Backward<Flex, 3> for DenseBackward {
         }
         if let Some(node) = of_kernel {
             let shape = shape(&kernel);
-            let mut made = vec![0.0; shape.iter().product()];
             let x = Matrix::new(slice(&x), shape[0]).turned();
-            multiply(x, Matrix::new(&gradient, units), &mut made, Workers::All);
+            let made = product(x, Matrix::new(&gradient, units), Workers::All);
             gradients.register::<Flex>(node.id, stored(made, shape));
         }
         if let Some(node) = of_bias {
