@@ -75,6 +75,14 @@ impl Samples {
         }
     }
 
+    /// How many tokens a row has, where rows differ in that.
+    pub fn length(&self, row: u32) -> usize {
+        match self {
+            Self::Text { tokens, .. } => tokens.row(row as usize).len(),
+            _ => 0,
+        }
+    }
+
     /// About how many numbers a row is to the network, and what it makes of it.
     pub fn numbers_per_row(&self) -> usize {
         match self {

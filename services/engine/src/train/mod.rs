@@ -10,6 +10,7 @@
 
 mod ahead;
 mod judge;
+mod order;
 mod session;
 mod step;
 

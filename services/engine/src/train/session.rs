@@ -10,11 +10,10 @@ use domain::{Digest, child::Event, spec::Optimizer as Kind};
 use super::{
     Fit, Run, StopFlag,
     ahead::{Batches, Pace},
-    judge,
+    judge, order,
 };
 use crate::{
     balance,
-    chance::{Chance, Purpose},
     checkpoint::{self, Fold, Progress, Saved},
     error::EngineError,
     head::Head,
@@ -238,20 +237,8 @@ impl<'a> Session<'a> {
             }
         };
         let epoch = u64::from(self.progress.epoch);
-        Batches::new(&self.prepared.training, self.order(), size, epoch, pace)
-    }
-
-    fn order(&self) -> Vec<u32> {
-        let spec = self.run.spec;
-        let epoch = u64::from(self.progress.epoch);
-        let rows = self.prepared.training.rows() as u32;
-        let order = Chance::new(spec.seed, Purpose::Order, epoch, 0).permutation(rows);
-        match self.prepared.training.targets() {
-            Some(targets) if spec.oversample => {
-                balance::oversample(order, targets, spec.seed, epoch)
-            }
-            _ => order,
-        }
+        let order = order::of_epoch(spec, &self.prepared.training, epoch);
+        Batches::new(&self.prepared.training, order, size, epoch, pace)
     }
 
     /// One batch: its gradients, and a step where enough of them are gathered.

@@ -33,7 +33,7 @@ fn a_model_is_the_same_whichever_threads_made_its_batches() {
     let images = idx_zip(&strokes(50, 3), &strokes(6, 4));
     let images = Scratch::with(images, Format::Images, Compression::None);
     let gru = json!({"family": "gru", "units": [3], "embedding_dim": 4});
-    let dropped = json!({"augmentation": {"token_dropout": 0.2}});
+    let dropped = json!({"augmentation": {"token_dropout": 0.2}, "group_by_length": true});
     for (scratch, draft) in [
         (images, with(stroke_draft(), json!({"augmentation": augmentation}))),
         (Scratch::new(reviews(60)), with(review_draft(gru), dropped)),
