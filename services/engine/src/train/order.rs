@@ -23,7 +23,9 @@ pub(super) fn of_epoch(spec: &TrainingSpec, samples: &Samples, epoch: u64) -> Ve
         order = balance::oversample(order, targets, spec.seed, epoch);
     }
     if spec.group_by_length {
-        group_by_length(&mut order, spec.batch_size as usize, |row| samples.length(row));
+        let batch = spec.batch_size as usize;
+        group_by_length(&mut order, batch, |row| samples.length(row));
+        order = shuffle_batches(&order, batch, spec.seed, epoch);
     }
     order
 }
@@ -40,6 +42,19 @@ fn group_by_length(order: &mut [u32], batch: usize, length: impl Fn(u32) -> usiz
     if let Some(longest) = firsts.min_by_key(|&first| Reverse(length(order[first]))) {
         order.swap(0, longest);
     }
+}
+
+/// Batches in random order, where Hugging Face's go from long to short again and again: on film reviews
+/// a network learned more of an epoch so. The first batch, with the longest row, stays the first; a
+/// last one that is not full stays the last.
+fn shuffle_batches(order: &[u32], batch: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    let others = (order.len() / batch.max(1)).saturating_sub(1) as u32;
+    let mut shuffled = order[..batch.min(order.len())].to_vec();
+    for place in Chance::new(seed, Purpose::Order, epoch, 2).permutation(others) {
+        shuffled.extend_from_slice(&order[(place as usize + 1) * batch..][..batch]);
+    }
+    shuffled.extend_from_slice(&order[shuffled.len()..]);
+    shuffled
 }
 
 #[cfg(test)]
@@ -59,7 +74,7 @@ mod tests {
     fn grouped(rows: u32, epoch: u64, batch: usize) -> Vec<u32> {
         let mut order = shuffled(rows, epoch);
         group_by_length(&mut order, batch, length);
-        order
+        shuffle_batches(&order, batch, 5, epoch)
     }
 
     /// The share of all places of padded batches that no row fills.
@@ -87,6 +102,16 @@ mod tests {
     }
 
     #[test]
+    fn whole_batches_are_shuffled_but_for_the_first() {
+        let order: Vec<u32> = (0..23).collect();
+        let shuffled = shuffle_batches(&order, 4, 1, 0);
+        assert_eq!((&shuffled[..4], &shuffled[20..]), (&order[..4], &order[20..]));
+        assert!(shuffled.chunks(4).all(|batch| order.chunks(4).any(|other| other == batch)));
+        assert_ne!(shuffled, order);
+        assert_ne!(shuffled, shuffle_batches(&order, 4, 1, 1));
+    }
+
+    #[test]
     fn far_less_of_a_batch_is_padding() {
         let (plain, grouped) =
             (padding(&shuffled(6_000, 0), 32), padding(&grouped(6_000, 0, 32), 32));
@@ -95,13 +120,18 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_in_groups_of_fifty_batches() {
-        let order = grouped(1_000, 3, 2);
+        let grouped = |rows| {
+            let mut order = shuffled(rows, 3);
+            group_by_length(&mut order, 2, length);
+            order
+        };
+        let order = grouped(1_000);
         let falls = |rows: &[u32]| rows.is_sorted_by_key(|&row| Reverse(length(row)));
         // but for the first rows of groups, one of which is now the longest of all
         assert!(order.chunks(100).all(|group| falls(&group[1..])));
         assert!(!falls(&order));
         // where rows are few there are four groups
-        let order = grouped(96, 3, 2);
+        let order = grouped(96);
         assert!(order.chunks(24).all(|group| falls(&group[1..])) && !falls(&order));
     }
 }
