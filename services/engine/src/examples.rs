@@ -25,6 +25,7 @@ pub(crate) fn spec(task: Task, target: &str, input: Input) -> TrainingSpec {
         label_smoothing: 0.0,
         class_weight: None,
         oversample: false,
+        group_by_length: false,
         optimizer: Optimizer::default(),
         schedule: Schedule::default(),
         gradient: Gradient::default(),

@@ -1,6 +1,6 @@
 //! Encoded rows, and batches of them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use domain::spec::Augmentation;
 
@@ -25,20 +25,20 @@ pub(crate) enum Samples {
         dropout: f64,
     },
     Corpus {
-        corpus: Rc<Corpus>,
+        corpus: Arc<Corpus>,
         seed: u64,
         /// The windows for validation instead of those for training.
         held_back: bool,
     },
     Images {
-        images: Rc<RawImages>,
+        images: Arc<RawImages>,
         rows: Vec<u32>,
         targets: Vec<f64>,
         augmentation: Augmentation,
     },
     Series(Windows),
     Ratings {
-        rated: Rc<Rated>,
+        rated: Arc<Rated>,
         rows: Vec<u32>,
         unit: Unit,
         seed: u64,
@@ -75,6 +75,14 @@ impl Samples {
         }
     }
 
+    /// How many tokens a row has, where rows differ in that.
+    pub fn length(&self, row: u32) -> usize {
+        match self {
+            Self::Text { tokens, .. } => tokens.row(row as usize).len(),
+            _ => 0,
+        }
+    }
+
     /// About how many numbers a row is to the network, and what it makes of it.
     pub fn numbers_per_row(&self) -> usize {
         match self {
@@ -87,6 +95,13 @@ impl Samples {
             Self::Series(windows) => 16 * windows.window().0 * windows.window().1,
             Self::Ratings { .. } => 64,
         }
+    }
+
+    /// Whether a batch is worth a task of its own while the network is busy. One of rows that lie in
+    /// memory as a network reads them is copied in a microsecond or two, and a small network's step
+    /// takes so little that waking a thread would show; all other data gains or loses nothing.
+    pub fn is_worth_a_task(&self) -> bool {
+        !matches!(self, Self::Table(table) if table.is_encoded())
     }
 
     /// With `draws` the rows are augmented, without they are as they are.

@@ -36,6 +36,9 @@ pub struct TrainingDraft {
     pub max_length: Option<i64>,
     /// Which tokens those are of a longer text; its ends if absent.
     pub keep: Option<Keep>,
+    /// Let texts that are about as long as each other share a batch, so that less of it is padding;
+    /// false if absent.
+    pub group_by_length: Option<bool>,
     /// Tokens that a language model sees at once; 64 if absent.
     pub context: Option<i64>,
     /// Images are scaled to this height and width; those of the first image if absent.

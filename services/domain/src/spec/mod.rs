@@ -51,6 +51,9 @@ pub struct TrainingSpec {
     pub class_weight: Option<ClassWeight>,
     /// Rows of rarer classes are drawn again until all classes are as frequent.
     pub oversample: bool,
+    /// A batch is of texts that are about as long as each other.
+    #[serde(default)]
+    pub group_by_length: bool,
     pub optimizer: Optimizer,
     pub schedule: Schedule,
     pub gradient: Gradient,

@@ -193,6 +193,7 @@ fn shapes_are_checked_layer_by_layer() {
     let output = serde_json::json!({"type": "Dense", "units": 1, "activation": "sigmoid"});
     let spec = parse(with(serde_json::json!([embedding, lstm, output]))).unwrap();
     assert!(matches!(spec.input, Input::Text { max_length: 200, .. }));
+    assert!(!spec.group_by_length);
     let (field, message) = refusal(with(serde_json::json!([embedding, lstm, lstm, output])));
     assert_eq!(field, "model.layers[2]");
     assert!(message.contains("LSTM got 8 features and needs a sequence"), "{message}");
@@ -291,6 +292,7 @@ fn a_language_model_must_not_see_ahead() {
 fn options_without_effect_are_refused() {
     for (option, field) in [
         (serde_json::json!({"max_length": 10}), "max_length"),
+        (serde_json::json!({"group_by_length": true}), "group_by_length"),
         (serde_json::json!({"augmentation": {"horizontal_flip": true}}), "augmentation"),
         (serde_json::json!({"model": {"family": "mlp", "num_heads": 2}}), "model.num_heads"),
         (

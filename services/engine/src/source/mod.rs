@@ -4,7 +4,7 @@
 mod fit;
 mod prepare;
 
-use std::{borrow::Cow, path::Path, rc::Rc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use domain::{
     child::DataFile,
@@ -37,7 +37,7 @@ enum Raw {
     Table(RawTable),
     Text(RawText),
     Corpus(String),
-    Images(Rc<RawImages>),
+    Images(Arc<RawImages>),
     Series(RawSeries),
     Ratings(RawRatings),
 }
@@ -75,7 +75,7 @@ impl Source {
                 let size = [*height, *width, *channels];
                 let images = RawImages::read(file, limits, spec, size, part)?;
                 note(&mut notes, images.rows_without_target, "images without a label left out");
-                Raw::Images(Rc::new(images))
+                Raw::Images(Arc::new(images))
             }
             Input::Series(series) => {
                 let series = RawSeries::read(file, data, limits, spec, series)?;

@@ -1,6 +1,6 @@
 //! Rows as the samples that a network learns from and is judged on.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use domain::{
     model::FittedInput,
@@ -36,7 +36,7 @@ impl Source {
                 both_parts(spec, text, tokenizer, input.max_length as usize)?
             }
             (Raw::Ratings(ratings), FittedInput::Ratings { fitted: names, .. }) => {
-                let rated = Rc::new(ratings.rated(names, &split.training));
+                let rated = Arc::new(ratings.rated(names, &split.training));
                 let part = |rows, draw| pairs(spec, &fitted, &rated, rows, draw);
                 (part(&split.training, Draw::Training), part(&split.validation, Draw::Validation))
             }
@@ -83,7 +83,7 @@ impl Source {
                 augmentation: spec.augmentation.clone(),
             },
             (Raw::Ratings(ratings), FittedInput::Ratings { fitted: names, .. }) => {
-                let rated = Rc::new(ratings.rated(names, &[]));
+                let rated = Arc::new(ratings.rated(names, &[]));
                 pairs(spec, fitted, &rated, rows, Draw::Validation)
             }
             _ => unreachable!("data is fitted as what it was read as"),
@@ -100,7 +100,7 @@ fn both_parts(
     let (training, validation) = corpus::parts(text, spec.validation_split);
     let ids = |text: &str| tokenizer.encode(text, usize::MAX, Keep::Last);
     let held_back = if validation.is_empty() { vec![] } else { ids(validation) };
-    let corpus = Rc::new(Corpus::new(ids(training), held_back, context)?);
+    let corpus = Arc::new(Corpus::new(ids(training), held_back, context)?);
     let part = |held_back| Samples::Corpus { corpus: corpus.clone(), seed: spec.seed, held_back };
     Ok((part(false), part(true)))
 }
@@ -108,10 +108,10 @@ fn both_parts(
 fn pairs(
     spec: &TrainingSpec,
     fitted: &Fitted,
-    rated: &Rc<Rated>,
+    rated: &Arc<Rated>,
     rows: &[u32],
     draw: Draw,
 ) -> Samples {
-    let (rated, rows) = (Rc::clone(rated), rows.to_vec());
+    let (rated, rows) = (Arc::clone(rated), rows.to_vec());
     Samples::Ratings { rated, rows, unit: fitted.unit, seed: spec.seed, draw }
 }

@@ -100,6 +100,11 @@ impl TableSamples {
         self.rows
     }
 
+    /// Whether batches are copies, with nothing to read or to encode.
+    pub fn is_encoded(&self) -> bool {
+        matches!(self.inputs, Source::Encoded(_))
+    }
+
     /// Empty where nobody said that they would be wanted.
     pub fn targets(&self) -> &[f64] {
         &self.targets

@@ -8,7 +8,9 @@
 //! them, so that figures of different specifications compare. A regression's loss is that of the
 //! standardised target; its `mean_absolute_error` is in the target's own unit.
 
+mod ahead;
 mod judge;
+mod order;
 mod session;
 mod step;
 

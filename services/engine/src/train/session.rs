@@ -7,10 +7,13 @@ use std::{
 
 use domain::{Digest, child::Event, spec::Optimizer as Kind};
 
-use super::{Fit, Run, StopFlag, judge};
+use super::{
+    Fit, Run, StopFlag,
+    ahead::{Batches, Pace},
+    judge, order,
+};
 use crate::{
     balance,
-    chance::{Chance, Purpose},
     checkpoint::{self, Fold, Progress, Saved},
     error::EngineError,
     head::Head,
@@ -20,6 +23,8 @@ use crate::{
     source::Prepared,
 };
 
+/// Rows of a full-batch step that go through the network at once.
+const FULL_BATCH_ROWS: usize = 4_096;
 const STEP_EVENT_EVERY: Duration = Duration::from_millis(250);
 /// Of the losses of batches, in a whole run.
 const HISTORY_POINTS: u64 = 1_000;
@@ -161,15 +166,15 @@ impl<'a> Session<'a> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<bool, EngineError> {
         while self.progress.epoch < self.epochs() && !self.progress.stopped {
-            let order = self.order();
-            let batches = order.len().div_ceil(self.batch_size());
-            while self.progress.batch < batches {
+            let mut batches = self.batches();
+            let of_epoch = if self.is_full_batch() { 1 } else { batches.len() };
+            while self.progress.batch < of_epoch {
                 if stop.is_set() {
                     self.save(on_event)?;
                     return Ok(false);
                 }
-                self.batch(&order, batches, on_event)?;
-                if self.progress.batch < batches && self.is_due(false) {
+                self.batch(&mut batches, of_epoch, on_event)?;
+                if self.progress.batch < of_epoch && self.is_due(false) {
                     self.save(on_event)?;
                 }
             }
@@ -214,44 +219,43 @@ impl<'a> Session<'a> {
         self.fits > 1 && self.progress.folds.len() + 1 == self.fits
     }
 
-    fn batch_size(&self) -> usize {
-        match self.run.spec.optimizer {
-            Kind::Gd { .. } => self.prepared.training.rows().max(1),
-            _ => self.run.spec.batch_size as usize,
-        }
+    /// All rows make one step, and go through the network in pieces, so that memory does not grow with
+    /// the data.
+    pub(super) fn is_full_batch(&self) -> bool {
+        matches!(self.run.spec.optimizer, Kind::Gd { .. })
     }
 
-    fn order(&self) -> Vec<u32> {
+    /// Of the epoch under way, from its first on.
+    fn batches(&self) -> Batches<'a> {
         let spec = self.run.spec;
-        let epoch = u64::from(self.progress.epoch);
-        let rows = self.prepared.training.rows() as u32;
-        let order = Chance::new(spec.seed, Purpose::Order, epoch, 0).permutation(rows);
-        match self.prepared.training.targets() {
-            Some(targets) if spec.oversample => {
-                balance::oversample(order, targets, spec.seed, epoch)
+        let (seed, within) = (spec.seed, self.progress.step - self.progress.start_step);
+        let (size, pace) = match self.is_full_batch() {
+            true => (FULL_BATCH_ROWS, Pace::OneStep { seed, step: within }),
+            false => {
+                let first = within - self.progress.batch as u64;
+                (spec.batch_size as usize, Pace::Steps { seed, first })
             }
-            _ => order,
-        }
+        };
+        let epoch = u64::from(self.progress.epoch);
+        let order = order::of_epoch(spec, &self.prepared.training, epoch);
+        Batches::new(&self.prepared.training, order, size, epoch, pace)
     }
 
     /// One batch: its gradients, and a step where enough of them are gathered.
     fn batch(
         &mut self,
-        order: &[u32],
-        batches: usize,
+        batches: &mut Batches<'_>,
+        of_epoch: usize,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), EngineError> {
-        let size = self.batch_size();
-        let start = self.progress.batch * size;
-        let rows = &order[start..order.len().min(start + size)];
-        let (loss, mut gradients) = self.gradients(rows)?;
+        let (loss, mut gradients, rows) = self.gradients(batches)?;
         self.progress.step += 1;
         self.progress.batch += 1;
         if !loss.is_finite() {
             return Err(EngineError::LossNotFinite { step: self.progress.step, loss });
         }
-        let ready = self.accumulation.add(&mut gradients, rows.len() as u64);
-        let last = self.progress.batch == batches;
+        let ready = self.accumulation.add(&mut gradients, rows as u64);
+        let last = self.progress.batch == of_epoch;
         if ready || (last && self.accumulation.finish(&mut gradients)) {
             self.update(gradients);
         }

@@ -1,8 +1,6 @@
 //! What happens in a step: rows to gradients, gradients to better weights.
 
-use domain::spec::Optimizer as Kind;
-
-use super::{judge, session::Session};
+use super::{ahead::Batches, judge, session::Session};
 use crate::{
     error::EngineError,
     evaluation::kept_outputs,
@@ -12,17 +10,26 @@ use crate::{
     samples::Batch,
 };
 
-/// Rows of a full-batch step that go through the network at once.
-const FULL_BATCH_ROWS: usize = 4_096;
-
 impl Session<'_> {
-    /// The mean loss of the rows with its penalties, and its derivative by every array.
-    pub(super) fn gradients(&mut self, rows: &[u32]) -> Result<(f64, Vec<Vec<f32>>), EngineError> {
+    /// Of the batch that comes next: the mean loss of its rows with its penalties, the derivative of
+    /// that by every array, and how many rows they are.
+    pub(super) fn gradients(
+        &mut self,
+        batches: &mut Batches<'_>,
+    ) -> Result<(f64, Vec<Vec<f32>>, usize), EngineError> {
+        let (pieces, rows) = match self.is_full_batch() {
+            true => (0..batches.len(), batches.rows()),
+            false => {
+                let place = self.progress.batch;
+                (place..place + 1, batches.rows_of(place))
+            }
+        };
         let mut loss = 0.0;
         let mut sum: Vec<Vec<f32>> = vec![];
-        for (part, chunk) in rows.chunks(self.chunk_rows()).enumerate() {
-            let share = chunk.len() as f64 / rows.len() as f64;
-            let (part_loss, gradients) = self.backward(chunk, part as u64, share as f32)?;
+        for piece in pieces {
+            let share = batches.rows_of(piece) as f64 / rows as f64;
+            let (part_loss, gradients) =
+                batches.with(piece, |batch, draws| self.backward(batch, draws, share as f32))?;
             loss += share * part_loss;
             if sum.is_empty() {
                 sum = gradients;
@@ -42,30 +49,13 @@ impl Session<'_> {
                 }
             }
             loss += total;
-            self.progress.ledger.loss_sum += total * rows.len() as f64;
+            self.progress.ledger.loss_sum += total * rows as f64;
         }
-        Ok((loss, sum))
+        Ok((loss, sum, rows))
     }
 
-    /// Full batches go through in pieces, so that memory does not grow with the data.
-    fn chunk_rows(&self) -> usize {
-        match self.run.spec.optimizer {
-            Kind::Gd { .. } => FULL_BATCH_ROWS,
-            _ => usize::MAX,
-        }
-    }
-
-    fn backward(
-        &mut self,
-        rows: &[u32],
-        part: u64,
-        share: f32,
-    ) -> Result<(f64, Vec<Vec<f32>>), EngineError> {
-        let within = self.progress.step - self.progress.start_step;
-        let draws = Draws { seed: self.run.spec.seed, step: within << 16 | part };
-        let epoch = u64::from(self.progress.epoch);
-        let Batch { inputs, targets, units } =
-            self.prepared.training.batch(rows, epoch, Some(draws))?;
+    fn backward(&mut self, batch: Batch, draws: Draws, share: f32) -> (f64, Vec<Vec<f32>>) {
+        let Batch { inputs, targets, units } = batch;
         let weights = self.network.lend();
         let mut pass = Pass::training(&weights, draws);
         let logits = self.network.forward(inputs, &mut pass);
@@ -88,7 +78,7 @@ impl Session<'_> {
         for (place, values) in kept {
             self.network.arrays[place].values = values;
         }
-        Ok((loss, gradients))
+        (loss, gradients)
     }
 
     pub(super) fn update(&mut self, mut gradients: Vec<Vec<f32>>) {

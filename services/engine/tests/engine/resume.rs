@@ -86,6 +86,21 @@ fn networks_of_text_resume() {
 }
 
 #[test]
+fn batches_of_texts_of_one_length_resume() {
+    let gru = json!({"family": "gru", "units": [3], "embedding_dim": 4});
+    let more = json!({"group_by_length": true, "oversample": true});
+    let whole = Scratch::new(reviews(80));
+    resumes(whole.again(), with(short(review_draft(gru.clone())), more));
+    // and they are other batches than those of any length
+    let published = |grouped: bool| {
+        let more = json!({"group_by_length": grouped});
+        whole.run(with(short(review_draft(gru.clone())), more));
+        whole.weights()
+    };
+    assert_ne!(published(true), published(false));
+}
+
+#[test]
 fn a_language_model_resumes() {
     let model = json!({
         "family": "transformer", "embedding_dim": 8, "num_heads": 2, "num_layers": 1,

@@ -245,6 +245,7 @@ pub fn spec() -> TrainingSpec {
         label_smoothing: 0.0,
         class_weight: None,
         oversample: false,
+        group_by_length: false,
         optimizer: Optimizer::Gd { learning_rate: 0.01 },
         schedule: Schedule::default(),
         gradient: Gradient::default(),

@@ -62,6 +62,7 @@ impl TrainingSpec {
             label_smoothing: training::label_smoothing(&draft, task, e),
             class_weight: training::class_weight(&draft, &classes, e),
             oversample: training::oversample(&draft, &classes, e),
+            group_by_length: draft.group_by_length.unwrap_or(false),
             classes,
             optimizer,
             schedule: training::schedule(&draft, &input, e),

@@ -17,6 +17,8 @@ pub(super) fn check(draft: &TrainingDraft, input: &Input, e: &mut FieldErrors) {
     only_for(draft.tokenizer.is_some(), text || corpus, "tokenizer", "text");
     only_for(draft.max_length.is_some(), text, "max_length", "rows of text");
     only_for(draft.keep.is_some(), text, "keep", "rows of text");
+    let grouped = draft.group_by_length == Some(true);
+    only_for(grouped, text, "group_by_length", "rows of text, whose lengths differ");
     only_for(draft.context.is_some(), corpus, "context", "language models");
     only_for(draft.image_size.is_some(), images, "image_size", "images");
     let validation = draft.validation.clone().unwrap_or_default();
