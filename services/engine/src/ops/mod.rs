@@ -10,3 +10,5 @@ pub(crate) mod product;
 pub(crate) mod recurrent;
 pub(crate) mod seed;
 pub(crate) mod simd;
+#[cfg(test)]
+mod widths;

@@ -12,5 +12,6 @@ mod resume;
 mod samples;
 mod spilled;
 mod techniques;
+mod threads;
 mod training;
 mod trouble;
