@@ -11,4 +11,6 @@ pub(crate) mod recurrent;
 pub(crate) mod seed;
 pub(crate) mod simd;
 #[cfg(test)]
+mod slopes;
+#[cfg(test)]
 mod widths;

@@ -57,7 +57,7 @@ struct Made {
 }
 
 fn forward(x: &[f32], kernel: &[f32], bias: &[f32], curve: Option<Curve>, rows: usize) -> Made {
-    let (width, units) = (x.len() / rows.max(1), bias.len());
+    let (width, units) = (kernel.len() / bias.len(), bias.len());
     let (wide, kernel) = (kernel.len() >= WIDE, Matrix::new(kernel, units));
     let mut y = vec![0.0; rows * units];
     if wide {
