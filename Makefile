@@ -16,6 +16,8 @@ PEERS_NEED      := tests/bench/peers/requirements.txt
 # the features of the dependencies are those of `make build`, so that nothing is built twice
 BUILD_BENCH     := cargo build --release --locked --package cupola --package e2e --bin cupola
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
+# stands for a processor without AVX where there is one with it
+EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up build test bench-quality bench-train bench-infer peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
@@ -34,7 +36,7 @@ build: claim ## the binary, in release
 
 test: setup setup-test ## every test, with Postgres and Redis of their own
 	$(BUILD_TESTS)
-	$(WITH_SERVICES) cargo nextest run --locked --workspace
+	CUPOLA_EMULATOR=$(EMULATOR) $(WITH_SERVICES) cargo nextest run --locked --workspace
 
 bench-quality: build ## train every kind of model on the real data in CUPOLA_DATA; ROWS=imdb for some
 	cargo test --quiet --locked --workspace --no-run
@@ -110,6 +112,8 @@ setup: claim ## what the build and the demo need of the system
 
 setup-test: ## what the tests need besides
 	@command -v redis-server >/dev/null || $(call install,redis-server,Redis)
+	@test -z "$(EMULATOR)" || command -v $(EMULATOR) >/dev/null \
+	  || $(call install,qemu-user,the emulator of a processor without AVX)
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version $(NEXTEST_VERSION)
 
 setup-sqlx:

@@ -87,7 +87,11 @@ pub(crate) struct Context {
 
 pub(crate) type SharedContext = Arc<Context>;
 
-/// The CPUs that an attempt may keep busy.
+/// The CPUs that an attempt may keep busy: those it was granted, but no more than this process, and so
+/// its child, may run on by its affinity and its control group's quota. A pool of more threads would
+/// only make them wait for each other.
 pub(crate) fn threads(resources: Resources) -> u64 {
-    u64::from(resources.cpu_milli.div_ceil(1_000).max(1))
+    let granted = u64::from(resources.cpu_milli.div_ceil(1_000).max(1));
+    let usable = std::thread::available_parallelism();
+    usable.map_or(granted, |usable| granted.min(usable.get() as u64))
 }

@@ -148,6 +148,8 @@ fn line(said: &[u8]) -> Said {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     async fn heard(bytes: &[u8], limit: usize) -> Vec<Said> {
@@ -173,6 +175,31 @@ mod tests {
     async fn a_line_without_end_is_cut_and_the_next_one_heard() {
         let said = heard(b"123456789\nabc\n123456", 5).await;
         assert_eq!(said, ["12345", "abc", "12345"].map(|text| Said::Line(text.into())));
+    }
+
+    /// A child that was granted so much says how many threads it is told to compute with.
+    async fn threads_told(cpu_milli: u32) -> u64 {
+        let scratch = tempfile::tempdir().unwrap();
+        let program = scratch.path().join("child");
+        std::fs::write(&program, "#!/bin/sh\necho $RAYON_NUM_THREADS\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let resources = Resources { cpu_milli, memory_bytes: 1 << 30 };
+        let mut process = Process::start(&program, scratch.path(), resources, 60).unwrap();
+        let said = process.said.recv().await;
+        process.wait().await.unwrap();
+        match said {
+            Some(Said::Event(event)) => panic!("{event:?}"),
+            Some(Said::Line(line)) => line.parse().unwrap(),
+            None => panic!("it said nothing"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_computes_with_what_it_was_granted_and_may_use() {
+        let usable = std::thread::available_parallelism().unwrap().get() as u64;
+        assert_eq!(threads_told(1).await, 1);
+        assert_eq!(threads_told(1_001).await, 2.min(usable));
+        assert_eq!(threads_told(64_000_000).await, usable);
     }
 
     #[test]

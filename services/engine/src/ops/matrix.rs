@@ -115,7 +115,10 @@ fn run(a: Matrix<'_>, b: Matrix<'_>, out: &mut Empty, parallelism: Parallelism) 
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::ops::flex::{numbers, tensor};
 
     fn values(n: usize, step: usize) -> Vec<f32> {
         (0..n).map(|i| ((i * step) % 13) as f32 - 6.0).collect()
@@ -142,10 +145,40 @@ mod tests {
         }
     }
 
+    /// Long sums are cut into parts whose length must not depend on who works on them. The tensor
+    /// library's own products are those of the same crate, also many small ones at once.
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let waves = |n: usize, pace: f32| (0..n).map(|i| (i as f32 * pace).sin()).collect();
+        let device = Device::flex();
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut made: Vec<Vec<f32>> = vec![];
+            for [m, k, n] in [[67, 3_001, 41], [700, 65, 131], [1, 3_000, 1_500], [5_000, 900, 1]] {
+                let (a, b): (Vec<f32>, Vec<f32>) = (waves(m * k, 0.7), waves(k * n, 1.3));
+                pool.install(|| {
+                    let (left, right) = (Matrix::new(&a, k), Matrix::new(&b, n));
+                    let along = product(left, right, Workers::All);
+                    let across = product(right.turned(), left.turned(), Workers::All);
+                    let [a, b] = [(a.clone(), [m, k]), (b.clone(), [k, n])]
+                        .map(|(values, shape)| tensor::<2>(values, shape, &device));
+                    made.extend([along, across, numbers(a.clone().matmul(b.clone()))]);
+                    let many = a.reshape([1, m, k]).repeat_dim(0, 5).matmul(b.unsqueeze());
+                    made.push(numbers::<3>(many));
+                });
+            }
+            made
+        };
+        let alone = on(1);
+        for threads in [2, 3, 16] {
+            assert!(alone == on(threads), "{threads}");
+        }
+    }
+
     #[test]
     fn a_sum_of_nothing_is_zero() {
         let nothing = Matrix::new(&[], 0);
-        assert_eq!(product(nothing.turned(), nothing, Workers::One), []);
+        assert!(product(nothing.turned(), nothing, Workers::One).is_empty());
         let (a, b) = (Matrix { rows: 2, ..nothing }, Matrix::new(&[], 3));
         assert_eq!(product(a, b, Workers::One), [0.0; 6]);
     }

@@ -11,3 +11,7 @@ pub(crate) mod product;
 pub(crate) mod recurrent;
 pub(crate) mod seed;
 pub(crate) mod simd;
+#[cfg(test)]
+mod slopes;
+#[cfg(test)]
+mod widths;

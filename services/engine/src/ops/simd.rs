@@ -18,7 +18,44 @@ pub(crate) const PARALLEL_FROM: usize = 1 << 16;
 /// calls must be inlined into it.
 #[inline]
 pub(crate) fn vectorized<T: WithSimd>(op: T) -> T::Output {
+    #[cfg(test)]
+    let op = match forced::run(op) {
+        Ok(output) => return output,
+        Err(op) => op,
+    };
     Arch::new().dispatch(op)
+}
+
+/// Vectors of a width that this processor need not have, made of plain numbers: what runs on one with
+/// wider ones, or with none, can be compared here.
+#[cfg(test)]
+pub(crate) mod forced {
+    use std::cell::Cell;
+
+    use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b, Simd, WithSimd};
+
+    thread_local! {
+        static LANES: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// What `f` gives where all of its threads have vectors of so many lanes: 1, 4, 8 or 16.
+    pub(crate) fn with_lanes<R: Send>(lanes: usize, f: impl FnOnce() -> R + Send) -> R {
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(2);
+        let pool = builder.start_handler(move |_| LANES.set(Some(lanes))).build();
+        pool.expect("two threads can be started").install(f)
+    }
+
+    /// The kernel itself where the width is left to the processor.
+    pub(super) fn run<T: WithSimd>(op: T) -> Result<T::Output, T> {
+        match LANES.get() {
+            None => Err(op),
+            Some(1) => Ok(Scalar.vectorize(op)),
+            Some(4) => Ok(Scalar128b.vectorize(op)),
+            Some(8) => Ok(Scalar256b.vectorize(op)),
+            Some(16) => Ok(Scalar512b.vectorize(op)),
+            Some(other) => panic!("no vector has {other} lanes"),
+        }
+    }
 }
 
 /// Runs `pass` over all of `values`.

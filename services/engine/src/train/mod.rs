@@ -86,7 +86,8 @@ pub enum Ending {
 ///
 /// The work is one of the thread pool's own: from outside, every operation that asks for the pool would
 /// wait until a thread has woken up, and back. An event is handed to the caller's thread, and the run
-/// goes on when it has been dealt with.
+/// goes on when it has been dealt with. A caller that is a thread of the pool does the work itself: it
+/// may be the only one, and would wait for itself.
 pub fn train(
     run: Run<'_>,
     stop: &StopFlag,
@@ -94,6 +95,9 @@ pub fn train(
 ) -> Result<Ending, EngineError> {
     ops::allocator::keep_freed_memory();
     ops::denormals::flush_denormals();
+    if rayon::current_thread_index().is_some() {
+        return work(run, stop, on_event);
+    }
     let (events, told) = mpsc::channel();
     let (done, dealt_with) = mpsc::channel();
     let mut ending = None;

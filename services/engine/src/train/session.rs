@@ -150,8 +150,12 @@ impl<'a> Session<'a> {
             fits if self.progress.folds.len() + 1 == fits => "all folds together: ".to_owned(),
             fits => format!("fold {} of {}: ", self.progress.folds.len() + 1, fits - 1),
         };
+        let threads = match rayon::current_num_threads() {
+            1 => "one thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
         let line = format!(
-            "{of}{} rows to train on, {} held back for validation, {}",
+            "{of}{} rows to train on, {} held back for validation, {}, on {threads}",
             training.rows(),
             validation.rows(),
             self.prepared.fitted.input.shape()

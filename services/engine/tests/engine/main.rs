@@ -13,5 +13,6 @@ mod resume;
 mod samples;
 mod spilled;
 mod techniques;
+mod threads;
 mod training;
 mod trouble;
