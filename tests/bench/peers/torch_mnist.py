@@ -19,7 +19,8 @@ def main():
 
     def part(name):
         images, labels = map(torch.from_numpy, digits.read(Path(asked["data"]), name))
-        return images[:, None].contiguous(memory_format=layout), labels
+        # `contiguous` would leave images of one channel as they are, and convolutions with them
+        return images[:, None].to(memory_format=layout), labels
 
     (inputs, truth), test = part("train"), part("t10k")
     model = Cnn().to(memory_format=layout)

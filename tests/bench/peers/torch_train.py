@@ -19,7 +19,8 @@ def main():
     model = build().train()
     if settings.get("channels_last"):
         model = model.to(memory_format=torch.channels_last)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        # `contiguous` would leave images of one channel as they are, and convolutions with them
+        inputs = inputs.to(memory_format=torch.channels_last)
     print(json.dumps({"parameters": parameters(model)}), flush=True)
     optimizer = adam(model, settings)
     run = torch.compile(model) if settings.get("compile") else model

@@ -19,7 +19,7 @@ const RATES: [&str; 11] = [
     "Keras",
     "ratio",
     "asked",
-    "of the products' peak",
+    "of the products' peak, GFLOP/s",
     "parameters",
     "PyTorch with",
     "Keras with",
@@ -66,7 +66,7 @@ impl Rates<'_> {
         line.extend(self.figures.iter().map(|rates| Spread::of(rates).to_string()));
         line.push(to_best(&self.figures));
         line.push(format!("{:.2}", self.row.asked));
-        line.push(format!("{:.0} %", 100.0 * share));
+        line.push(format!("{:.0} % of {:.0}", 100.0 * share, peak.operations / 1e9));
         line.push(self.parameters.to_string());
         line.extend(self.settings.iter().map(shown_settings));
         line.push(measured.to_owned());
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_compared_with_the_faster_peer() {
-        let json = json!({"note": "", "asked": 1.5, "multiply_adds": 2.0, "rows": 1, "peer_rows": 1, "spec": {},
+        let json = json!({"note": "", "asked": 1.5, "multiply_adds": 2e8, "rows": 1, "peer_rows": 1, "spec": {},
             "data": {"kind": "table", "features": 1}});
         let row = Reference { name: "a-row".into(), ..serde_json::from_value(json).unwrap() };
         let settings = [json!({"threads": 1}), json!({"threads": 2, "jit_compile": true})];
@@ -169,12 +169,12 @@ mod tests {
         let figures = vec![vec![30.0, 32.0], vec![20.0, 20.0], vec![10.0, 10.0]];
         let mut rates = Rates { row: &row, parameters: 7, figures, settings };
         assert!(rates.ok());
-        let peak = Peak { operations: 1_860.0, bytes: 1.0 };
+        let peak = Peak { operations: 186e9, bytes: 1.0 };
         let line = rates.line(peak, "today").join(" | ");
         assert_eq!(
             line,
             "a-row | 31.0 (30.0..32.0) | 20.0 (20.0..20.0) | 10.0 (10.0..10.0) | \
-             1.55 (1.50..1.60) of PyTorch | 1.50 | 20 % | 7 | threads 1 | jit_compile, threads 2 | today"
+             1.55 (1.50..1.60) of PyTorch | 1.50 | 20 % of 186 | 7 | threads 1 | jit_compile, threads 2 | today"
         );
         rates.figures[2] = vec![25.0, 25.0];
         assert!(!rates.ok() && rates.line(peak, "today").join(" ").contains("of Keras"));
