@@ -27,7 +27,7 @@ use super::{
     pooling::{self, Pool},
     vectors::Widest,
 };
-use crate::ops::flex::{contiguous, shape, slice, stored};
+use crate::ops::flex::{contiguous, into_values, shape, slice, stored};
 
 #[backend_extension(Flex, Autodiff)]
 pub trait Windows: Backend {
@@ -72,7 +72,7 @@ impl Windows for Flex {
         moments: norm::Moments,
         plan: Plan,
     ) -> FlexTensor {
-        normalized(&x, &moments.line(&numbers(&gamma), &numbers(&beta)), plan).0
+        normalized(&x, &moments.line(&into_values(gamma), &into_values(beta)), plan).0
     }
 }
 
@@ -242,8 +242,8 @@ impl<C: CheckpointStrategy> Windows for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.node()];
         let x = x.into_primitive();
-        let line =
-            moments.line(&numbers(&gamma.into_primitive()), &numbers(&beta.into_primitive()));
+        let [gamma, beta] = [gamma, beta].map(|line| into_values(line.into_primitive()));
+        let line = moments.line(&gamma, &beta);
         let (out, picked) = normalized(&x, &line, plan);
         match NormalizeBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
@@ -254,10 +254,6 @@ impl<C: CheckpointStrategy> Windows for Autodiff<Flex, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }
-}
-
-fn numbers(stored: &FlexTensor) -> Vec<f32> {
-    slice(&contiguous(stored)).to_vec()
 }
 
 pub(super) fn convolve(

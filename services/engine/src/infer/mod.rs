@@ -13,7 +13,6 @@ use domain::{
     predict::{Prediction, Row},
     spec::{Shape, Task},
 };
-use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
@@ -25,7 +24,6 @@ use crate::{
     text::Tokenizer,
 };
 pub use prepared::Prepared;
-use prepared::all;
 
 /// Rows of a request that are inputs at the same time.
 const PART_ROWS: usize = 8_192;
@@ -92,14 +90,11 @@ impl Model {
 
     /// Groups of rows side by side, each from its values to its answers by one thread.
     fn predict_part(&self, rows: &[Row]) -> Result<Vec<Prediction>, FieldErrors> {
-        let size = self.group_rows();
-        let of_group = |(group, rows): (usize, &[Row])| {
-            let inputs = self.inputs(rows).map_err(|errors| moved(errors, group * size))?;
+        let groups = self.in_groups(rows, |inputs| {
             let answers = self.run(inputs);
             let answers = answers.chunks_exact(self.head.outputs).map(|logits| self.answer(logits));
-            Ok(answers.collect::<Vec<_>>())
-        };
-        let groups = all(rows.par_chunks(size).enumerate().map(of_group).collect())?;
+            answers.collect::<Vec<_>>()
+        })?;
         let answers = groups.into_iter().flatten().enumerate();
         answers.map(|(i, answer)| answer.ok_or_else(|| too_far(i))).collect()
     }

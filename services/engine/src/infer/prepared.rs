@@ -21,11 +21,7 @@ impl Model {
             let why = "a forecaster or a language model does not answer row by row";
             return Err(FieldErrors::one("rows", why));
         }
-        let size = self.group_rows();
-        let of_group = |(group, rows): (usize, &[Row])| {
-            self.inputs(rows).map_err(|errors| moved(errors, group * size))
-        };
-        all(rows.par_chunks(size).enumerate().map(of_group).collect()).map(Prepared)
+        self.in_groups(rows, |inputs| inputs).map(Prepared)
     }
 
     /// The answers as plain numbers, row after row: a probability for each class (of two classes, the
@@ -42,9 +38,32 @@ impl Model {
         answers.concat()
     }
 
+    /// What `take` makes of each group of rows side by side, or the first errors of them all.
+    pub(super) fn in_groups<T: Send>(
+        &self,
+        rows: &[Row],
+        take: impl Fn(Inputs) -> T + Sync,
+    ) -> Result<Vec<T>, FieldErrors> {
+        let size = self.group_rows();
+        let of_group = |(group, rows): (usize, &[Row])| {
+            self.inputs(rows).map(&take).map_err(|errors| moved(errors, group * size))
+        };
+        let groups: Vec<_> = rows.par_chunks(size).enumerate().map(of_group).collect();
+        let mut given = Vec::with_capacity(groups.len());
+        let mut errors = FieldErrors::default();
+        for group in groups {
+            match group {
+                Ok(group) => given.push(group),
+                Err(more) => errors.0.extend(more.0),
+            }
+        }
+        errors.0.truncate(MAX_ERRORS);
+        errors.into_result(given)
+    }
+
     /// Rows that one thread takes at a time: few enough for what a layer makes of them to stay in its
     /// core's cache, and for a request of a few hundred to keep all cores busy.
-    pub(super) fn group_rows(&self) -> usize {
+    fn group_rows(&self) -> usize {
         match self.reader {
             Reader::Table(_) => 64,
             Reader::Ratings => 256,
@@ -52,7 +71,7 @@ impl Model {
         }
     }
 
-    pub(super) fn inputs(&self, rows: &[Row]) -> Result<Inputs, FieldErrors> {
+    fn inputs(&self, rows: &[Row]) -> Result<Inputs, FieldErrors> {
         debug_assert!(rows.len() <= PART_ROWS);
         let mut errors = FieldErrors::default();
         let inputs = match (&self.reader, &self.config.input) {
@@ -87,18 +106,4 @@ impl Model {
         };
         errors.into_result(inputs)
     }
-}
-
-/// What all groups gave, or the first errors of them all.
-pub(super) fn all<T>(groups: Vec<Result<T, FieldErrors>>) -> Result<Vec<T>, FieldErrors> {
-    let mut given = Vec::with_capacity(groups.len());
-    let mut errors = FieldErrors::default();
-    for group in groups {
-        match group {
-            Ok(group) => given.push(group),
-            Err(more) => errors.0.extend(more.0),
-        }
-    }
-    errors.0.truncate(MAX_ERRORS);
-    errors.into_result(given)
 }
