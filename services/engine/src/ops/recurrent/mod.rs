@@ -1,14 +1,15 @@
 //! Recurrent layers: LSTM and GRU as Keras computes them, over rows of different lengths and in one
 //! or both directions.
 //!
-//! The tensor library would run each step as a dozen small operations. Here the input's products of
-//! all steps are one large one and the loop over time is one operation with a backward pass of its
-//! own.
+//! The tensor library would run each step as a dozen small operations. Here a layer is one operation
+//! with a backward pass of its own: the input's products of all steps are one large one, then come the
+//! loops over time. Where nothing is learned, both go hand in hand ([`reading`]).
 
 mod gru;
 mod lstm;
 mod operation;
 mod packing;
+mod plan;
 mod reading;
 mod sweep;
 #[cfg(test)]
@@ -21,8 +22,9 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use operation::{GROUP, Plan, RecurrentSweep, Way};
+use operation::RecurrentSweep;
 use packing::Packing;
+use plan::{GROUP, Plan, Way};
 
 /// Parameters in Keras' shapes and order of gates.
 #[derive(Debug, Clone)]
@@ -127,10 +129,9 @@ fn sweep_all<const D: usize>(
         let width = directions.len() * units;
         return nothing(batch, sequence, width, &x.device());
     }
-    // Padding that all rows share is not multiplied.
+    // Padding that all rows share is not read.
     let x = if steps < time { x.slice([0..batch, 0..steps]) } else { x };
     let kernels = directions.iter().map(|d| d.weights.kernel.clone()).collect();
-    let projections = x.reshape([batch * steps, features]).matmul(side_by_side(kernels, 1));
     let recurrent = |d: &Direction<'_>| {
         let bias = d.weights.bias.clone().reshape([cell.biases(), cell.gates() * units]);
         [d.weights.recurrent_kernel.clone(), bias]
@@ -141,6 +142,7 @@ fn sweep_all<const D: usize>(
         units,
         batch,
         steps,
+        features,
         sequence,
         directions: directions
             .into_iter()
@@ -153,7 +155,8 @@ fn sweep_all<const D: usize>(
             .collect(),
     };
     Tensor::from_dispatch(<Dispatch as RecurrentSweep>::recurrent_sweep(
-        projections.into_dispatch(),
+        x.into_dispatch(),
+        side_by_side(kernels, 1).into_dispatch(),
         weights.into_dispatch(),
         Arc::new(plan),
     ))

@@ -103,7 +103,7 @@ impl WithSimd for Forward<'_> {
 impl Forward<'_> {
     /// The gates' sums without the recurrent product.
     #[inline(always)]
-    pub fn open(&self, step: usize, gates: &mut [f32]) {
+    fn open(&self, step: usize, gates: &mut [f32]) {
         let Part { cell, units, packing, reverse, .. } = self.part;
         let inputs = cell.gates() * units;
         for (i, gates) in gates.chunks_exact_mut(SLOTS * units).enumerate() {

@@ -171,6 +171,27 @@ fn equals_plain_operations_with_lengths_and_masks() {
     }
 }
 
+/// Nothing is recorded in a prediction, which has a loop of its own.
+#[test]
+fn a_prediction_equals_what_training_computes() {
+    for cell in CELLS {
+        for batch in [1, 2, 8, 11] {
+            let lengths = (0..batch).map(|row| [70, 3, 0, 41][row % 4]).collect();
+            let (reverse, lengths) = (vec![false, true], Some(lengths));
+            let sizes = Case { batch, time: 70, features: 5, units: 9, ..Case::new(cell) };
+            let case = Case { reverse, lengths, ..sizes };
+            let weights = plain_weights(&case);
+            let (x, lengths) = (case.x().inner(), case.lengths.as_deref());
+            let all = sequence(cell, x.clone(), lengths, case.directions(&weights));
+            let last = last(cell, x, lengths, case.directions(&weights));
+            for (predicted, whole) in [(numbers(all), true), (numbers(last), false)] {
+                let gap = largest_gap(&predicted, &case.fused(whole)[0]);
+                assert!(gap <= 1e-6, "{cell:?}, {batch} rows, whole {whole}: {gap:e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn padding_that_all_rows_share_comes_back_as_zeros() {
     for cell in CELLS {
