@@ -2,13 +2,12 @@
 //! by learned numbers.
 
 use burn::{backend::Dispatch, tensor::Tensor};
-use rayon::prelude::*;
 
 use super::{
     lanes::{dot, sum},
     ops::Fused,
 };
-use crate::ops::simd::vectorized;
+use crate::ops::{fresh::filled_and, simd::vectorized};
 
 /// Rows that one task takes; fixed, so that sums over rows do not depend on the number of threads.
 const TASK_ROWS: usize = 64;
@@ -29,7 +28,7 @@ pub(crate) fn layer_norm<const D: usize>(
 }
 
 /// What the backward pass needs of a row.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
     mean: f32,
     /// One over the standard deviation.
@@ -42,42 +41,34 @@ pub(super) fn forward(
     beta: &[f32],
     epsilon: f32,
 ) -> (Vec<f32>, Vec<Moments>) {
-    let width = gamma.len();
-    let mut y = vec![0.0; x.len()];
-    let mut moments = vec![Moments::default(); x.len() / width];
-    y.par_chunks_mut(TASK_ROWS * width)
-        .zip(x.par_chunks(TASK_ROWS * width))
-        .zip(moments.par_chunks_mut(TASK_ROWS))
-        .for_each(|((y, x), moments)| {
-            vectorized(
-                #[inline(always)]
-                || forward_rows(x, (gamma, beta), epsilon, y, moments),
-            );
-        });
-    (y, moments)
+    let size = TASK_ROWS * gamma.len();
+    let ([y], moments) = filled_and(x.len(), size, |task, [y]| {
+        let x = &x[task * size..][..y.len()];
+        let y = y.write_copy_of_slice(x);
+        let moments = vectorized(
+            #[inline(always)]
+            || forward_rows(y, (gamma, beta), epsilon),
+        );
+        ([y], moments)
+    });
+    (y, moments.concat())
 }
 
+/// Rows become what is made of them.
 #[inline(always)]
-fn forward_rows(
-    x: &[f32],
-    (gamma, beta): (&[f32], &[f32]),
-    epsilon: f32,
-    y: &mut [f32],
-    moments: &mut [Moments],
-) {
+fn forward_rows(rows: &mut [f32], (gamma, beta): (&[f32], &[f32]), epsilon: f32) -> Vec<Moments> {
     let width = gamma.len();
-    let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
-    for ((x, y), moments) in rows.zip(moments) {
-        let mean = sum(x) / width as f32;
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = x - mean;
-        }
+    let mut moments = Vec::with_capacity(rows.len() / width);
+    for y in rows.chunks_exact_mut(width) {
+        let mean = sum(y) / width as f32;
+        y.iter_mut().for_each(|y| *y -= mean);
         let scale = 1.0 / (dot(y, y) / width as f32 + epsilon).sqrt();
-        *moments = Moments { mean, scale };
+        moments.push(Moments { mean, scale });
         for ((y, gamma), beta) in y.iter_mut().zip(gamma).zip(beta) {
             *y = *y * scale * gamma + beta;
         }
     }
+    moments
 }
 
 /// The gradients of `x`, gamma and beta.
@@ -88,62 +79,54 @@ pub(super) fn backward(
     grad: &[f32],
 ) -> [Vec<f32>; 3] {
     let width = gamma.len();
-    let mut grad_x = vec![0.0; x.len()];
-    let tasks = x.len().div_ceil(TASK_ROWS * width);
-    let mut sums = vec![0.0; tasks * 2 * width];
-    grad_x
-        .par_chunks_mut(TASK_ROWS * width)
-        .zip(x.par_chunks(TASK_ROWS * width))
-        .zip(grad.par_chunks(TASK_ROWS * width))
-        .zip(moments.par_chunks(TASK_ROWS))
-        .zip(sums.par_chunks_mut(2 * width))
-        .for_each(|((((grad_x, x), grad), moments), sums)| {
-            vectorized(
-                #[inline(always)]
-                || backward_rows((x, gamma), moments, grad, grad_x, sums),
-            );
-        });
+    let size = TASK_ROWS * width;
+    let ([grad_x], sums) = filled_and(x.len(), size, |task, [to]| {
+        let x = &x[task * size..][..to.len()];
+        let to = to.write_copy_of_slice(&grad[task * size..][..x.len()]);
+        let mut sums = vec![0.0; 2 * width];
+        vectorized(
+            #[inline(always)]
+            || backward_rows((x, gamma), &moments[task * TASK_ROWS..], to, &mut sums),
+        );
+        ([to], sums)
+    });
     let mut total = vec![0.0; 2 * width];
-    for sums in sums.chunks_exact(2 * width) {
-        for (total, sum) in total.iter_mut().zip(sums) {
-            *total += sum;
-        }
+    for sums in sums {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
     }
     let grad_beta = total.split_off(width);
     [grad_x, total, grad_beta]
 }
 
-/// `sums` are those of gamma's gradient, then of beta's.
+/// Gradients of the result become those of `x`. `sums` are those of gamma's gradient, then of beta's.
 #[inline(always)]
 fn backward_rows(
     (x, gamma): (&[f32], &[f32]),
     moments: &[Moments],
-    grad: &[f32],
-    grad_x: &mut [f32],
+    grad: &mut [f32],
     sums: &mut [f32],
 ) {
     let width = gamma.len();
     let (grad_gamma, grad_beta) = sums.split_at_mut(width);
     let mut normal = vec![0.0; width];
-    let rows = x.chunks_exact(width).zip(grad.chunks_exact(width));
-    let rows = rows.zip(grad_x.chunks_exact_mut(width)).zip(moments);
-    for (((x, grad), grad_x), moments) in rows {
+    let rows = x.chunks_exact(width).zip(grad.chunks_exact_mut(width)).zip(moments);
+    for ((x, grad), moments) in rows {
         for (normal, x) in normal.iter_mut().zip(x) {
             *normal = (x - moments.mean) * moments.scale;
         }
-        for ((sum, grad), normal) in grad_gamma.iter_mut().zip(grad).zip(&normal) {
+        for ((sum, grad), normal) in grad_gamma.iter_mut().zip(&*grad).zip(&normal) {
             *sum += grad * normal;
         }
-        for (sum, grad) in grad_beta.iter_mut().zip(grad) {
+        for (sum, grad) in grad_beta.iter_mut().zip(&*grad) {
             *sum += grad;
         }
-        for ((to, grad), gamma) in grad_x.iter_mut().zip(grad).zip(gamma) {
-            *to = grad * gamma;
+        for (grad, gamma) in grad.iter_mut().zip(gamma) {
+            *grad *= gamma;
         }
-        let mean = sum(grad_x) / width as f32;
-        let slope = dot(grad_x, &normal) / width as f32;
-        for (to, normal) in grad_x.iter_mut().zip(&normal) {
-            *to = (*to - mean - normal * slope) * moments.scale;
+        let mean = sum(grad) / width as f32;
+        let slope = dot(grad, &normal) / width as f32;
+        for (grad, normal) in grad.iter_mut().zip(&normal) {
+            *grad = (*grad - mean - normal * slope) * moments.scale;
         }
     }
 }

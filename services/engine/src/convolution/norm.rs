@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::pooling::Pool;
-use crate::ops::{flex::zeros, simd::vectorized};
+use crate::ops::{fresh::filled, simd::vectorized};
 
 /// Numbers that one block holds at least.
 const BLOCK: usize = 1 << 16;
@@ -210,24 +210,23 @@ fn map<const N: usize>(
     let factors = factors.map(period);
     let period = factors[0].len();
     let block = block(period);
-    let mut out = zeros(x.len());
-    out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(
-        |((out, x), y)| {
-            vectorized(
-                #[inline(always)]
-                || {
-                    let rows = x.chunks(period).zip(y.chunks(period));
-                    for (out, (x, y)) in out.chunks_mut(period).zip(rows) {
-                        let n = out.len();
-                        let (x, y) = (&x[..n], &y[..n]);
-                        let factors = factors.each_ref().map(|factors| &factors[..n]);
-                        for i in 0..n {
-                            out[i] = f(x[i], y[i], factors.map(|factors| factors[i]));
-                        }
+    let [out] = filled(x.len(), block, |i, [out]| {
+        let (x, y) = (&x[i * block..][..out.len()], &y[i * block..][..out.len()]);
+        let out = out.write_copy_of_slice(x);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, y) in out.chunks_mut(period).zip(y.chunks(period)) {
+                    let n = out.len();
+                    let y = &y[..n];
+                    let factors = factors.each_ref().map(|factors| &factors[..n]);
+                    for i in 0..n {
+                        out[i] = f(out[i], y[i], factors.map(|factors| factors[i]));
                     }
-                },
-            );
-        },
-    );
+                }
+            },
+        );
+        [out]
+    });
     out
 }

@@ -14,6 +14,8 @@ pub(crate) fn flush_denormals() {
     flush_denormals_in_pool();
 }
 
+/// Done again for each run and each model, not where a pool is made: rayon makes one by itself on first
+/// use, callers others, and no number may depend on whether they knew of this.
 pub(crate) fn flush_denormals_in_pool() {
     rayon::broadcast(|_| flush_in_this_thread());
 }

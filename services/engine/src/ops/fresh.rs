@@ -15,24 +15,36 @@ pub(crate) fn filled<const N: usize>(
     size: usize,
     fill: impl for<'a> Fn(usize, [&'a mut Empty; N]) -> [&'a mut [f32]; N] + Sync,
 ) -> [Vec<f32>; N] {
+    filled_and(len, size, |group, places| (fill(group, places), ())).0
+}
+
+/// Like [`filled`], with what else `fill` makes of each group.
+pub(crate) fn filled_and<const N: usize, T: Send>(
+    len: usize,
+    size: usize,
+    fill: impl for<'a> Fn(usize, [&'a mut Empty; N]) -> ([&'a mut [f32]; N], T) + Sync,
+) -> ([Vec<f32>; N], Vec<T>) {
     let mut arrays: [Vec<f32>; N] = std::array::from_fn(|_| Vec::with_capacity(len));
     if len == 0 {
-        return arrays;
+        return (arrays, vec![]);
     }
     let mut parts =
         arrays.each_mut().map(|array| array.spare_capacity_mut()[..len].chunks_mut(size));
     let groups = (0..len.div_ceil(size))
         .map(|_| parts.each_mut().map(|parts| parts.next().expect("there is one for each group")));
     let groups: Vec<[&mut Empty; N]> = groups.collect();
-    groups.into_par_iter().enumerate().for_each(|(i, places)| {
+    let fill = |(i, places): (usize, [&mut Empty; N])| {
         let given = places.each_ref().map(|place| (place.as_ptr().cast::<f32>(), place.len()));
-        let filled = fill(i, places).map(|numbers| (numbers.as_ptr(), numbers.len()));
+        let (filled, more) = fill(i, places);
+        let filled = filled.map(|numbers| (numbers.as_ptr(), numbers.len()));
         assert!(given == filled, "each place is filled and given back");
-    });
+        more
+    };
+    let more = groups.into_par_iter().enumerate().map(fill).collect();
     for array in &mut arrays {
         claim(array, len);
     }
-    arrays
+    (arrays, more)
 }
 
 #[expect(unsafe_code, reason = "the compiler cannot see that every part was filled")]

@@ -1,9 +1,9 @@
 //! Gradients of the operations written by hand against differences of what they give, whatever the
-//! shape: no row, one row, widths that fill no vector. (Convolutions and pooling are compared with their
-//! definition to the bit, beside them; rectifiers have a corner.)
+//! shape: no row, one row, widths that fill no vector. (Rectifiers and maxima have a corner: what
+//! follows a convolution, and pooling, are compared with their definition to the bit, beside them.)
 
 use burn::tensor::{Device, Gradients, Tensor};
-use domain::spec::{Activation, Loss, Task, Transformer};
+use domain::spec::{Activation, Loss, Padding1D, Padding2D, Task, Transformer};
 use proptest::prelude::*;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     attention::{BlockWeights, block, layer_norm},
-    convolution::{Then, batch_norm},
+    convolution::{Then, batch_norm, conv1d, conv2d},
     head::Head,
     unit::Unit,
 };
@@ -85,6 +85,21 @@ fn smooth() -> impl Strategy<Value = Activation> {
     ])
 }
 
+fn check_convolution<const D: usize>(
+    images: [usize; D],
+    window: [usize; D],
+    run: impl Fn(Tensor<D>, Tensor<D>, Option<Tensor<1>>) -> Tensor<D>,
+) -> Result<(), TestCaseError> {
+    let filters = window[D - 1];
+    check(&[images.iter().product(), window.iter().product(), filters], |inputs| {
+        let (x, kernel) = (leaf(&inputs[0], images), leaf(&inputs[1], window));
+        let bias = leaf(&inputs[2], [filters]);
+        let (y, gradients) = backward(run(x.clone(), kernel.clone() * 0.3, Some(bias.clone())));
+        let gradients = vec![of(&x, &gradients), of(&kernel, &gradients), of(&bias, &gradients)];
+        Made { y, gradients }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -138,6 +153,42 @@ proptest! {
             let gradients =
                 vec![of(&x, &gradients), of(&gamma, &gradients), of(&beta, &gradients)];
             Made { y, gradients }
+        })?;
+    }
+
+    /// Unless padding makes room for it, a window fits the image.
+    #[test]
+    fn of_convolutions_of_images(
+        batch in 0_usize..3,
+        places in [1_usize..7, 1..7],
+        size in 1_usize..5,
+        strides in 1_usize..4,
+        channels in 1_usize..6,
+        filters in 1_usize..20,
+        same: bool,
+    ) {
+        let (padding, more) = if same { (Padding2D::Same, 0) } else { (Padding2D::Valid, size - 1) };
+        let [rows, columns] = places.map(|n| n + more);
+        let (images, window) = ([batch, rows, columns, channels], [size, size, channels, filters]);
+        check_convolution(images, window, |x, kernel, bias| {
+            conv2d(x, kernel, bias, (strides, padding), Then::NOTHING)
+        })?;
+    }
+
+    #[test]
+    fn of_convolutions_of_sequences(
+        batch in 0_usize..4,
+        places in 1_usize..12,
+        size in 1_usize..6,
+        dilation in 1_usize..4,
+        features in 1_usize..9,
+        filters in 1_usize..20,
+        padding in prop::sample::select(vec![Padding1D::Valid, Padding1D::Same, Padding1D::Causal]),
+    ) {
+        let more = if padding == Padding1D::Valid { (size - 1) * dilation } else { 0 };
+        let (steps, window) = ([batch, places + more, features], [size, features, filters]);
+        check_convolution(steps, window, |x, kernel, bias| {
+            conv1d(x, kernel, bias, (padding, dilation), false)
         })?;
     }
 
