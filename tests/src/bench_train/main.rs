@@ -3,7 +3,7 @@
 //! by the scripts in `bench/peers`, in turns.
 //!
 //! `bench-train [NAME…]` runs the rows whose names contain one of the words, or all. It prints tables
-//! and, where each row is measured as often as is usual, puts them into `docs/BENCHMARKS.md`. It ends
+//! and, where each row is measured more than once, puts them into `docs/BENCHMARKS.md`. It ends
 //! with 1 if a row misses what is asked and with 2 if something is missing that it needs, or the
 //! machine is busy.
 
@@ -82,7 +82,7 @@ fn run() -> anyhow::Result<bool> {
         println!("{}", table.section.printed());
         ok &= table.ok;
         // a quick look is not for keeping
-        if bench.repetitions.is_none() {
+        if bench.repetitions != Some(1) {
             table.section.write(Path::new(DOCUMENT))?;
         }
     }
