@@ -20,7 +20,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,15 @@ bench-train: claim peers ## how fast models learn beside PyTorch and Keras; ROWS
 bench-infer: claim peers ## how soon models answer beside onnxruntime; ROWS=mlp-1 and the rest as for bench-train
 	$(BUILD_BENCH) --bin bench-infer
 	CUPOLA_PEERS=$(PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-infer $(ROWS)
+
+# the engine once more, with its lines; `make build` links the usual binary again
+bench-profile: claim ## where the time of training goes, by perf; ROWS=mlp,cnn
+	@command -v perf >/dev/null || $(call install,linux-perf,perf)
+	$(BUILD_BENCH) --bin bench-profile
+	cargo rustc --release --locked --package cupola --bin cupola \
+	  --config 'profile.release.package.engine.debug="line-tables-only"' -- -C strip=none
+	cp $(RELEASE) $(CARGO_TARGET_DIR)/cupola-with-lines
+	CUPOLA_BIN=$(CARGO_TARGET_DIR)/cupola-with-lines $(CARGO_TARGET_DIR)/release/bench-profile $(ROWS)
 
 # gigabytes; made again only where what it asks for has changed
 peers: ## the Python environment of what the benchmarks compare with

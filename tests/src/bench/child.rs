@@ -105,6 +105,11 @@ impl Training<'_> {
     const LIMIT: Duration = Duration::from_secs(24 * 3_600);
 
     pub fn run(&self, on_line: &mut dyn FnMut(&str)) -> anyhow::Result<Ran> {
+        run(&mut self.command()?, Self::LIMIT, on_line)
+    }
+
+    /// With its specification written.
+    pub fn command(&self) -> anyhow::Result<Command> {
         let spec = self.folder.join("spec.json");
         fs::write(&spec, serde_json::to_vec(self.spec)?).context("write the specification")?;
         let mut command = Command::new(self.binary);
@@ -113,7 +118,7 @@ impl Training<'_> {
         if let Some(test) = self.test {
             command.arg("--test").arg(test);
         }
-        run(&mut command, Self::LIMIT, on_line)
+        Ok(command)
     }
 
     /// Of the finished model.
