@@ -146,8 +146,8 @@ fn add_row<S: Simd>(simd: S, left: &[f32], right: &Panels, (onto, out): (Onto<'_
             continue;
         }
         let mut group: [&[Pair<S>]; PANELS] = [&[]; PANELS];
-        for (panel, from) in group.iter_mut().zip(panels.chunks_exact(right.depth)) {
-            *panel = from;
+        for (place, panel) in group.iter_mut().zip(panels.chunks_exact(right.depth)) {
+            *place = panel;
         }
         let [sums] = sums(simd, [left], group);
         for sum in sums {
@@ -187,19 +187,19 @@ fn sums<S: Simd, const N: usize, const M: usize>(
     panels: [&[Pair<S>]; M],
 ) -> [[Pair<S>; M]; N] {
     /// Numbers of a row between two looks at its length.
-    const STRIDE: usize = 4;
+    const AT_ONCE: usize = 4;
     let mut sums = [[[simd.splat_f32s(0.0); 2]; M]; N];
     let depth = panels[0].len();
-    let whole = depth / STRIDE * STRIDE;
-    for from in (0..whole).step_by(STRIDE) {
+    let whole = depth / AT_ONCE * AT_ONCE;
+    for from in (0..whole).step_by(AT_ONCE) {
         let (mut xs, mut pairs) = ([&[][..]; N], [&[][..]; M]);
         for (xs, row) in xs.iter_mut().zip(&rows) {
-            *xs = &row[from..from + STRIDE];
+            *xs = &row[from..from + AT_ONCE];
         }
         for (pairs, panel) in pairs.iter_mut().zip(&panels) {
-            *pairs = &panel[from..from + STRIDE];
+            *pairs = &panel[from..from + AT_ONCE];
         }
-        for k in 0..STRIDE {
+        for k in 0..AT_ONCE {
             for (sums, xs) in sums.iter_mut().zip(&xs) {
                 multiply_add(simd, xs[k], &pairs, k, sums);
             }

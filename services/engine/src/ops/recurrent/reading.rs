@@ -7,7 +7,7 @@ use burn::backend::flex::FlexTensor;
 use pulp::{Simd, WithSimd};
 
 use super::{
-    Cell, gru, lstm,
+    Cell,
     operation::Inputs,
     plan::{Plan, gather},
     sweep::{Part, SLOTS},
@@ -96,7 +96,7 @@ impl WithSimd for Reading<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let Part { cell, units, packing, .. } = self.part;
+        let Part { units, packing, .. } = self.part;
         let (first, slots) = (packing.first_step(), SLOTS * units);
         let span = (AHEAD / first.max(1)).max(1);
         let mut gates = vec![0.0; span * first * slots];
@@ -117,20 +117,7 @@ impl WithSimd for Reading<'_> {
                     let out = Rows { values: &mut *gates, stride: slots };
                     add_product(simd, now.len(), left, &self.weights.recurrent_kernel, out);
                 }
-                let rows = gates
-                    .chunks_exact_mut(slots)
-                    .zip(before.chunks_exact(units))
-                    .zip(state.chunks_exact_mut(units))
-                    .zip(hidden.chunks_exact_mut(units));
-                for (((gates, before), state), hidden) in rows {
-                    match cell {
-                        Cell::Lstm => lstm::forward(gates, before, state, hidden),
-                        Cell::Gru => {
-                            gru::forward(gates, before, state);
-                            hidden.copy_from_slice(state);
-                        }
-                    }
-                }
+                self.part.advance(gates, &before, &mut state, &mut hidden);
                 std::mem::swap(&mut before, &mut state);
                 if self.all {
                     states.extend_from_slice(&hidden[..now.len() * units]);

@@ -56,7 +56,7 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Part { cell, units, packing, .. } = self.part;
+        let Part { units, packing, .. } = self.part;
         let (rows, first) = (packing.packed(), packing.first_step());
         let mut gates = vec![0.0; rows * SLOTS * units];
         let mut state = vec![0.0; (first + rows) * units];
@@ -74,20 +74,8 @@ impl WithSimd for Forward<'_> {
                 add_product(simd, now.len(), left, self.recurrent_kernel, out);
             }
             let (earlier, later) = state.split_at_mut((first + now.start) * units);
-            let rows = gates
-                .chunks_exact_mut(SLOTS * units)
-                .zip(earlier[previous * units..].chunks_exact(units))
-                .zip(later.chunks_exact_mut(units))
-                .zip(hidden[now.start * units..].chunks_exact_mut(units));
-            for (((gates, before), state), hidden) in rows {
-                match cell {
-                    Cell::Lstm => lstm::forward(gates, before, state, hidden),
-                    Cell::Gru => {
-                        gru::forward(gates, before, state);
-                        hidden.copy_from_slice(state);
-                    }
-                }
-            }
+            let before = &earlier[previous * units..];
+            self.part.advance(gates, before, later, &mut hidden[now.start * units..]);
             if step + 1 < packing.steps() {
                 let next = packing.step(step + 1);
                 let next = &mut recurrent[next.start * units..next.end * units];
@@ -136,6 +124,31 @@ fn sum(a: &[f32], b: &[f32], out: &mut [f32]) {
 }
 
 impl Part<'_> {
+    /// One step of the rows whose gates' sums are given, with as many states before and after it.
+    #[inline(always)]
+    pub fn advance(
+        &self,
+        gates: &mut [f32],
+        before: &[f32],
+        state: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        let rows = gates
+            .chunks_exact_mut(SLOTS * self.units)
+            .zip(before.chunks_exact(self.units))
+            .zip(state.chunks_exact_mut(self.units))
+            .zip(hidden.chunks_exact_mut(self.units));
+        for (((gates, before), state), hidden) in rows {
+            match self.cell {
+                Cell::Lstm => lstm::forward(gates, before, state, hidden),
+                Cell::Gru => {
+                    gru::forward(gates, before, state);
+                    hidden.copy_from_slice(state);
+                }
+            }
+        }
+    }
+
     /// Multiplies the first rows' numbers with their mask.
     #[inline(always)]
     fn mask(&self, rows: &mut [f32]) {
