@@ -8,8 +8,7 @@
 mod samples;
 
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
     time::Duration,
 };
@@ -18,7 +17,7 @@ use anyhow::{Context, bail, ensure};
 use domain::Clock;
 use e2e::bench::{self, Machine, Options, Reference, Section, Training};
 
-use samples::Part;
+use samples::PARTS;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/BENCHMARKS.md");
 /// Samples a second of each thread; a number that no loop keeps step with.
@@ -55,7 +54,7 @@ fn run() -> anyhow::Result<()> {
         line.push(today.clone());
         lines.push(line);
     }
-    let parts = Part::ALL.iter().map(|part| part.name().to_owned());
+    let parts = PARTS.iter().map(|part| part.name.to_owned());
     let section = Section {
         name: "bench-profile",
         about: format!("{}; {}.", machine.about, machine.ours),
@@ -71,7 +70,7 @@ fn run() -> anyhow::Result<()> {
 }
 
 /// Samples of a whole run by the part that they fell into.
-fn profile(row: &Reference, binary: &Path) -> anyhow::Result<BTreeMap<Part, usize>> {
+fn profile(row: &Reference, binary: &Path) -> anyhow::Result<[usize; PARTS.len()]> {
     let folder = tempfile::tempdir().context("make a temporary folder")?;
     let folder = folder.path();
     let data = row.data.write(row.rows, folder)?;
@@ -81,20 +80,16 @@ fn profile(row: &Reference, binary: &Path) -> anyhow::Result<BTreeMap<Part, usiz
     command.args(["record", "--quiet", "--freq", FREQUENCY, "--output"]).arg(&record).arg("--");
     command.arg(train.get_program()).args(train.get_args());
     bench::run(&mut command, LIMIT, &mut |_| {}).context("perf, of Debian's package linux-perf")?;
-    let counts = samples::by_part(&record, &canonical(binary)?)?;
-    let all: usize = counts.values().sum();
+    // as perf names it
+    let binary = binary.canonicalize().with_context(|| format!("find {}", binary.display()))?;
+    let counts = samples::by_part(&record, &binary)?;
+    let all: usize = counts.iter().sum();
     ensure!(all >= LEAST_SAMPLES, "{all} samples are too few");
     Ok(counts)
 }
 
-/// As perf names it.
-fn canonical(binary: &Path) -> anyhow::Result<PathBuf> {
-    binary.canonicalize().with_context(|| format!("find {}", binary.display()))
-}
-
 /// In percent, in the order of the parts.
-fn shares(counts: &BTreeMap<Part, usize>) -> Vec<String> {
-    let all: usize = counts.values().sum();
-    let share = |part| 100.0 * counts.get(part).copied().unwrap_or(0) as f64 / all as f64;
-    Part::ALL.iter().map(|part| format!("{:.0}", share(part))).collect()
+fn shares(counts: &[usize]) -> impl Iterator<Item = String> {
+    let all: usize = counts.iter().sum();
+    counts.iter().map(move |&count| format!("{:.0}", 100.0 * count as f64 / all as f64))
 }

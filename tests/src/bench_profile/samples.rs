@@ -2,7 +2,7 @@
 //! line tables, since most of a run is a few large functions that were made of many.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::Write,
     path::Path,
     process::{Command, Stdio},
@@ -11,89 +11,48 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    Products,
-    Dense,
-    Recurrent,
-    Attention,
-    Normalisation,
-    Convolutions,
-    Optimizer,
-    Loss,
-    Batches,
-    Library,
-    Memory,
-    Rest,
+/// Of a run. The first part counts whose files hold the innermost place of ours, or else that the
+/// function's name speaks of; the last is what is left.
+pub struct Part {
+    pub name: &'static str,
+    files: &'static [&'static str],
+    symbols: &'static [&'static str],
 }
 
-impl Part {
-    pub const ALL: [Self; 12] = [
-        Self::Products,
-        Self::Dense,
-        Self::Recurrent,
-        Self::Attention,
-        Self::Normalisation,
-        Self::Convolutions,
-        Self::Optimizer,
-        Self::Loss,
-        Self::Batches,
-        Self::Library,
-        Self::Memory,
-        Self::Rest,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Products => "large products",
-            Self::Dense => "bias, activation",
-            Self::Recurrent => "steps of recurrent layers",
-            Self::Attention => "attention",
-            Self::Normalisation => "normalisation",
-            Self::Convolutions => "convolutions, pooling",
-            Self::Optimizer => "optimizer",
-            Self::Loss => "loss, metrics",
-            Self::Batches => "reading, batches",
-            Self::Library => "tensor library",
-            Self::Memory => "copying, clearing, the system",
-            Self::Rest => "rest",
-        }
-    }
-
-    /// Of the innermost file of ours that a place was made of, if any, and else of the function's name.
-    fn of(files: &str, symbol: &str) -> Self {
-        const FILES: [(&str, Part); 14] = [
-            ("engine/src/ops/recurrent/", Part::Recurrent),
-            ("engine/src/attention/norm", Part::Normalisation),
-            ("engine/src/attention/", Part::Attention),
-            ("engine/src/convolution/norm", Part::Normalisation),
-            ("engine/src/convolution/", Part::Convolutions),
-            ("engine/src/ops/dense/", Part::Dense),
-            ("engine/src/ops/activation", Part::Dense),
-            ("engine/src/optimize/", Part::Optimizer),
-            ("engine/src/head", Part::Loss),
-            ("engine/src/evaluation/", Part::Loss),
-            ("engine/src/table/", Part::Batches),
-            ("engine/src/text/", Part::Batches),
-            ("engine/src/images/", Part::Batches),
-            ("engine/src/train/", Part::Batches),
-        ];
-        const SYMBOLS: [(&str, Part); 5] = [
-            ("gemm", Part::Products),
-            ("burn", Part::Library),
-            ("mem", Part::Memory),
-            ("malloc", Part::Memory),
-            ("[kernel", Part::Memory),
-        ];
-        let file = files.lines().find_map(|line| {
-            FILES.iter().find(|(name, _)| line.contains(name)).map(|(_, part)| *part)
-        });
-        let named = || SYMBOLS.iter().find(|(name, _)| symbol.contains(name));
-        file.or_else(|| named().map(|(_, part)| *part)).unwrap_or(Self::Rest)
-    }
+const fn part(
+    name: &'static str,
+    files: &'static [&'static str],
+    symbols: &'static [&'static str],
+) -> Part {
+    Part { name, files, symbols }
 }
 
-pub fn by_part(record: &Path, binary: &Path) -> anyhow::Result<BTreeMap<Part, usize>> {
+pub const PARTS: [Part; 12] = [
+    part("large products", &[], &["gemm"]),
+    part("bias, activation", &["/ops/dense/", "/ops/activation"], &[]),
+    part("steps of recurrent layers", &["/ops/recurrent/"], &[]),
+    part("normalisation", &["/attention/norm", "/convolution/norm"], &[]),
+    part("attention", &["/attention/"], &[]),
+    part("convolutions, pooling", &["/convolution/"], &[]),
+    part("optimizer", &["/optimize/"], &[]),
+    part("loss, metrics", &["/head", "/evaluation/"], &[]),
+    part("reading, batches", &["/table/", "/text/", "/images/", "/train/"], &[]),
+    part("tensor library", &[], &["burn"]),
+    part("copying, clearing, the system", &[], &["mem", "malloc", "[kernel"]),
+    part("rest", &[], &[]),
+];
+
+/// The part's place among them.
+fn part_of(files: &str, symbol: &str) -> usize {
+    let mut ours = files.lines().filter_map(|line| line.split_once("engine/src").map(|(_, at)| at));
+    let in_file =
+        |at: &str| PARTS.iter().position(|part| part.files.iter().any(|f| at.starts_with(f)));
+    let named = || PARTS.iter().position(|part| part.symbols.iter().any(|s| symbol.contains(s)));
+    ours.find_map(in_file).or_else(named).unwrap_or(PARTS.len() - 1)
+}
+
+/// Samples of each of the [`PARTS`].
+pub fn by_part(record: &Path, binary: &Path) -> anyhow::Result<[usize; PARTS.len()]> {
     let said = perf_script(record)?;
     let base = base(&said, binary).context("perf saw no code of the binary")?;
     let mut places: HashMap<(u64, &str), usize> = HashMap::new();
@@ -102,9 +61,9 @@ pub fn by_part(record: &Path, binary: &Path) -> anyhow::Result<BTreeMap<Part, us
     }
     let ours: Vec<u64> = places.keys().map(|(at, _)| at.wrapping_sub(base)).collect();
     let files = files(binary, &ours)?;
-    let mut counts = BTreeMap::new();
+    let mut counts = [0; PARTS.len()];
     for (((_, symbol), count), files) in places.iter().zip(&files) {
-        *counts.entry(Part::of(files, symbol)).or_default() += count;
+        counts[part_of(files, symbol)] += count;
     }
     Ok(counts)
 }
@@ -180,11 +139,15 @@ mod tests {
         let line = "        55d01a engine::ops::dense::run (/usr/bin/cupola)";
         assert_eq!(sample(line), Some((0x55d01a, "engine::ops::dense::run (/usr/bin/cupola)")));
         assert_eq!(sample(" PERF_RECORD_MMAP2 31380/31380: [0x1(0x2) @ 0x3"), None);
+        let part = |files: &str, symbol: &str| PARTS[part_of(files, symbol)].name;
         let inlined = "0055\n/core/f32.rs:3\nservices/engine/src/ops/simd.rs:9\n\
             services/engine/src/ops/recurrent/lstm.rs:4\nservices/engine/src/train/step.rs:7\n";
-        assert_eq!(Part::of(inlined, "pulp::vectorize"), Part::Recurrent);
-        assert_eq!(Part::of("0055\n??:0\n", "gemm_f32::gemm (cupola)"), Part::Products);
-        assert_eq!(Part::of("0055\n??:0\n", "__memmove_avx (libc.so.6)"), Part::Memory);
-        assert_eq!(Part::of("0055\n??:0\n", "main (cupola)"), Part::Rest);
+        assert_eq!(part(inlined, "pulp::vectorize"), "steps of recurrent layers");
+        assert_eq!(part("0055\n??:0\n", "gemm_f32::gemm (cupola)"), "large products");
+        assert_eq!(
+            part("0055\n??:0\n", "__memmove_avx (libc.so.6)"),
+            "copying, clearing, the system"
+        );
+        assert_eq!(part("0055\n??:0\n", "main (cupola)"), "rest");
     }
 }
