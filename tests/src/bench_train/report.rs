@@ -130,7 +130,7 @@ pub fn peak(bench: &Bench, today: &str) -> Table {
     let Peak { operations, bytes } = bench.peak;
     let cores = bench.machine.cores.to_string();
     let line = vec![cores, format!("{:.0}", operations / 1e9), format!("{:.1}", bytes / 1e9)];
-    let line = [line, vec![bench.said(today, 1)]].concat();
+    let line = [line, vec![bench.quiet.said(today, 1)]].concat();
     Table { section: section("bench-peak", &PEAK, vec![line], bench), ok: true }
 }
 
