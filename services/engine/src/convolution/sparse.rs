@@ -148,26 +148,28 @@ fn add_rows<S: Simd, const V: usize, const E: usize>(
     let rows = &rows[at..];
     let mut kept = [[simd.splat_f32s(0.0); V]; E];
     kept[0] = *sums;
-    let add = |kept: &mut [S::f32s; V], entry: &Entry| {
-        let row = &rows[entry.start as usize..][..V * S::F32_LANES];
-        let factor = simd.splat_f32s(entry.factor);
-        for (kept, x) in kept.iter_mut().zip(S::as_simd_f32s(row).0) {
-            *kept = simd.mul_add_f32s(factor, *x, *kept);
-        }
-    };
     let (groups, rest) = entries.as_chunks::<E>();
     for group in groups {
         for e in 0..E {
-            add(&mut kept[e], &group[e]);
+            add_row(simd, group[e], rows, &mut kept[e]);
         }
     }
     for entry in rest {
-        add(&mut kept[0], entry);
+        add_row(simd, *entry, rows, &mut kept[0]);
     }
     *sums = kept[0];
     for more in &kept[1..] {
         for (sum, x) in sums.iter_mut().zip(more) {
             *sum = simd.add_f32s(*sum, *x);
         }
+    }
+}
+
+#[inline(always)]
+fn add_row<S: Simd, const V: usize>(simd: S, entry: Entry, rows: &[f32], sums: &mut [S::f32s; V]) {
+    let row = &rows[entry.start as usize..][..V * S::F32_LANES];
+    let factor = simd.splat_f32s(entry.factor);
+    for (sum, x) in sums.iter_mut().zip(S::as_simd_f32s(row).0) {
+        *sum = simd.mul_add_f32s(factor, *x, *sum);
     }
 }
