@@ -14,12 +14,14 @@ pub type Figures<'a> = &'a [Vec<f64>];
 pub type Side<'a, T> = (&'a str, &'a dyn Fn() -> anyhow::Result<T>);
 
 /// What each side gave, by repetition. The order changes from one repetition to the next. What others
-/// have disturbed is measured again.
+/// have disturbed is measured again. `goes_on` tells of what there is so far and of a side whether it
+/// takes part in the next repetition.
 pub fn measure<T>(
     sides: &[Side<'_, T>],
     repetitions: usize,
     quiet: &Quiet,
     show: &dyn Fn(&T) -> String,
+    goes_on: &dyn Fn(&[Vec<T>], usize) -> bool,
 ) -> anyhow::Result<Vec<Vec<T>>> {
     let mut results: Vec<Vec<T>> = sides.iter().map(|_| vec![]).collect();
     let mut disturbed = 0;
@@ -30,6 +32,9 @@ pub fn measure<T>(
         let mut found: Vec<(usize, T)> = vec![];
         for turn in 0..sides.len() {
             let side = (repetition + turn) % sides.len();
+            if !goes_on(&results, side) {
+                continue;
+            }
             let (name, once) = sides[side];
             let result = once()?;
             eprintln!("    {}/{repetitions} {name}: {}", repetition + 1, show(&result));
@@ -81,9 +86,13 @@ mod tests {
         let [a, b, c] = [once(0), once(1), once(2)];
         let sides: [Side<'_, usize>; 3] = [("a", &a), ("b", &b), ("c", &c)];
         let quiet = Quiet::find(true).unwrap();
-        let results = measure(&sides, 2, &quiet, &usize::to_string).unwrap();
+        let results = measure(&sides, 2, &quiet, &usize::to_string, &|_, _| true).unwrap();
         assert_eq!(results, [[0, 0], [1, 1], [2, 2]]);
-        assert_eq!(*order.borrow(), [0, 1, 2, 1, 2, 0]);
+        assert_eq!(order.take(), [0, 1, 2, 1, 2, 0]);
+        let once = |so_far: &[Vec<usize>], side: usize| side != 2 || so_far[side].is_empty();
+        let results = measure(&sides, 2, &quiet, &usize::to_string, &once).unwrap();
+        assert_eq!(results, [vec![0, 0], vec![1, 1], vec![2]]);
+        assert_eq!(order.take(), [0, 1, 2, 1, 0]);
     }
 
     #[test]

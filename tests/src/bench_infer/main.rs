@@ -99,7 +99,7 @@ impl Bench {
         let in_onnx = || self.in_onnxruntime(published, batch, &onnx, SECONDS);
         let sides: [Side<'_, Latencies>; 2] = [("ours", &ours), ("onnxruntime", &in_onnx)];
         let show = |l: &Latencies| format!("{:.1} us, {:.1} from rows", l.numbers.p50, l.rows.p50);
-        let latencies = bench::measure(&sides, self.repetitions, &self.quiet, &show)?;
+        let latencies = bench::measure(&sides, self.repetitions, &self.quiet, &show, &|_, _| true)?;
         let torch = self.in_torch(published, batch, &torch, SECONDS)?;
         Ok(Result { name: name.to_owned(), latencies, torch, settings: onnx })
     }

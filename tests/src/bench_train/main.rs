@@ -130,7 +130,8 @@ impl Bench {
             move || peer.rate(&self.peers, row, settings)
         });
         let show = |rate: &Rate| format!("{:.1} rows/s", rate.figure);
-        let rates = self.in_turns(&ours, &torch, &keras, RATE_REPETITIONS, &show)?;
+        let all = |_: &[Vec<Rate>], _| true;
+        let rates = self.in_turns(&ours, &torch, &keras, RATE_REPETITIONS, &show, &all)?;
         let parameters = rates[0][0].parameters;
         for rate in rates.iter().flatten() {
             let theirs = rate.parameters;
@@ -154,7 +155,8 @@ impl Bench {
             let mebibytes = peak_bytes / MEBIBYTE;
             format!("{seconds:.1} s, {mebibytes:.0} MiB, {accuracy:.4} after {epochs} epochs")
         };
-        let outcomes = self.in_turns(&ours, &torch, &keras, WHOLE_REPETITIONS, &show)?;
+        let repetitions = WHOLE_REPETITIONS;
+        let outcomes = self.in_turns(&ours, &torch, &keras, repetitions, &show, &whole::goes_on)?;
         Ok(Wholes { row, outcomes })
     }
 
@@ -183,9 +185,11 @@ impl Bench {
         keras: &dyn Fn() -> anyhow::Result<T>,
         repetitions: usize,
         show: &dyn Fn(&T) -> String,
+        goes_on: &dyn Fn(&[Vec<T>], usize) -> bool,
     ) -> anyhow::Result<Vec<Vec<T>>> {
         let [in_torch, in_keras] = Peer::ALL.map(Peer::name);
         let sides: [Side<'_, T>; 3] = [("ours", ours), (in_torch, torch), (in_keras, keras)];
-        bench::measure(&sides, self.repetitions.unwrap_or(repetitions), &self.quiet, show)
+        let repetitions = self.repetitions.unwrap_or(repetitions);
+        bench::measure(&sides, repetitions, &self.quiet, show, goes_on)
     }
 }

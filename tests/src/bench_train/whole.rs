@@ -11,6 +11,8 @@ use crate::rate::Peer;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/whole");
 const LIMIT: Duration = Duration::from_secs(3_600);
+/// Times the faster peer's seconds.
+const SLOW: f64 = 1.5;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +48,17 @@ pub struct Outcome {
     pub peak_bytes: f64,
     pub accuracy: f64,
     pub epochs: usize,
+}
+
+/// A peer that took half as long again as the other the first time is not compared with: once of it
+/// is enough.
+pub fn goes_on(so_far: &[Vec<Outcome>], side: usize) -> bool {
+    let first = |side: &Vec<Outcome>| side.first().map(|outcome| outcome.seconds);
+    let peers = so_far.iter().skip(1).filter_map(first);
+    match (peers.reduce(f64::min), so_far.get(side).and_then(first)) {
+        (Some(fastest), Some(took)) if side > 0 => took < SLOW * fastest,
+        _ => true,
+    }
 }
 
 impl Whole {
@@ -116,6 +129,19 @@ mod tests {
         let quality = include_str!("../../bench/quality/imdb-bidirectional-lstm.json");
         let quality: Value = serde_json::from_str(quality).unwrap();
         assert_eq!(load().unwrap()[0].spec, quality["spec"]);
+    }
+
+    #[test]
+    fn a_much_slower_peer_is_measured_once() {
+        let outcome = |seconds| Outcome { seconds, peak_bytes: 1.0, accuracy: 1.0, epochs: 1 };
+        let mut so_far = vec![vec![], vec![], vec![]];
+        assert!((0..3).all(|side| goes_on(&so_far, side)));
+        for (side, seconds) in [(0, 100.0), (1, 20.0), (2, 31.0)] {
+            so_far[side].push(outcome(seconds));
+        }
+        assert_eq!([0, 1, 2].map(|side| goes_on(&so_far, side)), [true, true, false]);
+        so_far[2][0] = outcome(29.0);
+        assert!(goes_on(&so_far, 2));
     }
 
     #[test]
