@@ -27,7 +27,7 @@ const fn part(
     Part { name, files, symbols }
 }
 
-pub const PARTS: [Part; 12] = [
+pub const PARTS: [Part; 13] = [
     part("large products", &[], &["gemm"]),
     part("bias, activation", &["/ops/dense/", "/ops/activation"], &[]),
     part("steps of recurrent layers", &["/ops/recurrent/"], &[]),
@@ -36,9 +36,23 @@ pub const PARTS: [Part; 12] = [
     part("convolutions, pooling", &["/convolution/"], &[]),
     part("optimizer", &["/optimize/"], &[]),
     part("loss, metrics", &["/head", "/evaluation/"], &[]),
-    part("reading, batches", &["/table/", "/text/", "/images/", "/train/"], &[]),
-    part("tensor library", &[], &["burn"]),
-    part("copying, clearing, the system", &[], &["mem", "malloc", "[kernel"]),
+    part(
+        "reading, batches",
+        &[
+            "/table/",
+            "/text/",
+            "/images/",
+            "/train/",
+            "/read/",
+            "/profile/",
+            "/source/",
+            "/samples",
+        ],
+        &["csv", "dec2flt", "for f64>::from_str", "<f64 as core::str"],
+    ),
+    part("tensor library", &[], &["burn", "hash", "smallvec"]),
+    part("waiting for threads", &[], &["rayon", "crossbeam", "futex", "sched"]),
+    part("copying, clearing, the system", &[], &["mem", "malloc", "free", "[kernel"]),
     part("rest", &[], &[]),
 ];
 
