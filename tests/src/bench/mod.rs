@@ -20,7 +20,7 @@ pub use figures::{Spread, median, percentile};
 pub use machine::{Machine, Quiet};
 pub use made::Made;
 pub use options::{Options, binary, data_folder};
-pub use pairs::{Side, best_peer, measure, ratio};
+pub use pairs::{Once, Side, best_peer, measure, ratio};
 pub use peak::Peak;
 pub use peers::{Answer, Choices, Peers, Settings, combinations, shown_settings};
 pub use reference::{Reference, references};

@@ -10,8 +10,11 @@ use super::{
 /// Figures of each side, by repetition; higher is better.
 pub type Figures<'a> = &'a [Vec<f64>];
 
-/// One side's name and how it is measured once.
-pub type Side<'a, T> = (&'a str, &'a dyn Fn() -> anyhow::Result<T>);
+/// How a side is measured once.
+pub type Once<'a, T> = &'a dyn Fn() -> anyhow::Result<T>;
+
+/// A side's name and how it is measured once.
+pub type Side<'a, T> = (&'a str, Once<'a, T>);
 
 /// What each side gave, by repetition. The order changes from one repetition to the next. What others
 /// have disturbed is measured again. `goes_on` tells of what there is so far and of a side whether it

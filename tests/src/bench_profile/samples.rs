@@ -50,9 +50,9 @@ pub const PARTS: [Part; 13] = [
         ],
         &["csv", "dec2flt", "for f64>::from_str", "<f64 as core::str"],
     ),
-    part("tensor library", &[], &["burn", "hash", "smallvec"]),
+    part("tensor library", &[], &["burn", "core::hash", "std::hash", "hashbrown", "smallvec"]),
     part("waiting for threads", &[], &["rayon", "crossbeam", "futex", "sched"]),
-    part("copying, clearing, the system", &[], &["mem", "malloc", "free", "[kernel"]),
+    part("copying, clearing, the system", &[], &["__mem", "malloc", "free", "[kernel"]),
     part("rest", &[], &[]),
 ];
 

@@ -18,7 +18,9 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use domain::Clock;
-use e2e::bench::{self, MEBIBYTE, Machine, Options, Peak, Peers, Quiet, Reference, Settings, Side};
+use e2e::bench::{
+    self, MEBIBYTE, Machine, Once, Options, Peak, Peers, Quiet, Reference, Settings, Side,
+};
 
 use rate::{Peer, Rate};
 use report::{Rates, Wholes};
@@ -131,7 +133,7 @@ impl Bench {
         });
         let show = |rate: &Rate| format!("{:.1} rows/s", rate.figure);
         let all = |_: &[Vec<Rate>], _| true;
-        let rates = self.in_turns(&ours, &torch, &keras, RATE_REPETITIONS, &show, &all)?;
+        let rates = self.in_turns([&ours, &torch, &keras], RATE_REPETITIONS, &show, &all)?;
         let parameters = rates[0][0].parameters;
         for rate in rates.iter().flatten() {
             let theirs = rate.parameters;
@@ -155,8 +157,8 @@ impl Bench {
             let mebibytes = peak_bytes / MEBIBYTE;
             format!("{seconds:.1} s, {mebibytes:.0} MiB, {accuracy:.4} after {epochs} epochs")
         };
-        let repetitions = WHOLE_REPETITIONS;
-        let outcomes = self.in_turns(&ours, &torch, &keras, repetitions, &show, &whole::goes_on)?;
+        let sides: [Once<'_, Outcome>; 3] = [&ours, &torch, &keras];
+        let outcomes = self.in_turns(sides, WHOLE_REPETITIONS, &show, &whole::goes_on)?;
         Ok(Wholes { row, outcomes })
     }
 
@@ -180,9 +182,7 @@ impl Bench {
 
     fn in_turns<T>(
         &self,
-        ours: &dyn Fn() -> anyhow::Result<T>,
-        torch: &dyn Fn() -> anyhow::Result<T>,
-        keras: &dyn Fn() -> anyhow::Result<T>,
+        [ours, torch, keras]: [Once<'_, T>; 3],
         repetitions: usize,
         show: &dyn Fn(&T) -> String,
         goes_on: &dyn Fn(&[Vec<T>], usize) -> bool,

@@ -165,6 +165,7 @@ fn add_rows<S: Simd, const V: usize, const E: usize>(
     }
 }
 
+/// No closure: whether one is inlined, and keeps the vectors' instructions, is for the compiler to choose.
 #[inline(always)]
 fn add_row<S: Simd, const V: usize>(simd: S, entry: Entry, rows: &[f32], sums: &mut [S::f32s; V]) {
     let row = &rows[entry.start as usize..][..V * S::F32_LANES];
