@@ -1,7 +1,7 @@
 //! A run as a process of its own: what it said, how long it took, and how much memory it held at most.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Command, Stdio},
@@ -25,6 +25,22 @@ pub struct Ran {
     /// Where the system tells.
     pub peak_bytes: Option<u64>,
 }
+
+/// A run that was ended, with what it held until then.
+#[derive(Debug)]
+pub struct TookLonger {
+    name: String,
+    pub limit: Duration,
+    pub peak_bytes: Option<u64>,
+}
+
+impl fmt::Display for TookLonger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} took longer than {:?}", self.name, self.limit)
+    }
+}
+
+impl std::error::Error for TookLonger {}
 
 /// Until it ends, or for as long as it may run. Gives each line as it comes.
 pub fn run(
@@ -59,7 +75,7 @@ pub fn run(
         if start.elapsed() > limit {
             child.kill().with_context(|| format!("end {name}"))?;
             child.wait().with_context(|| format!("wait for {name}"))?;
-            bail!("{name} took longer than {limit:?}");
+            return Err(TookLonger { name, limit, peak_bytes }.into());
         }
     }
     let status = child.wait().with_context(|| format!("wait for {name}"))?;

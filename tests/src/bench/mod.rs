@@ -15,7 +15,7 @@ mod rows;
 mod section;
 mod table;
 
-pub use child::{Ran, Training, parameters, run};
+pub use child::{Ran, TookLonger, Training, parameters, run};
 pub use figures::{Spread, median, percentile};
 pub use machine::{Machine, Quiet};
 pub use made::Made;

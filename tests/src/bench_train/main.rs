@@ -12,6 +12,7 @@ mod report;
 mod whole;
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -147,15 +148,27 @@ impl Bench {
         let references = bench::references()?;
         let reference = references.iter().find(|reference| reference.name == row.settings_of);
         let settings = self.settings(reference.context("no such model")?)?;
-        let ours = || row.ours(&self.binary, data);
+        let seconds = Cell::new(f64::INFINITY);
+        let ours = || {
+            let outcome = row.ours(&self.binary, data)?;
+            seconds.set(outcome.seconds);
+            Ok(outcome)
+        };
         let [torch, keras] = [0, 1].map(|i| {
-            let (peer, settings) = (Peer::ALL[i], &settings[i]);
-            move || row.theirs(peer, &self.peers, data, settings)
+            let (peer, settings, seconds) = (Peer::ALL[i], &settings[i], &seconds);
+            move || row.theirs(peer, &self.peers, data, settings, whole::limit(seconds.get()))
         });
         let show = |outcome: &Outcome| {
             let Outcome { seconds, peak_bytes, accuracy, epochs } = outcome;
             let mebibytes = peak_bytes / MEBIBYTE;
-            format!("{seconds:.1} s, {mebibytes:.0} MiB, {accuracy:.4} after {epochs} epochs")
+            match epochs {
+                Some(epochs) => {
+                    format!(
+                        "{seconds:.1} s, {mebibytes:.0} MiB, {accuracy:.4} after {epochs} epochs"
+                    )
+                }
+                None => format!("not done after {seconds:.0} s, {mebibytes:.0} MiB"),
+            }
         };
         let sides: [Once<'_, Outcome>; 3] = [&ours, &torch, &keras];
         let outcomes = self.in_turns(sides, WHOLE_REPETITIONS, &show, &whole::goes_on)?;

@@ -112,11 +112,18 @@ impl Wholes<'_> {
             self.ratios().map(|(ratio, peer)| format!("{ratio} of {}", Peer::ALL[peer - 1].name()));
         let reached = |side: &Vec<Outcome>| {
             let last = side.last();
-            last.map_or(String::new(), |o| format!("{:.4} ({})", o.accuracy, o.epochs))
+            last.map_or(String::new(), |o| match o.epochs {
+                Some(epochs) => format!("{:.4} ({epochs})", o.accuracy),
+                None => "ended before its end".to_owned(),
+            })
         };
         let reached: Vec<_> = self.outcomes.iter().map(reached).collect();
         let mut line = vec![self.row.name.clone()];
-        line.extend(spreads(self.of(|outcome| outcome.seconds)));
+        let seconds = spreads(self.of(|outcome| outcome.seconds)).into_iter();
+        let ended = |side: &Vec<Outcome>| side.iter().any(|outcome| outcome.epochs.is_none());
+        line.extend(seconds.zip(&self.outcomes).map(|(seconds, side)| {
+            if ended(side) { format!("more than {seconds}") } else { seconds }
+        }));
         line.extend([speed, format!("{:.2}", self.row.asked)]);
         line.extend(spreads(self.of(|outcome| outcome.peak_bytes / MEBIBYTE)));
         line.extend([memory, format!("{:.2}", self.row.asked_memory)]);
@@ -186,7 +193,12 @@ mod tests {
             "data": "x", "peer_data": "x", "reach": null, "spec": {}});
         let row = Whole { name: "a-row".into(), ..serde_json::from_value(json).unwrap() };
         let outcome = |seconds, mebibytes: f64| {
-            vec![Outcome { seconds, peak_bytes: mebibytes * MEBIBYTE, accuracy: 0.99, epochs: 3 }]
+            vec![Outcome {
+                seconds,
+                peak_bytes: mebibytes * MEBIBYTE,
+                accuracy: 0.99,
+                epochs: Some(3),
+            }]
         };
         let outcomes = vec![outcome(10.0, 100.0), outcome(20.0, 400.0), outcome(15.0, 250.0)];
         let wholes = Wholes { row: &row, outcomes };
@@ -196,5 +208,8 @@ mod tests {
         assert_eq!(line[11], "0.9900 (3), 0.9900 (3), 0.9900 (3)");
         assert_eq!(line.len(), WHOLES.len());
         assert!(!wholes.ok());
+        let mut ended = wholes;
+        ended.outcomes[1][0].epochs = None;
+        assert!(ended.line("today")[2].starts_with("more than 20.0"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use e2e::bench::{self, Data, Peers, Settings, Training};
+use e2e::bench::{self, Data, Peers, Settings, TookLonger, Training};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,6 +13,9 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/whole");
 const LIMIT: Duration = Duration::from_secs(3_600);
 /// Times the faster peer's seconds.
 const SLOW: f64 = 1.5;
+/// Times our seconds: a peer that takes longer is ended then, and is not the faster one.
+const CUT_OFF_AFTER: f64 = 4.0;
+const LEAST_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +50,13 @@ pub struct Outcome {
     pub seconds: f64,
     pub peak_bytes: f64,
     pub accuracy: f64,
-    pub epochs: usize,
+    /// None: it was ended before its end, after so many seconds.
+    pub epochs: Option<usize>,
+}
+
+/// How long a peer may take where ours took so long.
+pub fn limit(ours: f64) -> Duration {
+    Duration::from_secs_f64((CUT_OFF_AFTER * ours).min(LIMIT.as_secs_f64())).max(LEAST_LIMIT)
 }
 
 /// A peer that took half as long again as the other the first time is not compared with: once of it
@@ -81,6 +90,7 @@ impl Whole {
         peers: &Peers,
         data: &Path,
         settings: &Settings,
+        limit: Duration,
     ) -> anyhow::Result<Outcome> {
         let spec = &self.spec;
         let asked = json!({
@@ -88,7 +98,10 @@ impl Whole {
             "epochs": spec["epochs"], "learning_rate": spec["optimizer"]["learning_rate"],
             "reach": self.reach, "settings": settings,
         });
-        let answer = peers.ask(&peer.script(&self.name), &asked, LIMIT)?;
+        let answer = match peers.ask(&peer.script(&self.name), &asked, limit) {
+            Err(error) => return cut_off(error),
+            Ok(answer) => answer,
+        };
         let accuracies = answer.numbers("accuracy");
         let last = *accuracies.last().context("it judged nothing")?;
         self.outcome(&answer.ran, last, accuracies.len())
@@ -98,8 +111,15 @@ impl Whole {
         let reach = self.reach.unwrap_or(0.0);
         ensure!(accuracy >= reach, "it reached {accuracy} and not {reach}");
         let peak_bytes = ran.peak_bytes.map_or(f64::NAN, |bytes| bytes as f64);
-        Ok(Outcome { seconds: ran.seconds, peak_bytes, accuracy, epochs })
+        Ok(Outcome { seconds: ran.seconds, peak_bytes, accuracy, epochs: Some(epochs) })
     }
+}
+
+fn cut_off(error: anyhow::Error) -> anyhow::Result<Outcome> {
+    let Some(ended) = error.downcast_ref::<TookLonger>() else { return Err(error) };
+    let peak_bytes = ended.peak_bytes.map_or(f64::NAN, |bytes| bytes as f64);
+    let seconds = ended.limit.as_secs_f64();
+    Ok(Outcome { seconds, peak_bytes, accuracy: f64::NAN, epochs: None })
 }
 
 #[cfg(test)]
@@ -133,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_much_slower_peer_is_measured_once() {
-        let outcome = |seconds| Outcome { seconds, peak_bytes: 1.0, accuracy: 1.0, epochs: 1 };
+        let outcome =
+            |seconds| Outcome { seconds, peak_bytes: 1.0, accuracy: 1.0, epochs: Some(1) };
         let mut so_far = vec![vec![], vec![], vec![]];
         assert!((0..3).all(|side| goes_on(&so_far, side)));
         for (side, seconds) in [(0, 100.0), (1, 20.0), (2, 31.0)] {
@@ -142,6 +163,18 @@ mod tests {
         assert_eq!([0, 1, 2].map(|side| goes_on(&so_far, side)), [true, true, false]);
         so_far[2][0] = outcome(29.0);
         assert!(goes_on(&so_far, 2));
+    }
+
+    #[test]
+    fn a_peer_that_takes_too_long_is_ended_and_counts_as_slower() {
+        assert_eq!(limit(100.0), Duration::from_secs(400));
+        assert_eq!(limit(1.0), LEAST_LIMIT);
+        let mut command = std::process::Command::new("sh");
+        let command = command.args(["-c", "exec cat /dev/zero"]);
+        let ended = bench::run(command, Duration::ZERO, &mut |_| {}).err().unwrap();
+        let outcome = cut_off(ended.context("a script")).unwrap();
+        assert_eq!((outcome.seconds, outcome.epochs), (0.0, None));
+        assert!(cut_off(anyhow::anyhow!("it failed")).is_err());
     }
 
     #[test]
