@@ -95,6 +95,8 @@ fn environment(
         ("OBJECT_STORE_URL", format!("file://{}", dir.join("objects").display())),
     ];
     environment.extend(patience());
+    // so that what was begun a moment ago can be stopped for somebody with a guarantee
+    environment.extend(["CUPOLA_MIN_RUNTIME_SECS", "CUPOLA_GRACE_SECS"].map(|n| (n, "1".into())));
     environment.extend(redis_url.map(|url| ("REDIS_URL", url.to_owned())));
     environment
 }

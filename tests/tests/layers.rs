@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["domain", "store"]),
     ("boot", &["domain", "store"]),
     ("serving", &["domain", "engine", "registry", "store"]),
-    ("gateway", &["boot", "domain", "registry", "serving", "store"]),
+    ("simulator", &["domain", "planner"]),
+    ("gateway", &["boot", "domain", "planner", "registry", "serving", "store"]),
     ("scheduler", &["boot", "domain", "planner", "store"]),
     ("worker", &["boot", "domain", "engine", "registry", "store"]),
     (
@@ -24,15 +25,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "engine",
             "gateway",
+            "planner",
             "registry",
             "scheduler",
             "serving",
+            "simulator",
             "store",
             "worker",
         ],
     ),
     ("testkit", &["boot", "domain", "store"]),
-    ("e2e", &["boot", "domain", "engine", "testkit"]),
+    ("e2e", &["boot", "domain", "engine", "planner", "testkit"]),
 ];
 
 /// Libraries that one crate alone may name.

@@ -6,10 +6,12 @@ use domain::{ApiKeyId, UserId};
 use gateway::ApiSecret;
 use store::{Store, keys, people};
 
-use crate::config::Database;
+use crate::{config::Database, simulate};
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Replays a trace of jobs through the scheduler's own planner, with a virtual clock.
+    Simulate(simulate::Arguments),
     /// Makes the operator with this address, if there is none, and prints a new API key for them.
     OperatorKey {
         #[arg(long, default_value = "operator@localhost")]
@@ -21,6 +23,7 @@ pub enum Command {
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Simulate(arguments) => simulate::run_all(&arguments),
         Command::OperatorKey { email, database } => {
             let store = Store::connect(&database.database_url, 1)?;
             println!("{}", operator_key(&store, &email).await?);

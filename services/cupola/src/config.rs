@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use boot::bus::Bus;
 use clap::Args;
-use domain::spec::Resources;
+use domain::Resources;
+use planner::Policy;
 use registry::Blobs;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,32 @@ impl Patience {
     }
 }
 
+/// How compute is shared; docs/SCHEDULING.md says what each means.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Sharing {
+    /// Seconds after which usage counts half as much.
+    #[arg(long, env = "CUPOLA_HALF_LIFE_SECS", default_value_t = 3_600)]
+    pub half_life_secs: u32,
+    /// Seconds that an attempt has run at least before it is stopped for another job.
+    #[arg(long, env = "CUPOLA_MIN_RUNTIME_SECS", default_value_t = 60)]
+    pub min_runtime_secs: u32,
+    /// Seconds that an attempt may take from being asked to stop to having stopped.
+    #[arg(long, env = "CUPOLA_GRACE_SECS", default_value_t = 60)]
+    pub grace_secs: u32,
+}
+
+impl Sharing {
+    pub fn policy(&self) -> Policy {
+        let seconds = |n: u32| chrono::Duration::seconds(n.into());
+        Policy {
+            half_life: seconds(self.half_life_secs.max(1)),
+            min_runtime: seconds(self.min_runtime_secs),
+            grace: seconds(self.grace_secs),
+            ..Policy::default()
+        }
+    }
+}
+
 #[derive(Args, Clone, Debug)]
 pub struct Capacity {
     /// Name under which this worker is known; one process at a time.
@@ -61,10 +88,16 @@ pub struct Capacity {
     pub name: Option<String>,
     /// Thousandths of a CPU to offer; all of this machine's if absent.
     #[arg(long, env = "CUPOLA_WORKER_CPU_MILLI")]
-    pub cpu_milli: Option<u32>,
+    pub cpu_milli: Option<u64>,
     /// Bytes of memory to offer; four fifths of this machine's if absent.
     #[arg(long, env = "CUPOLA_WORKER_MEMORY_BYTES")]
     pub memory_bytes: Option<u64>,
+    /// Accelerators of the pool's kind to offer.
+    #[arg(long, env = "CUPOLA_WORKER_ACCELERATORS", default_value_t = 0)]
+    pub accelerators: u32,
+    /// The pool to join.
+    #[arg(long, env = "CUPOLA_WORKER_POOL", default_value = domain::spec::DEFAULT_POOL)]
+    pub pool: String,
     /// Folder for what attempts read and write while they run.
     #[arg(long, env = "CUPOLA_SCRATCH_DIR")]
     pub scratch: Option<PathBuf>,
@@ -76,8 +109,9 @@ impl Capacity {
         let info = rustix::system::sysinfo();
         let total = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
         Resources {
-            cpu_milli: self.cpu_milli.unwrap_or((cores as u32).saturating_mul(1_000)).max(1),
+            cpu_milli: self.cpu_milli.unwrap_or((cores as u64).saturating_mul(1_000)).max(1),
             memory_bytes: self.memory_bytes.unwrap_or(total / 5 * 4).max(1),
+            accelerator_milli: u64::from(self.accelerators) * 1_000,
         }
     }
 }

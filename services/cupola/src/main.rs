@@ -5,6 +5,7 @@ mod admin;
 mod config;
 mod demo;
 mod serve;
+mod simulate;
 mod train;
 mod up;
 mod workers;

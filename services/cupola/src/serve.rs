@@ -16,7 +16,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::{Backends, Capacity, Patience, Shared};
+use crate::config::{Backends, Capacity, Patience, Shared, Sharing};
 
 /// Loaded models are kept up to this much memory.
 const MODEL_CACHE_BYTES: usize = 1 << 30;
@@ -49,6 +49,8 @@ pub struct SchedulerArguments {
     pub shared: Shared,
     #[command(flatten)]
     pub patience: Patience,
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 #[derive(Args, Debug)]
@@ -134,14 +136,15 @@ pub async fn scheduler(arguments: SchedulerArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
     let Backends { store, bus, .. } = arguments.shared.open(&end)?;
     info!("scheduler started");
-    scheduler::run(store, bus, scheduler_config(arguments.patience), end).await;
+    scheduler::run(store, bus, scheduler_config(arguments.patience, arguments.sharing), end).await;
     Ok(())
 }
 
-pub fn scheduler_config(patience: Patience) -> scheduler::Config {
+pub fn scheduler_config(patience: Patience, sharing: Sharing) -> scheduler::Config {
     scheduler::Config {
         leader_lease: patience.leader_lease(),
         attempt_lease: patience.lease(),
+        policy: sharing.policy(),
         ..scheduler::Config::default()
     }
 }
@@ -164,6 +167,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
     let config = worker::AgentConfig {
         lease,
         heartbeat: lease / 3,
+        pool: arguments.capacity.pool.clone(),
         ..worker::AgentConfig::new(name, arguments.capacity.resources(), scratch, own_program()?)
     };
     worker::run(config, store, blobs, bus, end).await.context("the worker stopped")

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin,
-    config::{Database, Patience, Shared},
+    config::{Database, Patience, Shared, Sharing},
     serve::{self, Listen},
     workers::WorkerProcess,
 };
@@ -39,6 +39,8 @@ pub struct Arguments {
     pub listen: Listen,
     #[command(flatten)]
     pub patience: Patience,
+    #[command(flatten)]
+    pub sharing: Sharing,
     /// Postgres to use instead of one of our own; migrate it first with `cupola migrate`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -141,7 +143,7 @@ async fn serve_all(
     let scheduler = tokio::spawn(scheduler::run(
         store,
         backends.bus.clone(),
-        serve::scheduler_config(arguments.patience),
+        serve::scheduler_config(arguments.patience, arguments.sharing),
         last.clone(),
     ));
     let worker = worker(arguments, data, &shared);

@@ -41,7 +41,9 @@ pub enum Permission {
     Predict,
     ManagePeople,
     ManageTenants,
+    ManagePools,
     ReadWorkers,
+    ManageWorkers,
 }
 
 impl Role {
@@ -54,7 +56,9 @@ impl Role {
             ManageKeys | ReadDatasets | WriteDatasets | ReadJobs | SubmitJobs | ReadModels
             | Predict => matches!(self, Self::Owner | Self::Member),
             PublishModels | ManagePeople => matches!(self, Self::Owner),
-            ManageTenants | ReadWorkers => matches!(self, Self::Operator),
+            ManageTenants | ManagePools | ReadWorkers | ManageWorkers => {
+                matches!(self, Self::Operator)
+            }
         }
     }
 

@@ -31,6 +31,8 @@ macro_rules! ids {
 
         impl $name {
             pub const PREFIX: &'static str = $prefix;
+            /// Before every other one; nobody has it.
+            pub const NIL: Self = Self(Uuid::nil());
 
             /// A fresh id, later than those made before it.
             pub fn generate() -> Self {
@@ -88,6 +90,7 @@ ids! {
     JobId = "job";
     ModelId = "mod";
     WorkerId = "wrk";
+    PoolId = "pool";
 }
 
 #[cfg(test)]

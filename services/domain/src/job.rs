@@ -15,7 +15,7 @@ use std::{fmt, num::NonZeroU32};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Timestamp, WorkerId};
+use crate::{JobId, Timestamp, WorkerId, world::Devices};
 
 /// The fence: every write of a run carries it, and matches nothing once a later attempt exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Cause {
 pub enum StopReason {
     /// The client asked; the job ends.
     Cancelled,
-    /// The worker is going away; the job goes back to the queue with its checkpoint.
+    /// It makes room, or its worker is going away; the job goes back to the queue with its checkpoint.
     Preempted,
 }
 
@@ -114,15 +114,17 @@ pub enum JobEvent {
     Assigned {
         attempt: Attempt,
         worker: WorkerId,
+        devices: Devices,
     },
     /// The worker's child is up.
     Started {
         attempt: Attempt,
     },
     CancelAsked,
-    /// The scheduler or the worker wants it moved.
+    /// The scheduler or the worker wants it moved, maybe to make room for another job.
     PreemptAsked {
         attempt: Attempt,
+        for_job: Option<JobId>,
     },
     Reported {
         attempt: Attempt,
@@ -193,13 +195,13 @@ impl JobState {
         now: Timestamp,
     ) -> Result<Self, Refused> {
         match event {
-            JobEvent::Assigned { attempt, worker } => self.assign(attempt, worker, now),
+            JobEvent::Assigned { attempt, worker, .. } => self.assign(attempt, worker, now),
             JobEvent::Started { attempt } => match self.current(attempt)? {
                 (run, None) => Ok(Self::Running { run }),
                 (run, Some(why)) => Ok(Self::Stopping { run, why }),
             },
             JobEvent::CancelAsked => self.cancel(now),
-            JobEvent::PreemptAsked { attempt } => match self.current(attempt)? {
+            JobEvent::PreemptAsked { attempt, .. } => match self.current(attempt)? {
                 (run, None) => Ok(Self::Stopping { run, why: StopReason::Preempted }),
                 (run, Some(why)) => Ok(Self::Stopping { run, why }),
             },

@@ -14,11 +14,14 @@ pub mod job;
 pub mod model;
 pub mod name;
 pub mod predict;
+pub mod resources;
 pub mod spec;
 pub mod time;
+pub mod wait;
 pub mod world;
 
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
-pub use id::{ApiKeyId, DatasetId, JobId, ModelId, TenantId, UserId, WorkerId};
+pub use id::{ApiKeyId, DatasetId, JobId, ModelId, PoolId, TenantId, UserId, WorkerId};
+pub use resources::Resources;
 pub use time::{Clock, Timestamp};

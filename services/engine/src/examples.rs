@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use domain::{
-    Digest,
+    Digest, Resources,
     child::DataFile,
     dataset::{Compression, Format},
     spec::{
         Augmentation, DatasetRef, Estimate, Gradient, Input, Loss, Optimizer, Regularization,
-        Resources, Schedule, Task, TrainingSpec,
+        Schedule, Task, TrainingSpec,
     },
 };
 
@@ -40,7 +40,8 @@ pub(crate) fn spec(task: Task, target: &str, input: Input) -> TrainingSpec {
         test: None,
         metrics: vec![],
         seed: 1,
-        resources: Resources { cpu_milli: 1_000, memory_bytes: 1 << 30 },
+        pool: "default".parse().expect("it is a name"),
+        resources: Resources::cpu(1_000, 1 << 30),
         max_runtime: 60,
         checkpoint_every: None,
         registered_model_name: "model".parse().unwrap(),

@@ -1,14 +1,16 @@
 //! Jobs: submitting a training, and following it to its end.
 
+mod dry_run;
 mod events;
+mod explain;
 mod read;
 mod submit;
 
 use domain::{
-    JobId, Timestamp, WorkerId,
+    JobId, Resources, Timestamp, WorkerId,
     job::{Cause, JobKind, JobStatus},
-    spec::{Resources, TrainingSpec},
-    world::WaitReason,
+    spec::TrainingSpec,
+    wait::WaitReason,
 };
 use serde::Serialize;
 use store::jobs::Job;
@@ -18,9 +20,11 @@ use crate::{ApiError, ServiceConfig};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(submit::submit)
+        .service(submit::dry_run)
         .service(read::list)
         .service(read::get)
         .service(read::cancel)
+        .service(explain::explain)
         .service(events::follow)
         .service(read::metrics)
         .service(read::logs);
@@ -34,6 +38,7 @@ pub struct JobView {
     pub status: JobStatus,
     pub dataset: JobDataset,
     pub priority: i32,
+    pub pool: String,
     pub resources: Resources,
     /// Seconds that one attempt may run.
     pub max_runtime: u64,
@@ -81,6 +86,12 @@ pub struct WaitReasonView {
     pub message: String,
 }
 
+impl From<WaitReason> for WaitReasonView {
+    fn from(reason: WaitReason) -> Self {
+        Self { message: reason.to_string(), reason }
+    }
+}
+
 /// What a succeeded training left behind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Published {
@@ -103,6 +114,7 @@ impl JobView {
             status: job.status,
             dataset: JobDataset { name: job.dataset_name, version: job.dataset_version },
             priority: job.priority,
+            pool: job.pool,
             resources: job.resources,
             max_runtime: job.max_runtime,
             progress: job.total_steps.map(|total_steps| JobProgress {
@@ -117,9 +129,7 @@ impl JobView {
             tries: job.tries,
             worker: job.worker,
             cause: job.cause,
-            wait_reason: job
-                .wait_reason
-                .map(|reason| WaitReasonView { message: reason.to_string(), reason }),
+            wait_reason: job.wait_reason.map(WaitReasonView::from),
             spec: job.spec,
             published,
             created_at: job.created_at,

@@ -29,6 +29,7 @@ mod openapi;
 mod page;
 mod people;
 mod platform;
+mod pools;
 mod serve;
 mod state;
 mod tenants;

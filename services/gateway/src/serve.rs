@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code, auth, datasets, jobs, keys,
     measure::{measure, upkeep},
-    models, openapi, people, platform, tenants,
+    models, openapi, people, platform, pools, tenants,
     unrouted::{Routes, unrouted},
     workers,
 };
@@ -34,6 +34,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     datasets::routes(cfg);
     jobs::routes(cfg);
     models::routes(cfg);
+    pools::routes(cfg);
     workers::routes(cfg);
 }
 

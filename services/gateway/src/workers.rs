@@ -1,24 +1,28 @@
 //! Workers, as operators see them.
 
-use actix_web::{get, web};
-use domain::{Timestamp, WorkerId, spec::Resources};
-use serde::Serialize;
+use actix_web::{get, patch, web};
+use domain::{Resources, Timestamp, WorkerId, hint::Hint, world::WorkerState};
+use serde::{Deserialize, Serialize};
 use store::workers::{self, Worker};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{ApiError, App, Caller, Listing, auth::ReadWorkers};
+use crate::{
+    ApiError, App, Body, Caller, Listing,
+    auth::{ManageWorkers, ReadWorkers},
+};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list);
+    cfg.service(list).service(change);
 }
 
 #[derive(Serialize, ToSchema)]
 struct WorkerView {
     id: WorkerId,
     name: String,
+    pool: String,
     capacity: Resources,
-    /// `up`, `draining` or `gone`.
+    /// `up`, `cordoned`, `draining` or `gone`.
     state: String,
     running_jobs: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -29,8 +33,10 @@ struct WorkerView {
 
 impl From<Worker> for WorkerView {
     fn from(worker: Worker) -> Self {
-        let Worker { id, name, capacity, state, registered_at, heartbeat_at, running } = worker;
-        Self { id, name, capacity, state, running_jobs: running, registered_at, heartbeat_at }
+        let Worker { id, name, pool, capacity, state, registered_at, heartbeat_at, running } =
+            worker;
+        let running_jobs = running;
+        Self { id, name, pool, capacity, state, running_jobs, registered_at, heartbeat_at }
     }
 }
 
@@ -48,4 +54,54 @@ async fn list(
     let found = workers::list(&mut tx).await?;
     tx.commit().await?;
     Ok(web::Json(Listing::whole(found.into_iter().map(WorkerView::from).collect())))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WorkerChange {
+    state: WantedState,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum WantedState {
+    /// Takes new work.
+    Up,
+    /// Keeps what it runs and is given nothing new.
+    Cordoned,
+    /// As cordoned, and what it runs moves elsewhere, after a checkpoint.
+    Draining,
+    /// Removed: what it runs is taken back at once. Its process registers anew if it still is there.
+    Gone,
+}
+
+/// Cordon, drain or remove a worker, or let it work again.
+#[utoipa::path(
+    operation_id = "change_worker", tag = "workers",
+    params(("id" = WorkerId, Path)),
+    request_body = WorkerChange,
+    responses((status = 204)),
+)]
+#[patch("/v1/workers/{id}")]
+async fn change(
+    app: web::Data<App>,
+    _caller: Caller<ManageWorkers>,
+    id: web::Path<String>,
+    Body(wanted): Body<WorkerChange>,
+) -> Result<actix_web::HttpResponse, ApiError> {
+    let unknown = || ApiError::not_found("worker", &id);
+    let worker: WorkerId = id.parse().map_err(|_| unknown())?;
+    let state = match wanted.state {
+        WantedState::Up => WorkerState::Up,
+        WantedState::Cordoned => WorkerState::Cordoned,
+        WantedState::Draining => WorkerState::Draining,
+        WantedState::Gone => WorkerState::Gone,
+    };
+    let mut tx = app.store.begin().await?;
+    if !workers::set_state(&mut tx, worker, state).await? {
+        return Err(unknown());
+    }
+    tx.commit().await?;
+    app.bus.publish(Hint::Queue).await;
+    Ok(actix_web::HttpResponse::NoContent().finish())
 }

@@ -54,6 +54,7 @@ fn row(route: &'static str, body: Content, statuses: [u16; 6]) -> Row {
 }
 
 fn rows(acme: &Objects) -> Vec<Row> {
+    let cordon = Json(json!({ "state": "cordoned" }));
     let mut rows = vec![
         open("GET /healthz"),
         open("GET /readyz"),
@@ -63,8 +64,11 @@ fn rows(acme: &Objects) -> Vec<Row> {
         row("POST /v1/auth/token", Nothing, [200, 200, 200, 401, 200, 200]),
         row("GET /v1/me", Nothing, [200, 200, 200, 401, 200, 200]),
         row("GET /v1/workers", Nothing, [403, 403, 200, 401, 403, 403]),
+        // of an id that is nobody's: permitted, and without an effect
+        row("PATCH /v1/workers/{id}", cordon, [403, 403, 404, 401, 403, 403]),
     ];
     rows.extend(of_tenants());
+    rows.extend(of_pools());
     rows.extend(of_people());
     rows.extend(of_jobs());
     // after the jobs: the other tenant pushes a dataset of the same name here
@@ -79,6 +83,7 @@ fn rows(acme: &Objects) -> Vec<Row> {
         for (name, value) in [
             ("{id}", id.as_str()),
             ("{slug}", "acme"),
+            ("{pool}", "default"),
             ("{tenant}", "acme"),
             ("{name}", "flowers"),
             ("{model}", "flowers"),
@@ -101,6 +106,18 @@ fn of_tenants() -> Vec<Row> {
         row("POST /v1/tenants", tenant, [403, 403, 409, 401, 403, 403]),
         row("GET /v1/tenants/{slug}", Nothing, [403, 403, 200, 401, 403, 403]),
         row("PATCH /v1/tenants/{slug}", change, [403, 403, 200, 401, 403, 403]),
+    ]
+}
+
+fn of_pools() -> Vec<Row> {
+    let pool = Json(json!({ "name": "default" }));
+    let quota = Json(json!({ "weight": 2 }));
+    vec![
+        row("GET /v1/pools", Nothing, [200, 200, 200, 401, 200, 200]),
+        row("POST /v1/pools", pool, [403, 403, 409, 401, 403, 403]),
+        row("GET /v1/tenants/{slug}/quotas", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("PUT /v1/tenants/{slug}/quotas/{pool}", quota, [403, 403, 200, 401, 403, 403]),
+        row("DELETE /v1/tenants/{slug}/quotas/{pool}", Nothing, [403, 403, 204, 401, 403, 403]),
     ]
 }
 
@@ -138,8 +155,10 @@ fn of_jobs() -> Vec<Row> {
     vec![
         row("GET /v1/jobs", Nothing, [200, 200, 403, 401, 200, 200]),
         // names its own tenant's dataset, and another tenant has none
-        row("POST /v1/jobs", Json(draft), [202, 202, 403, 401, 422, 422]),
+        row("POST /v1/jobs", Json(draft.clone()), [202, 202, 403, 401, 422, 422]),
+        row("POST /v1/jobs/dry-run", Json(draft.clone()), [200, 200, 403, 401, 422, 422]),
         row("GET /v1/jobs/{id}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/explanation", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 403, 401, 404, 404]),

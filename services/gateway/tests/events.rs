@@ -152,8 +152,7 @@ async fn progress_is_told_between_the_events() {
     hand.say(given.attempt, &[started]).await;
     let mut tx = app.state.store.begin().await.unwrap();
     let worker = hand.worker();
-    let lease = std::time::Duration::from_secs(60);
-    store::attempts::heartbeat(&mut tx, worker, &[(given.attempt, Some(3))], lease).await.unwrap();
+    store::attempts::heartbeat(&mut tx, worker, &[(given.attempt, Some(3))]).await.unwrap();
     tx.commit().await.unwrap();
     let mut listener = Listener::open(&acme.member, job, None).await;
     listener.until("training").await;

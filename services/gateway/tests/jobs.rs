@@ -1,7 +1,7 @@
 //! Jobs through the API: submitting, reading, cancelling, and every way in which a draft can be wrong.
 
 use actix_web::test::TestRequest;
-use domain::{JobId, child::Event, job::Cause, world::WaitReason};
+use domain::{JobId, child::Event, job::Cause, wait::WaitReason};
 use serde_json::{Value, json};
 use store::tenants::{self, TenantLimits};
 

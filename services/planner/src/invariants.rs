@@ -1,186 +1,297 @@
-//! What must hold of every plan, as plain functions that the tests share. Each counts on its own,
-//! from the world and the plan alone, so that it cannot repeat a mistake of the planner.
+//! What must hold of every plan, as plain functions that the tests and the simulator share. Each counts
+//! on its own, from a plain [`World`] and the plan alone, so that it cannot repeat a mistake of the
+//! planner's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    JobId, TenantId, Timestamp, WorkerId,
-    job::Attempt,
-    spec::Resources,
-    world::{Command, Phase, Plan, WaitReason, World},
+    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
+    world::{
+        Command, Devices, Live, Phase, PlannedJob, PreemptReason, Quota, Stopping, WorkerState,
+        WorkerView,
+    },
 };
 
-use crate::{Policy, place::fits, plan};
+use crate::{Plan, Policy, after, seconds};
+
+/// The same picture as a queue's, as plain facts.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub tenants: BTreeMap<TenantId, u32>,
+    pub quotas: BTreeMap<(TenantId, PoolId), Quota>,
+    pub workers: BTreeMap<WorkerId, WorkerView>,
+    pub jobs: BTreeMap<JobId, PlannedJob>,
+}
 
 pub type Checked = Result<(), String>;
-
-/// Everything at once, for a world and the plan that was made of it.
-pub fn all(world: &World, policy: &Policy, now: Timestamp, made: &Plan) -> Checked {
-    no_worker_over_capacity(world, made)?;
-    no_tenant_over_limit(world, made)?;
-    one_start_per_job(made)?;
-    numbers_only_grow(world, made)?;
-    every_waiting_job_answered(world, made)?;
-    reasons_are_true(made)?;
-    same_input_same_plan(world, policy, now, made)?;
-    settles(world, policy, now, made)
-}
-
-fn starts(plan: &Plan) -> impl Iterator<Item = (Attempt, WorkerId)> {
-    plan.commands.iter().filter_map(|command| match command {
-        Command::Start { attempt, worker } => Some((*attempt, *worker)),
-        Command::Reclaim { .. } | Command::TimeOut { .. } => None,
-    })
-}
-
-fn ends(plan: &Plan) -> impl Iterator<Item = Attempt> {
-    plan.commands.iter().filter_map(|command| match command {
-        Command::Reclaim { attempt } | Command::TimeOut { attempt } => Some(*attempt),
-        Command::Start { .. } => None,
-    })
-}
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// A worker that is given work takes it, and has room for it beside all that is live on it.
-pub fn no_worker_over_capacity(world: &World, plan: &Plan) -> Checked {
-    let mut held: BTreeMap<WorkerId, (u64, u128)> = BTreeMap::new();
-    let mut hold = |worker, resources: Resources| {
-        let sum = held.entry(worker).or_default();
-        sum.0 += u64::from(resources.cpu_milli);
-        sum.1 += u128::from(resources.memory_bytes);
-    };
-    for job in world.jobs.values() {
-        if let Phase::Live { worker, .. } = job.phase {
-            hold(worker, job.resources);
+/// Everything at once, for the world before a plan and the plan.
+pub fn all(before: &World, policy: &Policy, now: Timestamp, plan: &Plan) -> Checked {
+    starts_are_possible(before, now, plan)?;
+    stops_are_allowed(before, policy, now, plan)?;
+    let mut after = before.clone();
+    after.carry_out(plan, now);
+    let started = started(plan);
+    no_worker_over_capacity(&after, &started)?;
+    no_tenant_over_its_caps(&after, &started)?;
+    no_cohort_over_its_part(&after, &started)?;
+    reclaiming_helps(&after, plan)?;
+    nothing_is_left_idle(&after, now, plan)
+}
+
+fn started(plan: &Plan) -> BTreeSet<JobId> {
+    let starts = plan.commands.iter().filter(|c| matches!(c, Command::Start { .. }));
+    starts.map(|command| command.attempt().job).collect()
+}
+
+impl World {
+    pub fn carry_out(&mut self, plan: &Plan, now: Timestamp) {
+        for command in &plan.commands {
+            let Some(job) = self.jobs.get_mut(&command.attempt().job) else { continue };
+            match (*command, &mut job.phase) {
+                (Command::Start { attempt, worker, devices }, phase) => {
+                    *phase = Phase::Live(Live {
+                        attempt,
+                        worker,
+                        devices,
+                        started_at: now,
+                        deadline: after(now, job.max_runtime_secs),
+                        saved_at: now,
+                        stopping: None,
+                    });
+                }
+                (Command::Preempt { why, .. }, Phase::Live(live)) => {
+                    live.stopping = Some(Stopping { for_job: why.for_job() });
+                }
+                _ => {}
+            }
         }
     }
-    for (attempt, worker) in starts(plan) {
-        let job = world.jobs.get(&attempt.job).ok_or(format!("{attempt}: no such job"))?;
-        hold(worker, job.resources);
-    }
-    for (attempt, worker) in starts(plan) {
-        let view = world.workers.get(&worker).ok_or(format!("{attempt}: no {worker}"))?;
-        ensure(view.accepts && !view.gone, || format!("{attempt} on {worker}, which takes none"))?;
-        let (cpu, memory) = held[&worker];
-        // A worker may have shrunk below what it runs; then only a job that needs none of that fits.
-        let needs = world.jobs.get(&attempt.job).map(|job| job.resources);
-        let none = |of: fn(Resources) -> u64| needs.is_some_and(|needs| of(needs) == 0);
-        let within = (cpu <= u64::from(view.capacity.cpu_milli)
-            || none(|needs| needs.cpu_milli.into()))
-            && (memory <= u128::from(view.capacity.memory_bytes)
-                || none(|needs| needs.memory_bytes));
-        ensure(within, || format!("{worker} over capacity: {cpu} mCPU, {memory} bytes"))?;
-    }
-    Ok(())
-}
 
-/// A tenant whose job is started stays within its limit, counting all that is live.
-pub fn no_tenant_over_limit(world: &World, plan: &Plan) -> Checked {
-    let mut running: BTreeMap<TenantId, u64> = BTreeMap::new();
-    let started: BTreeSet<JobId> = starts(plan).map(|(attempt, _)| attempt.job).collect();
-    for (id, job) in &world.jobs {
-        if matches!(job.phase, Phase::Live { .. }) || started.contains(id) {
-            *running.entry(job.tenant).or_default() += 1;
-        }
+    fn live(&self) -> impl Iterator<Item = (JobId, &PlannedJob, &Live)> {
+        self.jobs.iter().filter_map(|(id, job)| match &job.phase {
+            Phase::Live(live) => Some((*id, job, live)),
+            Phase::Waiting { .. } => None,
+        })
     }
-    for job in started.iter().filter_map(|id| world.jobs.get(id)) {
-        let limit = world.tenants.get(&job.tenant).map_or(0, |share| u64::from(share.max_running));
-        let running = running[&job.tenant];
-        ensure(running <= limit, || format!("{}: {running} run of {limit}", job.tenant))?;
+
+    fn quota(&self, tenant: TenantId, pool: PoolId) -> Quota {
+        self.quotas.get(&(tenant, pool)).cloned().unwrap_or_default()
     }
-    Ok(())
-}
 
-pub fn one_start_per_job(plan: &Plan) -> Checked {
-    let mut seen = BTreeSet::new();
-    starts(plan).try_for_each(|(attempt, _)| {
-        ensure(seen.insert(attempt.job), || format!("{} started twice", attempt.job))
-    })
-}
+    fn used_by(&self, tenant: TenantId, pool: PoolId) -> Resources {
+        let own = self.live().filter(|(_, job, _)| job.tenant == tenant && job.pool == pool);
+        own.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(job.needs))
+    }
 
-/// A start carries the number after the job's last one; an end names the live attempt.
-pub fn numbers_only_grow(world: &World, plan: &Plan) -> Checked {
-    for (attempt, _) in starts(plan) {
-        let next = world.jobs.get(&attempt.job).and_then(|job| match job.phase {
-            Phase::Waiting { last_attempt, .. } => Some(last_attempt.saturating_add(1)),
-            Phase::Live { .. } => None,
+    fn capacity(&self, pool: PoolId) -> Resources {
+        let there = self.workers.values();
+        let there = there.filter(|w| w.pool == pool && w.state != WorkerState::Gone);
+        there.fold(Resources::NONE, |sum, worker| sum.plus(worker.capacity))
+    }
+
+    /// What the tenants of a cohort use, and what they may use.
+    fn cohort(&self, pool: PoolId, name: Option<&str>) -> (Resources, Resources) {
+        let used = self.live().filter(|(_, job, _)| {
+            job.pool == pool && self.quota(job.tenant, pool).cohort.as_deref() == name
         });
-        ensure(next == Some(attempt.number.get()), || format!("{attempt} is not {next:?}"))?;
+        let used = used.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(job.needs));
+        let quotas = self.quotas.iter().filter(|((_, of), _)| *of == pool).map(|(_, quota)| quota);
+        let guaranteed = |quota: &&Quota| match name {
+            Some(_) => quota.cohort.as_deref() == name,
+            None => quota.cohort.is_some(),
+        };
+        let sum = quotas.filter(guaranteed).fold(Resources::NONE, |s, q| s.plus(q.guaranteed));
+        let allowed = match name {
+            Some(_) => sum,
+            None if sum == Resources::NONE => Resources::UNLIMITED,
+            None => self.capacity(pool).minus(sum),
+        };
+        (used, allowed)
     }
-    for attempt in ends(plan) {
-        let live = world.jobs.get(&attempt.job).is_some_and(
-            |job| matches!(job.phase, Phase::Live { attempt: live, .. } if live == attempt),
-        );
-        ensure(live, || format!("{attempt} ended, but is not live"))?;
+
+    /// What is free of a worker and of each of its accelerators, if `without` have gone.
+    fn free(&self, id: WorkerId, without: impl Fn(&Live) -> bool) -> Option<(Resources, Vec<u64>)> {
+        let worker = self.workers.get(&id)?;
+        let count = (worker.capacity.accelerator_milli / 1_000).min(Devices::MOST as u64);
+        let (mut free, mut devices) = (worker.capacity, vec![1_000_u64; count as usize]);
+        for (_, job, live) in self.live().filter(|(.., live)| live.worker == id) {
+            if !without(live) {
+                free = free.minus(job.needs);
+                for n in live.devices.iter() {
+                    let part = job.needs.accelerator_milli.min(1_000);
+                    let device = devices.get_mut(n)?;
+                    *device = device.saturating_sub(part);
+                }
+            }
+        }
+        Some((free, devices))
+    }
+
+    fn fits(&self, job: &PlannedJob, without: impl Fn(&Live) -> bool + Copy) -> bool {
+        let open = self.workers.iter();
+        let mut open = open.filter(|(_, w)| w.pool == job.pool && w.state == WorkerState::Up);
+        open.any(|(id, _)| {
+            let Some((free, devices)) = self.free(*id, without) else { return false };
+            let needs = job.needs.accelerator_milli;
+            let enough = match needs {
+                0 => true,
+                part if part <= 1_000 => devices.iter().any(|free| *free >= part),
+                whole => {
+                    devices.iter().filter(|free| **free == 1_000).count() as u64 * 1_000 >= whole
+                }
+            };
+            job.needs.within(&free) && enough
+        })
+    }
+}
+
+/// A job that waits and whose time has come, once, under its next number, in its own pool.
+fn starts_are_possible(world: &World, now: Timestamp, plan: &Plan) -> Checked {
+    let mut seen = BTreeSet::new();
+    for command in &plan.commands {
+        let Command::Start { attempt, worker, .. } = command else { continue };
+        ensure(seen.insert(attempt.job), || format!("{} started twice", attempt.job))?;
+        let job = world.jobs.get(&attempt.job).ok_or(format!("{attempt}: no such job"))?;
+        let Phase::Waiting { not_before, last_attempt } = job.phase else {
+            return Err(format!("{attempt} does not wait"));
+        };
+        ensure(not_before <= now, || format!("{attempt} before its time"))?;
+        let next = last_attempt.saturating_add(1);
+        ensure(attempt.number.get() == next, || format!("{attempt} after {last_attempt}"))?;
+        let place = world.workers.get(worker).ok_or(format!("{attempt}: no {worker}"))?;
+        let takes = place.state == WorkerState::Up && place.pool == job.pool;
+        ensure(takes, || format!("{attempt} on {worker}, which takes none of its pool"))?;
     }
     Ok(())
 }
 
-/// Each waiting job has a start or a reason, not both, and no other job has either.
-pub fn every_waiting_job_answered(world: &World, plan: &Plan) -> Checked {
-    let started: BTreeSet<JobId> = starts(plan).map(|(attempt, _)| attempt.job).collect();
-    for (id, job) in &world.jobs {
-        let answers =
-            usize::from(started.contains(id)) + usize::from(plan.waiting.contains_key(id));
-        let due = usize::from(matches!(job.phase, Phase::Waiting { .. }));
-        ensure(answers == due, || format!("{id}: {answers} answers where {due} are due"))?;
+/// Only live attempts that are not stopping yet, once each; for another job only borrowers, after
+/// their minimum runtime, for a job within its guarantee.
+fn stops_are_allowed(world: &World, policy: &Policy, now: Timestamp, plan: &Plan) -> Checked {
+    let mut left: BTreeMap<(TenantId, PoolId), Resources> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for command in &plan.commands {
+        let Command::Preempt { attempt, why } = command else { continue };
+        ensure(seen.insert(attempt.job), || format!("{} stopped twice", attempt.job))?;
+        let live = world.live().find(|(id, ..)| *id == attempt.job);
+        let (_, job, live) = live.ok_or(format!("{attempt} is not live"))?;
+        ensure(live.attempt == *attempt, || format!("{attempt} is another attempt"))?;
+        ensure(live.stopping.is_none(), || format!("{attempt} stops already"))?;
+        let PreemptReason::Reclaimed { for_job } = why else { continue };
+        let ran = seconds(live.started_at, now);
+        let minimum = policy.min_runtime.num_milliseconds() as f64 / 1_000.0;
+        ensure(ran >= minimum, || format!("{attempt} stopped after {ran} s"))?;
+        let account = (job.tenant, job.pool);
+        let used = left.entry(account).or_insert_with(|| world.used_by(job.tenant, job.pool));
+        let guaranteed = world.quota(job.tenant, job.pool).guaranteed;
+        ensure(!used.within(&guaranteed), || format!("{attempt} does not borrow"))?;
+        *used = used.minus(job.needs);
+        let claimant = world.jobs.get(for_job).ok_or(format!("{for_job}: no such job"))?;
+        ensure(claimant.tenant != job.tenant, || format!("{attempt} stopped for its own tenant"))?;
+        let with = world.used_by(claimant.tenant, claimant.pool).plus(claimant.needs);
+        let guarantee = world.quota(claimant.tenant, claimant.pool).guaranteed;
+        ensure(with.within(&guarantee), || format!("{for_job} is beyond its guarantee"))?;
     }
-    let unknown = plan.waiting.keys().find(|id| !world.jobs.contains_key(id));
-    ensure(unknown.is_none(), || format!("a reason for {unknown:?}, which is not there"))
+    Ok(())
 }
 
-/// A reason's own numbers bear it out.
-pub fn reasons_are_true(plan: &Plan) -> Checked {
-    plan.waiting.iter().try_for_each(|(id, reason)| {
-        let holds = match *reason {
-            WaitReason::MaxRunningJobs { running, limit } => running >= limit,
-            WaitReason::Resources { needs, largest_free: room }
-            | WaitReason::TooLarge { needs, largest: room } => !fits(needs, room),
-            WaitReason::BeginTime { .. } | WaitReason::NoWorkers | WaitReason::NextPlan => true,
-        };
-        ensure(holds, || format!("{id} waits for no reason: {reason:?}"))
-    })
-}
-
-pub fn same_input_same_plan(
-    world: &World,
-    policy: &Policy,
-    now: Timestamp,
-    made: &Plan,
-) -> Checked {
-    ensure(plan(world, policy, now) == *made, || "the same input gave another plan".into())
-}
-
-/// Planning again plans nothing new: once a plan is carried out, nothing ends twice, and nothing
-/// more starts unless the plan ended something (which makes room) or was cut at its limit.
-pub fn settles(world: &World, policy: &Policy, now: Timestamp, made: &Plan) -> Checked {
-    let after = carried_out(world, made);
-    let again = plan(&after, policy, now);
-    let ended = ends(&again).next();
-    ensure(ended.is_none(), || {
-        format!("{ended:?} is still to end after the plan was carried out")
-    })?;
-    let goes_on = ends(made).next().is_some() || starts(made).count() == policy.max_starts_per_plan;
-    let more = again.commands.first();
-    ensure(goes_on || more.is_none(), || format!("a second plan has more to do: {more:?}"))?;
-    if goes_on && more.is_some() { settles(&after, policy, now, &again) } else { Ok(()) }
-}
-
-/// The world once the plan is carried out at the same moment. Ended attempts take their jobs out
-/// of the picture: whether those come back is for their own state to say.
-pub fn carried_out(world: &World, plan: &Plan) -> World {
-    let mut after = world.clone();
-    for attempt in ends(plan) {
-        after.jobs.remove(&attempt.job);
-    }
-    for (attempt, worker) in starts(plan) {
-        if let Some(job) = after.jobs.get_mut(&attempt.job) {
-            let (lease_until, deadline) = (Timestamp::MAX_UTC, Timestamp::MAX_UTC);
-            job.phase = Phase::Live { attempt, worker, lease_until, deadline, stopping: false };
+fn no_worker_over_capacity(world: &World, started: &BTreeSet<JobId>) -> Checked {
+    let live: Vec<_> = world.live().collect();
+    for (id, job, live_here) in live.iter().filter(|(id, ..)| started.contains(id)) {
+        let Some(worker) = world.workers.get(&live_here.worker) else { continue };
+        let on = || live.iter().filter(|(.., other)| other.worker == live_here.worker);
+        let used = on().fold(Resources::NONE, |sum, (_, other, _)| sum.plus(other.needs));
+        // a worker may have shrunk below what it runs; then only a job that needs none of that fits
+        let over = used.minus(worker.capacity);
+        ensure(over.least(job.needs) == Resources::NONE, || format!("{id}: {used} on its worker"))?;
+        let part = job.needs.accelerator_milli.min(1_000);
+        let count = live_here.devices.iter().count() as u64;
+        ensure(count == job.needs.accelerator_milli.div_ceil(1_000), || {
+            format!("{id}: {count} devices")
+        })?;
+        for n in live_here.devices.iter() {
+            let holds = |other: &Live| other.devices.iter().any(|m| m == n);
+            let sharing = on().filter(|(.., other)| holds(other));
+            let held: u64 = sharing.map(|(_, o, _)| o.needs.accelerator_milli.min(1_000)).sum();
+            ensure(part == 0 || held <= 1_000, || format!("{id}: {held} of device {n}"))?;
         }
     }
-    after
+    Ok(())
+}
+
+fn no_tenant_over_its_caps(world: &World, started: &BTreeSet<JobId>) -> Checked {
+    for job in started.iter().filter_map(|id| world.jobs.get(id)) {
+        let running = world.live().filter(|(_, other, _)| other.tenant == job.tenant).count();
+        let most = world.tenants.get(&job.tenant).copied().unwrap_or(0);
+        ensure(running as u64 <= u64::from(most), || format!("{}: {running} run", job.tenant))?;
+        let (used, limit) =
+            (world.used_by(job.tenant, job.pool), world.quota(job.tenant, job.pool).limit);
+        ensure(used.within(&limit), || format!("{}: {used} of {limit}", job.tenant))?;
+    }
+    Ok(())
+}
+
+fn no_cohort_over_its_part(world: &World, started: &BTreeSet<JobId>) -> Checked {
+    for job in started.iter().filter_map(|id| world.jobs.get(id)) {
+        let name = world.quota(job.tenant, job.pool).cohort;
+        let (used, allowed) = world.cohort(job.pool, name.as_deref());
+        let over = used.minus(allowed).least(job.needs);
+        ensure(over == Resources::NONE, || format!("cohort {name:?}: {used} of {allowed}"))?;
+    }
+    Ok(())
+}
+
+/// Nobody is stopped for a job that does not start by it.
+fn reclaiming_helps(world: &World, plan: &Plan) -> Checked {
+    for command in &plan.commands {
+        let Command::Preempt { why: PreemptReason::Reclaimed { for_job }, .. } = command else {
+            continue;
+        };
+        let Some(job) = world.jobs.get(for_job) else { continue };
+        let fits = world.fits(job, |live| live.stopping.is_some());
+        ensure(fits, || format!("{for_job} does not fit though others stop for it"))?;
+    }
+    Ok(())
+}
+
+/// Whoever may start and has room has started, unless somebody ahead has the room promised.
+fn nothing_is_left_idle(world: &World, now: Timestamp, plan: &Plan) -> Checked {
+    if plan.more {
+        return Ok(());
+    }
+    let due = |job: &&PlannedJob| matches!(job.phase, Phase::Waiting { not_before, .. } if not_before <= now);
+    let able = |job: &&PlannedJob| {
+        let running = world.live().filter(|(_, other, _)| other.tenant == job.tenant).count();
+        let most = world.tenants.get(&job.tenant).copied().unwrap_or(0) as usize;
+        let quota = world.quota(job.tenant, job.pool);
+        let within = world.used_by(job.tenant, job.pool).plus(job.needs).within(&quota.limit);
+        due(job) && running < most && within
+    };
+    let short = |job: &PlannedJob| {
+        let quota = world.quota(job.tenant, job.pool);
+        let (used, allowed) = world.cohort(job.pool, quota.cohort.as_deref());
+        !used.plus(job.needs).within(&allowed)
+    };
+    let pools: BTreeSet<_> = world.jobs.values().map(|job| job.pool).collect();
+    for pool in pools {
+        let able: Vec<_> = world.jobs.values().filter(|j| j.pool == pool).filter(able).collect();
+        let kept = world.live().any(|(_, job, live)| job.pool == pool && live.stopping.is_some());
+        // whoever is promised room may have become unable to use it in the same plan
+        let blocked = world
+            .jobs
+            .values()
+            .filter(|job| job.pool == pool)
+            .filter(due)
+            .any(|job| short(job) || !world.fits(job, |_| false) && world.fits(job, |_| true));
+        if !kept && !blocked {
+            let idle = able.iter().find(|job| world.fits(job, |_| false));
+            ensure(idle.is_none(), || format!("room for {idle:?}, and it waits"))?;
+        }
+    }
+    Ok(())
 }

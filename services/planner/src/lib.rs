@@ -1,89 +1,49 @@
-//! The scheduler's decision, one pure function: [`plan`] looks at a bounded picture of the world and
-//! says which attempts end, which jobs start where, and why every other job waits. No I/O, no clock
-//! and no chance: the same input gives the same plan, and the simulation runs what production runs.
+//! The scheduler's decision: a [`Queue`] is the picture of pools, workers, quotas and jobs, kept up
+//! to date by what has changed; [`Queue::plan`] says which jobs start where, and which attempts end.
+//! No I/O, no clock and no chance: the same changes at the same times give the same plans, and the
+//! simulator runs what production runs.
 //!
-//! `reclaim` says which live attempts are over, `order` whose turn it is, `place` where a job fits.
-//! A plan never spends what it only expects to become free, so it may safely be carried out in part:
-//! what an ended attempt held is given away by the next plan.
+//! A plan's order: what must end (`enforce`); jobs within what is guaranteed to their tenants, for
+//! which borrowers are stopped where there is no room (`reclaim`); then what is left is lent, the
+//! smallest weighted share first (`start`). The first job that finds no room gets one reserved, and
+//! others go before it only if that makes it no later (`reserve`). `docs/SCHEDULING.md` has it in
+//! words, with an example.
+//!
+//! What a plan has decided, the queue takes as done. Whoever carries it out tells the queue what
+//! became of each job ([`Queue::set_job`]); if it could not be carried out at all, a new queue is
+//! made from the truth.
 
+mod account;
+mod cohort;
+mod enforce;
+mod explain;
+mod forecast;
 pub mod invariants;
-mod order;
-mod place;
+mod policy;
+mod pool;
+mod queue;
 mod reclaim;
+mod reserve;
+mod room;
+mod start;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+pub use explain::{Explanation, Share};
+pub use forecast::Runtimes;
+pub use policy::{Order, Policy};
+pub use queue::{Plan, Queue};
 
-use domain::{
-    JobId, Timestamp, WorkerId,
-    job::Attempt,
-    world::{Command, Phase, Plan, PlannedJob, WaitReason, World},
-};
+use chrono::Duration;
+use domain::Timestamp;
 
-use order::{Turn, Turns};
-use place::Rooms;
-
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The most jobs that one plan starts: it bounds the transaction that carries the plan out.
-    pub max_starts_per_plan: usize,
+/// Later by so many seconds; the end of time if there is no such time.
+pub(crate) fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).ok().and_then(Duration::try_seconds);
+    seconds.and_then(|s| time.checked_add_signed(s)).unwrap_or(Timestamp::MAX_UTC)
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self { max_starts_per_plan: 256 }
-    }
-}
-
-pub fn plan(world: &World, policy: &Policy, now: Timestamp) -> Plan {
-    let mut rooms = Rooms::of(world);
-    let commands = reclaim::ended(world, now);
-    let mut plan = Plan { commands, waiting: out_of_turn(world, &rooms, now) };
-    let mut turns = Turns::of(world, &plan.waiting);
-    let mut starts_left = policy.max_starts_per_plan;
-    while let Some(turn) = turns.next() {
-        match decide(&turn, &rooms, starts_left) {
-            Ok(worker) => {
-                rooms.take(worker, turn.resources);
-                turns.started(turn.tenant);
-                starts_left -= 1;
-                plan.commands.push(Command::Start { attempt: turn.attempt(), worker });
-            }
-            Err(reason) => {
-                plan.waiting.insert(turn.job, reason);
-            }
-        }
-    }
-    plan
-}
-
-/// The waiting jobs that cannot start whoever's turn it is. They take no part in the order, so that
-/// one of them never costs or gains its tenant a turn.
-fn out_of_turn(world: &World, rooms: &Rooms, now: Timestamp) -> BTreeMap<JobId, WaitReason> {
-    let reason = |job: &PlannedJob| match job.phase {
-        Phase::Live { .. } => None,
-        Phase::Waiting { not_before: until, .. } if until > now => {
-            Some(WaitReason::BeginTime { until })
-        }
-        Phase::Waiting { .. } => rooms.could_hold(job.resources).err(),
-    };
-    world.jobs.iter().filter_map(|(id, job)| Some((*id, reason(job)?))).collect()
-}
-
-/// Where the job whose turn it is starts, or why it waits all the same.
-fn decide(turn: &Turn, rooms: &Rooms, starts_left: usize) -> Result<WorkerId, WaitReason> {
-    if turn.running >= turn.max_running {
-        let (running, limit) = (turn.running, turn.max_running);
-        return Err(WaitReason::MaxRunningJobs { running, limit });
-    }
-    let worker = rooms.find(turn.resources)?;
-    if starts_left == 0 { Err(WaitReason::NextPlan) } else { Ok(worker) }
-}
-
-impl Turn {
-    /// The number saturates: a job that has used every number is refused by its own state.
-    fn attempt(&self) -> Attempt {
-        Attempt { job: self.job, number: NonZeroU32::MIN.saturating_add(self.last_attempt) }
-    }
+/// From `earlier` to `later`; none if that is not how they lie.
+pub(crate) fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {
+    (later - earlier).num_milliseconds().max(0) as f64 / 1_000.0
 }

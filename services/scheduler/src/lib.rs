@@ -1,7 +1,10 @@
-//! The scheduler: hold the lead; look at the world, plan, apply; sleep until a hint or the next tick.
+//! The scheduler: hold the lead; follow what has changed, plan, carry it out; sleep until a hint or the
+//! next tick.
 //!
-//! A tick takes no input and reads the whole state, so there is no path of recovery beside it:
-//! after a crash of anything, the next tick sees what is true and goes on from there.
+//! A leader reads everything once and then follows the changes. There is no path of recovery beside
+//! that: whatever goes wrong, it lets go of what it knows and begins anew from what is true.
+
+mod lead;
 
 use std::time::Duration;
 
@@ -11,13 +14,14 @@ use planner::Policy;
 use store::{
     Store, StoreError,
     leader::{self, LeaderLease},
-    schedule::{self, Applied},
-    workers,
+    schedule::Applied,
 };
 use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
+
+pub use lead::Lead;
 
 const LEADER: &str = "scheduler";
 
@@ -27,7 +31,7 @@ pub struct Config {
     pub tick: Duration,
     /// How long the lead holds without being renewed.
     pub leader_lease: Duration,
-    /// How long an attempt holds its resources without a heartbeat.
+    /// How long a worker's attempts hold their resources without its heartbeat.
     pub attempt_lease: Duration,
     pub retry: RetryPolicy,
     pub policy: Policy,
@@ -49,63 +53,68 @@ impl Default for Config {
 pub async fn run(store: Store, bus: Bus, config: Config, end: CancellationToken) {
     let holder = Uuid::now_v7();
     let mut hints = bus.subscribe();
-    let mut led = None;
+    let mut lead = None;
     while !end.is_cancelled() {
-        match tick(&store, holder, &config).await {
-            Ok(Some((lease, applied))) => {
-                if led.as_ref() != Some(&lease) {
-                    info!(leader.holder = %holder, "leading");
-                }
-                led = Some(lease);
+        match tick(&store, holder, &config, &mut lead).await {
+            Ok(Some((more, applied))) => {
                 announce(&bus, &applied).await;
-                if applied.freed {
+                if more {
                     continue;
                 }
             }
-            Ok(None) => led = None,
+            Ok(None) => {}
             Err(error) => warn!(error = &error as &dyn std::error::Error, "a tick failed"),
         }
         let next = Instant::now() + config.tick;
         end.run_until_cancelled(wait(&mut hints, next)).await;
     }
-    if let Some(lease) = led {
-        let _ = step_down(&store, &lease).await;
+    if let Some(lead) = lead {
+        let _ = step_down(&store, &lead.lease).await;
     }
 }
 
-/// One look at the world and what follows from it; `None` while another scheduler leads.
+/// One look at what has changed and what follows from it, and whether to look again at once; `None`
+/// while another scheduler leads. After an error `lead` is empty: what it knew may not be true.
 pub async fn tick(
     store: &Store,
     holder: Uuid,
     config: &Config,
-) -> Result<Option<(LeaderLease, Applied)>, StoreError> {
+    lead: &mut Option<Lead>,
+) -> Result<Option<(bool, Applied)>, StoreError> {
     let mut tx = store.begin().await?;
     let lease = leader::acquire(&mut tx, LEADER, holder, config.leader_lease).await?;
     tx.commit().await?;
+    let known = lead.take().filter(|lead| lease.as_ref() == Some(&lead.lease));
     let Some(lease) = lease else { return Ok(None) };
-
-    let mut tx = store.begin().await?;
-    workers::bury_silent(&mut tx, config.attempt_lease * 2).await?;
-    let (world, now) = schedule::load_world(&mut tx).await?;
-    let plan = planner::plan(&world, &config.policy, now);
-    let applied =
-        schedule::apply(&mut tx, &lease, &plan, &config.retry, config.attempt_lease).await?;
-    let Some(applied) = applied else { return Ok(None) };
-    tx.commit().await?;
+    let mut leading = match known {
+        Some(leading) => leading,
+        None => {
+            info!(leader.holder = %holder, "leading");
+            Lead::begin(store, lease, config.policy.clone()).await?
+        }
+    };
+    let Some((plan, applied)) = leading.tick(store, config).await? else { return Ok(None) };
+    *lead = Some(leading);
     if applied != Applied::default() {
         debug!(
-            started = applied.started.len(),
+            commands = plan.commands.len(),
             changed = applied.changed.len(),
-            skipped = applied.skipped,
-            waiting = plan.waiting.len(),
+            skipped = applied.skipped.len(),
             "plan applied"
         );
     }
-    Ok(Some((lease, applied)))
+    // what has ended or was refused is seen at the next look
+    let ended = plan.commands.iter().any(|command| {
+        matches!(
+            command,
+            domain::world::Command::Lose { .. } | domain::world::Command::TimeOut { .. }
+        )
+    });
+    Ok(Some((plan.more || ended, applied)))
 }
 
 async fn announce(bus: &Bus, applied: &Applied) {
-    for worker in &applied.started {
+    for worker in &applied.workers {
         bus.publish(Hint::Worker(*worker)).await;
     }
     for job in &applied.changed {

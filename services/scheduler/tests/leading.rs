@@ -14,17 +14,21 @@ async fn one_leads_and_the_next_takes_over_when_it_steps_down() {
     let config = Config::default();
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
 
-    let (lease, _) = tick(&store, first, &config).await.unwrap().expect("nobody else leads");
-    assert!(tick(&store, second, &config).await.unwrap().is_none(), "somebody leads already");
-    let (again, _) = tick(&store, first, &config).await.unwrap().expect("it leads still");
-    assert_eq!(again, lease, "renewing keeps the term");
+    let (mut one, mut two) = (None, None);
+    tick(&store, first, &config, &mut one).await.unwrap().expect("nobody else leads");
+    let lease = one.as_ref().expect("it leads").lease.clone();
+    let other = tick(&store, second, &config, &mut two).await.unwrap();
+    assert!(other.is_none() && two.is_none(), "somebody leads already");
+    tick(&store, first, &config, &mut one).await.unwrap().expect("it leads still");
+    assert_eq!(one.as_ref().expect("it leads").lease, lease, "renewing keeps the term");
 
     let mut tx = store.begin().await.unwrap();
     leader::release(&mut tx, &lease).await.unwrap();
     tx.commit().await.unwrap();
-    let (taken, _) = tick(&store, second, &config).await.unwrap().expect("the lead is free");
-    assert_ne!(taken, lease, "a new leader has a new term");
-    assert!(tick(&store, first, &config).await.unwrap().is_none());
+    tick(&store, second, &config, &mut two).await.unwrap().expect("the lead is free");
+    assert_ne!(two.expect("it leads").lease, lease, "a new leader has a new term");
+    assert!(tick(&store, first, &config, &mut one).await.unwrap().is_none());
+    assert!(one.is_none(), "what it knew is forgotten");
     store.close().await;
 }
 
@@ -39,13 +43,12 @@ async fn a_leader_that_slept_past_its_lease_finds_its_term_over() {
     let old =
         leader::acquire(&mut tx, "scheduler", sleeper, Duration::ZERO).await.unwrap().unwrap();
     tx.commit().await.unwrap();
-    tick(&store, next, &config).await.unwrap().expect("the lease is over");
+    tick(&store, next, &config, &mut None).await.unwrap().expect("the lease is over");
 
     let mut tx = store.begin().await.unwrap();
     assert!(!leader::still_held(&mut tx, &old).await.unwrap());
-    let plan = domain::world::Plan::default();
-    let applied =
-        store::schedule::apply(&mut tx, &old, &plan, &config.retry, config.attempt_lease).await;
+    let now = store::schedule::time(&mut tx).await.unwrap();
+    let applied = store::schedule::apply(&mut tx, &old, &[], &config.retry, now).await;
     assert_eq!(applied.unwrap(), None, "nothing is applied in a term that is over");
     drop(tx);
     store.close().await;

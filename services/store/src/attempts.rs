@@ -1,18 +1,19 @@
 //! What a worker reads and writes about its attempts. Every write carries the attempt's number and
 //! matches nothing once the attempt has been superseded: that is an answer, not an error.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::num::NonZeroU32;
 
 use domain::{
-    JobId, TenantId, WorkerId,
+    JobId, Resources, TenantId, WorkerId,
     child::{self, DataFile},
     job::{Attempt, JobEvent, JobKind, JobState, Refused, Report, RetryPolicy, StopReason},
-    spec::{Resources, TrainingSpec},
+    spec::TrainingSpec,
 };
 use serde_json::json;
 
 use crate::{
     StoreError, SystemTx, Tx,
+    changes::{self, Change},
     datasets::digest,
     events,
     jobs::{
@@ -61,12 +62,11 @@ pub async fn assigned_to(
 ) -> Result<Vec<Assignment>, StoreError> {
     sqlx::query!(
         "select j.id, j.attempt, j.tenant_id, j.kind, j.spec, j.cpu_milli, j.memory_bytes,
-                j.checkpoint_path, j.checkpoint_step, v.sha256, v.bytes, v.format, v.compression
-         from job j
+                j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256, v.bytes, v.format, v.compression
+         from attempt a
+         join job j on j.id = a.job_id and j.attempt = a.number
          join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
-         where j.worker_id = $1 and j.status in ('starting', 'stopping')
-           and not exists (select from attempt a
-                           where a.job_id = j.id and a.number = j.attempt and a.started_at is not null)
+         where a.worker_id = $1 and a.ended_at is null and a.started_at is null
          order by j.id",
         worker.uuid(),
     )
@@ -89,8 +89,9 @@ pub async fn assigned_to(
                 bytes: row.bytes.unsigned_abs(),
             },
             resources: Resources {
-                cpu_milli: row.cpu_milli.unsigned_abs(),
+                cpu_milli: row.cpu_milli.unsigned_abs().into(),
                 memory_bytes: row.memory_bytes.unsigned_abs(),
+                accelerator_milli: row.accelerator_milli.unsigned_abs().into(),
             },
             checkpoint: row
                 .checkpoint_path
@@ -101,17 +102,20 @@ pub async fn assigned_to(
     .collect()
 }
 
-/// Says that the worker is alive and renews the leases of `running`, all in one statement; the answer
-/// has one directive for each, in order. Locks rows in the order of ids, as every bulk writer does.
+/// Says that the worker is alive, which renews its lease and so that of all its attempts, and how far
+/// `running` are; the answer has one directive for each, in order. Locks rows in the order of ids, as
+/// every bulk writer does.
 pub async fn heartbeat(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
     running: &[(Attempt, Option<u64>)],
-    lease: Duration,
 ) -> Result<Vec<Directive>, StoreError> {
     sqlx::query!("update worker set heartbeat_at = now() where id = $1", worker.uuid())
         .execute(tx.conn())
         .await?;
+    if running.is_empty() {
+        return Ok(Vec::new());
+    }
     let jobs: Vec<_> = running.iter().map(|(attempt, _)| attempt.job.uuid()).collect();
     let numbers: Vec<_> = running.iter().map(|(attempt, _)| number(*attempt)).collect();
     let steps: Vec<i64> = running
@@ -128,11 +132,9 @@ pub async fn heartbeat(
              where j.worker_id = $1 and j.status in ('starting', 'running', 'stopping')
              order by j.id
              for update of j
-         ), renewed as (
-             update job j
-             set lease_until = now() + make_interval(secs => $5),
-                 step = case when m.step >= 0 then m.step else j.step end
-             from mine m where j.id = m.id
+         ), advanced as (
+             update job j set step = m.step
+             from mine m where j.id = m.id and m.step >= 0 and j.step is distinct from m.step
          )
          select m.id is not null as "mine!", m.stop_reason
          from beat b left join mine m on m.place = b.place
@@ -141,7 +143,6 @@ pub async fn heartbeat(
         &jobs,
         &numbers,
         &steps,
-        lease.as_secs_f64(),
     )
     .fetch_all(tx.conn())
     .await?;
@@ -154,6 +155,26 @@ pub async fn heartbeat(
     Ok(directive.collect())
 }
 
+/// Attempts that this worker was given and has begun, of which it knows nothing any more.
+pub async fn forgotten(
+    tx: &mut SystemTx<'_>,
+    worker: WorkerId,
+    known: &[Attempt],
+) -> Result<Vec<Attempt>, StoreError> {
+    let rows = sqlx::query!(
+        "select job_id, number from attempt
+         where worker_id = $1 and ended_at is null and started_at is not null",
+        worker.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let attempt = rows.into_iter().filter_map(|row| {
+        let number = NonZeroU32::new(row.number.unsigned_abs())?;
+        Some(Attempt { job: JobId::from_uuid(row.job_id), number })
+    });
+    Ok(attempt.filter(|attempt| !known.contains(attempt)).collect())
+}
+
 /// The child is up. `Superseded` says: do not run it.
 pub async fn started(
     tx: &mut SystemTx<'_>,
@@ -162,7 +183,7 @@ pub async fn started(
     retry: &RetryPolicy,
 ) -> Result<Recorded, StoreError> {
     let event = JobEvent::Started { attempt };
-    if transition(tx.conn(), attempt.job, event, retry, None).await?.is_err() {
+    if transition(tx.conn(), attempt.job, event, retry).await?.is_err() {
         return Ok(Recorded::Superseded);
     }
     sqlx::query!(
@@ -320,13 +341,15 @@ pub async fn checkpointed(
     let Some(earlier) = earlier else { return Ok((Recorded::Superseded, None)) };
     let step = i64::try_from(checkpoint.step).unwrap_or(i64::MAX);
     sqlx::query!(
-        "update job set checkpoint_path = $2, checkpoint_step = $3 where id = $1",
+        "update job set checkpoint_path = $2, checkpoint_step = $3, saved_at = now() where id = $1",
         attempt.job.uuid(),
         checkpoint.path,
         step,
     )
     .execute(tx.conn())
     .await?;
+    // what would be lost by stopping it is less now
+    changes::note(tx.conn(), &[Change::Job(attempt.job)]).await?;
     let data = json!({"attempt": attempt.number, "step": checkpoint.step});
     events::append(tx.conn(), attempt.job, "checkpoint", data).await?;
     Ok((Recorded::Recorded, earlier.filter(|path| *path != checkpoint.path)))
@@ -341,7 +364,7 @@ pub async fn report(
     retry: &RetryPolicy,
 ) -> Result<Result<JobState, Refused>, StoreError> {
     let event = JobEvent::Reported { attempt, report };
-    transition(tx.conn(), attempt.job, event, retry, None).await
+    transition(tx.conn(), attempt.job, event, retry).await
 }
 
 /// The worker is leaving and wants its attempt moved to another.
@@ -350,7 +373,7 @@ pub async fn ask_to_move(
     attempt: Attempt,
     retry: &RetryPolicy,
 ) -> Result<(), StoreError> {
-    let event = JobEvent::PreemptAsked { attempt };
-    let _refused_if_over = transition(tx.conn(), attempt.job, event, retry, None).await?;
+    let event = JobEvent::PreemptAsked { attempt, for_job: None };
+    let _refused_if_over = transition(tx.conn(), attempt.job, event, retry).await?;
     Ok(())
 }

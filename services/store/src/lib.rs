@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod attempts;
+pub mod changes;
 pub mod datasets;
 mod error;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod leader;
 pub mod models;
 mod page;
 pub mod people;
+pub mod pools;
 pub mod schedule;
 pub mod signing;
 pub mod tenants;

@@ -1,173 +1,401 @@
-//! The scheduler's two statements about the world: load a bounded picture of it, apply a plan to it.
+//! The scheduler's two statements about the world: how things are, and what a plan makes of them.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
-    JobId, TenantId, Timestamp, WorkerId,
+    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     job::{Attempt, Cause, JobEvent, Report, RetryPolicy},
-    spec::Resources,
-    world::{Command, Phase, Plan, PlannedJob, TenantShare, WaitReason, WorkerView, World},
+    wait::WaitReason,
+    world::{
+        Command, Devices, Facts, Live, Phase, PlannedJob, Quota, Stopping, WorkerState, WorkerView,
+    },
 };
+use uuid::Uuid;
 
 use crate::{
     StoreError, SystemTx, Tx,
-    jobs::transition::transition,
+    changes::{Change, Cursor},
+    jobs::transition::{Told, transition_all},
     leader::{self, LeaderLease},
+    pools,
 };
 
-/// Waiting jobs looked at per tenant and tick: more than can start at once, less than a flood.
-const WAITING_PER_TENANT: i64 = 100;
+/// Everything, the database's time at which it was so, and from where to follow.
+pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), StoreError> {
+    sqlx::query("set transaction isolation level repeatable read").execute(tx.conn()).await?;
+    let now = time(tx).await?;
+    let cursor = Cursor::at_present(tx).await?;
+    let tenants =
+        sqlx::query!("select id, max_running_jobs from tenant").fetch_all(tx.conn()).await?;
+    let quotas = pools::every_quota(tx, None).await?;
+    let workers = sqlx::query_as!(
+        WorkerRow,
+        "select id, pool_id, cpu_milli, memory_bytes, accelerators, state from worker
+         where state <> 'gone'",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let jobs = sqlx::query_as!(
+        JobRow,
+        "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
+                accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
+                assigned_at, saved_at, deadline, preempted_for
+         from job where finished_at is null",
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let averages = sqlx::query!("select tenant_id, pool_id, average from usage_average")
+        .fetch_all(tx.conn())
+        .await?;
+    let facts = Facts {
+        tenants: tenants
+            .iter()
+            .map(|row| (TenantId::from_uuid(row.id), Some(row.max_running_jobs.unsigned_abs())))
+            .collect(),
+        quotas: quotas.into_iter().map(|(tenant, pool, q)| (tenant, pool, Some(q))).collect(),
+        workers: workers.iter().map(WorkerRow::fact).collect::<Result<_, _>>()?,
+        jobs: jobs.iter().map(JobRow::fact).collect(),
+        averages: averages
+            .iter()
+            .map(|row| {
+                (TenantId::from_uuid(row.tenant_id), PoolId::from_uuid(row.pool_id), row.average)
+            })
+            .collect(),
+    };
+    Ok((facts, now, cursor))
+}
+
+/// How the things that have changed are now.
+pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, StoreError> {
+    let pick = |of: fn(&Change) -> Option<Uuid>| changes.iter().filter_map(of).collect::<Vec<_>>();
+    let job = |change: &Change| match change {
+        Change::Job(id) => Some(*id),
+        _ => None,
+    };
+    let jobs: Vec<_> = changes.iter().filter_map(job).collect();
+    let workers = pick(|change| match change {
+        Change::Worker(id) => Some(id.uuid()),
+        _ => None,
+    });
+    let tenants = pick(|change| match change {
+        Change::Tenant(id) => Some(id.uuid()),
+        _ => None,
+    });
+    let quotas = pick(|change| match change {
+        Change::Quota(id) => Some(id.uuid()),
+        _ => None,
+    });
+    Ok(Facts {
+        tenants: look_at_tenants(tx, &tenants).await?,
+        quotas: look_at_quotas(tx, &quotas).await?,
+        workers: look_at_workers(tx, &workers).await?,
+        jobs: look_at_jobs(tx, &jobs).await?,
+        averages: Vec::new(),
+    })
+}
+
+/// What decides about one pool: everything that is live there, of each tenant the first `each` jobs that
+/// wait, and the job that is asked about.
+pub async fn picture(
+    tx: &mut SystemTx<'_>,
+    pool: PoolId,
+    each: i64,
+    job: Option<JobId>,
+) -> Result<(Facts, Timestamp), StoreError> {
+    let now = time(tx).await?;
+    let ids = sqlx::query_scalar!(
+        r#"select j.id as "id!"
+           from attempt a join job j on j.id = a.job_id
+           where a.ended_at is null and j.pool_id = $1
+           union
+           select w.id from tenant t cross join lateral (
+               select id from job
+               where tenant_id = t.id and finished_at is null and status = 'queued' and pool_id = $1
+               order by priority desc, created_at, id
+               limit $2) w
+           union
+           select id from job where id = $3"#,
+        pool.uuid(),
+        each,
+        job.map(JobId::uuid),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let ids: Vec<_> = ids.into_iter().map(JobId::from_uuid).collect();
+    let tenants = sqlx::query_scalar!("select id from tenant").fetch_all(tx.conn()).await?;
+    let workers = sqlx::query_scalar!(
+        "select id from worker where pool_id = $1 and state <> 'gone'",
+        pool.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let averages = sqlx::query!(
+        "select tenant_id, average from usage_average where pool_id = $1",
+        pool.uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let facts = Facts {
+        tenants: look_at_tenants(tx, &tenants).await?,
+        quotas: pools::every_quota(tx, None)
+            .await?
+            .into_iter()
+            .filter(|(_, of, _)| *of == pool)
+            .map(|(tenant, of, quota)| (tenant, of, Some(quota)))
+            .collect(),
+        workers: look_at_workers(tx, &workers).await?,
+        jobs: look_at_jobs(tx, &ids).await?,
+        averages: averages
+            .iter()
+            .map(|row| (TenantId::from_uuid(row.tenant_id), pool, row.average))
+            .collect(),
+    };
+    Ok((facts, now))
+}
+
+/// What part of their `max_runtime` the last attempts that succeeded in a pool have taken: a tenth took
+/// less than the first number, a tenth more than the second. `None` if there were too few to tell.
+pub async fn runtime_ratios(
+    tx: &mut SystemTx<'_>,
+    pool: PoolId,
+) -> Result<Option<(f64, f64)>, StoreError> {
+    let row = sqlx::query!(
+        r#"with recent as (
+               select extract(epoch from a.ended_at - a.assigned_at)::float8
+                          / greatest(j.max_runtime, 1) as ratio
+               from attempt a join job j on j.id = a.job_id
+               where a.outcome = 'succeeded' and j.pool_id = $1 and j.kind = 'train'
+               order by a.job_id desc
+               limit 200
+           )
+           select count(*) as "count!",
+                  percentile_cont(0.1) within group (order by ratio) as low,
+                  percentile_cont(0.9) within group (order by ratio) as high
+           from recent"#,
+        pool.uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(row.low.zip(row.high).filter(|_| row.count >= 10))
+}
+
+pub async fn time(tx: &mut SystemTx<'_>) -> Result<Timestamp, StoreError> {
+    Ok(sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(tx.conn()).await?)
+}
+
+async fn look_at_tenants(
+    tx: &mut SystemTx<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<(TenantId, Option<u32>)>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!("select id, max_running_jobs from tenant where id = any($1)", ids)
+        .fetch_all(tx.conn())
+        .await?;
+    let found: BTreeMap<_, _> =
+        rows.iter().map(|row| (row.id, row.max_running_jobs.unsigned_abs())).collect();
+    Ok(ids.iter().map(|id| (TenantId::from_uuid(*id), found.get(id).copied())).collect())
+}
+
+/// The tenants' rows, and the end of those that they had: a quota without a row is the default.
+async fn look_at_quotas(
+    tx: &mut SystemTx<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<(TenantId, PoolId, Option<Quota>)>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pools = sqlx::query_scalar!("select id from pool").fetch_all(tx.conn()).await?;
+    let all = ids.iter().flat_map(|tenant| {
+        pools.iter().map(|pool| (TenantId::from_uuid(*tenant), PoolId::from_uuid(*pool)))
+    });
+    let mut facts: BTreeMap<_, _> = all.map(|of| (of, None)).collect();
+    let found = pools::every_quota(tx, Some(ids)).await?;
+    facts.extend(found.into_iter().map(|(tenant, pool, quota)| ((tenant, pool), Some(quota))));
+    Ok(facts.into_iter().map(|((tenant, pool), quota)| (tenant, pool, quota)).collect())
+}
+
+async fn look_at_workers(
+    tx: &mut SystemTx<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<(WorkerId, Option<WorkerView>)>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        WorkerRow,
+        "select id, pool_id, cpu_milli, memory_bytes, accelerators, state from worker
+         where id = any($1) and state <> 'gone'",
+        ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut facts: BTreeMap<_, _> = ids.iter().map(|id| (WorkerId::from_uuid(*id), None)).collect();
+    for row in &rows {
+        facts.extend([row.fact()?]);
+    }
+    Ok(facts.into_iter().collect())
+}
+
+/// How these jobs are now.
+pub async fn look_at_jobs(
+    tx: &mut SystemTx<'_>,
+    jobs: &[JobId],
+) -> Result<Vec<(JobId, Option<PlannedJob>)>, StoreError> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = jobs.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        JobRow,
+        "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
+                accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
+                assigned_at, saved_at, deadline, preempted_for
+         from job where id = any($1) and finished_at is null",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut facts: BTreeMap<_, _> = jobs.iter().map(|id| (*id, None)).collect();
+    facts.extend(rows.iter().map(JobRow::fact));
+    Ok(facts.into_iter().collect())
+}
+
+struct WorkerRow {
+    id: Uuid,
+    pool_id: Uuid,
+    cpu_milli: i32,
+    memory_bytes: i64,
+    accelerators: i32,
+    state: String,
+}
+
+impl WorkerRow {
+    fn fact(&self) -> Result<(WorkerId, Option<WorkerView>), StoreError> {
+        let capacity = Resources {
+            cpu_milli: self.cpu_milli.unsigned_abs().into(),
+            memory_bytes: self.memory_bytes.unsigned_abs(),
+            accelerator_milli: u64::from(self.accelerators.unsigned_abs()) * 1_000,
+        };
+        let state = self
+            .state
+            .parse::<WorkerState>()
+            .map_err(|why| StoreError::corrupt("worker", "state", why))?;
+        let view = WorkerView { pool: PoolId::from_uuid(self.pool_id), capacity, state };
+        Ok((WorkerId::from_uuid(self.id), Some(view)))
+    }
+}
+
+struct JobRow {
+    id: Uuid,
+    tenant_id: Uuid,
+    pool_id: Uuid,
+    priority: i32,
+    created_at: Timestamp,
+    cpu_milli: i32,
+    memory_bytes: i64,
+    accelerator_milli: i32,
+    max_runtime: i64,
+    status: String,
+    attempt: i32,
+    not_before: Timestamp,
+    worker_id: Option<Uuid>,
+    devices: i64,
+    assigned_at: Option<Timestamp>,
+    saved_at: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    preempted_for: Option<Uuid>,
+}
+
+impl JobRow {
+    fn fact(&self) -> (JobId, Option<PlannedJob>) {
+        let id = JobId::from_uuid(self.id);
+        let job = PlannedJob {
+            tenant: TenantId::from_uuid(self.tenant_id),
+            pool: PoolId::from_uuid(self.pool_id),
+            priority: self.priority,
+            created_at: self.created_at,
+            needs: Resources {
+                cpu_milli: self.cpu_milli.unsigned_abs().into(),
+                memory_bytes: self.memory_bytes.unsigned_abs(),
+                accelerator_milli: self.accelerator_milli.unsigned_abs().into(),
+            },
+            max_runtime_secs: self.max_runtime.unsigned_abs(),
+            phase: self.phase(id),
+        };
+        (id, Some(job))
+    }
+
+    fn phase(&self, id: JobId) -> Phase {
+        let last_attempt = self.attempt.unsigned_abs();
+        let live = self.worker_id.zip(self.assigned_at).zip(self.saved_at).zip(self.deadline);
+        let stopping = Stopping { for_job: self.preempted_for.map(JobId::from_uuid) };
+        match (live, NonZeroU32::new(last_attempt)) {
+            (Some((((worker, started_at), saved_at), deadline)), Some(number)) => {
+                Phase::Live(Live {
+                    attempt: Attempt { job: id, number },
+                    worker: WorkerId::from_uuid(worker),
+                    devices: Devices(self.devices.cast_unsigned()),
+                    started_at,
+                    deadline,
+                    saved_at,
+                    stopping: (self.status == "stopping").then_some(stopping),
+                })
+            }
+            _ => Phase::Waiting { not_before: self.not_before, last_attempt },
+        }
+    }
+}
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    pub started: Vec<WorkerId>,
+    /// Workers that have something new to look at.
+    pub workers: Vec<WorkerId>,
     /// Jobs whose followers should look.
     pub changed: Vec<JobId>,
-    /// Room was freed that this plan could not yet give away: plan again at once.
-    pub freed: bool,
-    /// Commands whose guard no longer held: the next tick sees the truth.
-    pub skipped: u32,
+    /// Jobs whose command's guard no longer held: their truth is to be looked at.
+    pub skipped: Vec<JobId>,
 }
 
-/// The world and the database's time at which it was seen.
-pub async fn load_world(tx: &mut SystemTx<'_>) -> Result<(World, Timestamp), StoreError> {
-    let now = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(tx.conn()).await?;
-    let jobs = load_jobs(tx).await?;
-    let workers = load_workers(tx).await?;
-    let tenants = load_tenants(tx).await?;
-    Ok((World { tenants, jobs, workers }, now))
-}
-
-async fn load_jobs(tx: &mut SystemTx<'_>) -> Result<BTreeMap<JobId, PlannedJob>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select j.id as "id!", j.tenant_id as "tenant_id!", j.priority as "priority!",
-                  j.created_at as "created_at!", j.cpu_milli as "cpu_milli!",
-                  j.memory_bytes as "memory_bytes!", j.status as "status!", j.attempt as "attempt!",
-                  j.not_before as "not_before!", j.worker_id, j.lease_until, j.deadline
-           from (select id, tenant_id, priority, created_at, cpu_milli, memory_bytes, status, attempt,
-                        not_before, worker_id, lease_until, deadline
-                 from job where status in ('starting', 'running', 'stopping')
-                 union all
-                 select w.* from tenant t cross join lateral (
-                     select id, tenant_id, priority, created_at, cpu_milli, memory_bytes, status,
-                            attempt, not_before, worker_id, lease_until, deadline
-                     from job
-                     where tenant_id = t.id and status = 'queued'
-                     order by priority desc, created_at, id
-                     limit $1) w) j"#,
-        WAITING_PER_TENANT,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let mut jobs = BTreeMap::new();
-    for row in rows {
-        let id = JobId::from_uuid(row.id);
-        let last_attempt = row.attempt.unsigned_abs();
-        let live = (row.worker_id, row.lease_until, row.deadline, NonZeroU32::new(last_attempt));
-        let phase = match live {
-            (Some(worker), Some(lease_until), Some(deadline), Some(number)) => Phase::Live {
-                attempt: Attempt { job: id, number },
-                worker: WorkerId::from_uuid(worker),
-                lease_until,
-                deadline,
-                stopping: row.status == "stopping",
-            },
-            _ => Phase::Waiting { not_before: row.not_before, last_attempt },
-        };
-        let job = PlannedJob {
-            tenant: TenantId::from_uuid(row.tenant_id),
-            priority: row.priority,
-            created_at: row.created_at,
-            resources: Resources {
-                cpu_milli: row.cpu_milli.unsigned_abs(),
-                memory_bytes: row.memory_bytes.unsigned_abs(),
-            },
-            phase,
-        };
-        jobs.insert(id, job);
-    }
-    Ok(jobs)
-}
-
-async fn load_workers(tx: &mut SystemTx<'_>) -> Result<BTreeMap<WorkerId, WorkerView>, StoreError> {
-    let rows = sqlx::query!(
-        "select id, cpu_milli, memory_bytes, state from worker w
-         where state <> 'gone'
-            or exists (select from job j
-                       where j.worker_id = w.id and j.status in ('starting', 'running', 'stopping'))",
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let view = rows.into_iter().map(|row| {
-        let capacity = Resources {
-            cpu_milli: row.cpu_milli.unsigned_abs(),
-            memory_bytes: row.memory_bytes.unsigned_abs(),
-        };
-        let view = WorkerView { capacity, accepts: row.state == "up", gone: row.state == "gone" };
-        (WorkerId::from_uuid(row.id), view)
-    });
-    Ok(view.collect())
-}
-
-async fn load_tenants(
-    tx: &mut SystemTx<'_>,
-) -> Result<BTreeMap<TenantId, TenantShare>, StoreError> {
-    let rows =
-        sqlx::query!("select id, slug, max_running_jobs from tenant").fetch_all(tx.conn()).await?;
-    let share = rows.into_iter().map(|row| {
-        let max_running = row.max_running_jobs.unsigned_abs();
-        (TenantId::from_uuid(row.id), TenantShare { slug: row.slug, max_running })
-    });
-    Ok(share.collect())
-}
-
-/// Executes the plan under guards. `None` if the lead was lost meanwhile: nothing was done.
+/// Executes the commands under guards, as of `now`. `None` if the lead was lost meanwhile: nothing was
+/// done.
 pub async fn apply(
     tx: &mut SystemTx<'_>,
     leader: &LeaderLease,
-    plan: &Plan,
+    commands: &[Command],
     retry: &RetryPolicy,
-    lease: Duration,
+    now: Timestamp,
 ) -> Result<Option<Applied>, StoreError> {
     if !leader::still_held(tx, leader).await? {
         return Ok(None);
     }
+    let events: Vec<_> = commands.iter().map(|c| (c.attempt().job, event_of(c))).collect();
+    let outcomes = transition_all(tx.conn(), events, retry, Told::ByScheduler { now }).await?;
     let mut applied = Applied::default();
-    let mut commands: Vec<_> = plan.commands.iter().map(|c| (attempt_of(c).job, c)).collect();
-    // in the order of ids, as every bulk writer does, so that none waits for another in a circle
-    commands.sort_by_key(|(job, _)| *job);
-    for (job, command) in commands {
-        let outcome = transition(tx.conn(), job, event_of(command), retry, Some(lease)).await?;
-        match (outcome, command) {
-            (Err(_), _) => applied.skipped += 1,
-            (Ok(_), Command::Start { worker, .. }) => {
-                applied.started.push(*worker);
+    for (job, outcome) in outcomes {
+        match outcome {
+            Ok(state) => {
+                applied.workers.extend(state.run().map(|run| run.worker));
                 applied.changed.push(job);
             }
-            (Ok(_), Command::Reclaim { .. } | Command::TimeOut { .. }) => {
-                applied.freed = true;
-                applied.changed.push(job);
-            }
+            Err(_) => applied.skipped.push(job),
         }
     }
-    applied.started.sort();
-    applied.started.dedup();
-    set_wait_reasons(tx, &plan.waiting).await?;
+    applied.workers.sort_unstable();
+    applied.workers.dedup();
     Ok(Some(applied))
-}
-
-const fn attempt_of(command: &Command) -> Attempt {
-    match command {
-        Command::Start { attempt, .. }
-        | Command::Reclaim { attempt }
-        | Command::TimeOut { attempt } => *attempt,
-    }
 }
 
 fn event_of(command: &Command) -> JobEvent {
     match *command {
-        Command::Start { attempt, worker } => JobEvent::Assigned { attempt, worker },
-        Command::Reclaim { attempt } => JobEvent::LeaseLost { attempt },
+        Command::Start { attempt, worker, devices } => {
+            JobEvent::Assigned { attempt, worker, devices }
+        }
+        Command::Preempt { attempt, why } => {
+            JobEvent::PreemptAsked { attempt, for_job: why.for_job() }
+        }
+        Command::Lose { attempt } => JobEvent::LeaseLost { attempt },
         Command::TimeOut { attempt } => JobEvent::Reported {
             attempt,
             report: Report::Failed(Cause::fatal(
@@ -178,15 +406,15 @@ fn event_of(command: &Command) -> JobEvent {
     }
 }
 
-/// Writes only the reasons that have changed.
-async fn set_wait_reasons(
+/// Writes why jobs wait; a job that no longer does is left alone.
+pub async fn explain(
     tx: &mut SystemTx<'_>,
-    waiting: &BTreeMap<JobId, WaitReason>,
+    reasons: &[(JobId, WaitReason)],
 ) -> Result<(), StoreError> {
-    let ids: Vec<_> = waiting.keys().map(|id| id.uuid()).collect();
-    let reasons = waiting
-        .values()
-        .map(serde_json::to_value)
+    let ids: Vec<_> = reasons.iter().map(|(id, _)| id.uuid()).collect();
+    let reasons = reasons
+        .iter()
+        .map(|(_, reason)| serde_json::to_value(reason))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|why| StoreError::corrupt("job", "wait_reason", why))?;
     sqlx::query!(
@@ -200,6 +428,30 @@ async fn set_wait_reasons(
          update job j set wait_reason = c.reason from changed c where j.id = c.id",
         &ids,
         &reasons,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps each tenant's decayed share for the next leader.
+pub async fn keep_averages(
+    tx: &mut SystemTx<'_>,
+    averages: &[(TenantId, PoolId, f64)],
+) -> Result<(), StoreError> {
+    let tenants: Vec<_> = averages.iter().map(|(tenant, ..)| tenant.uuid()).collect();
+    let pools: Vec<_> = averages.iter().map(|(_, pool, _)| pool.uuid()).collect();
+    let shares: Vec<_> = averages.iter().map(|(.., share)| *share).collect();
+    sqlx::query!(
+        "insert into usage_average (tenant_id, pool_id, average)
+         select a.tenant_id, a.pool_id, a.average
+         from unnest($1::uuid[], $2::uuid[], $3::float8[]) as a (tenant_id, pool_id, average)
+         where exists (select from tenant t where t.id = a.tenant_id)
+           and exists (select from pool p where p.id = a.pool_id)
+         on conflict (tenant_id, pool_id) do update set average = excluded.average",
+        &tenants,
+        &pools,
+        &shares,
     )
     .execute(tx.conn())
     .await?;

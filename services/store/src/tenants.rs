@@ -2,7 +2,10 @@
 
 use domain::{TenantId, Timestamp, name::Name};
 
-use crate::{StoreError, SystemTx, TenantTx, Tx};
+use crate::{
+    StoreError, SystemTx, TenantTx, Tx,
+    changes::{self, Change},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -64,7 +67,18 @@ pub async fn create(
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(Tenant::from))
+    noted(tx, row.map(Tenant::from)).await
+}
+
+/// The scheduler has to know of it.
+async fn noted(
+    tx: &mut SystemTx<'_>,
+    tenant: Option<Tenant>,
+) -> Result<Option<Tenant>, StoreError> {
+    if let Some(tenant) = &tenant {
+        changes::note(tx.conn(), &[Change::Tenant(tenant.id)]).await?;
+    }
+    Ok(tenant)
 }
 
 pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>, StoreError> {
@@ -122,5 +136,5 @@ pub async fn set_limits(
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(Tenant::from))
+    noted(tx, row.map(Tenant::from)).await
 }

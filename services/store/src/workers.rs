@@ -2,58 +2,91 @@
 
 use std::time::Duration;
 
-use domain::{Timestamp, WorkerId, spec::Resources};
+use domain::{Resources, Timestamp, WorkerId, world::WorkerState};
 
-use crate::{StoreError, SystemTx, Tx};
+use crate::{
+    StoreError, SystemTx, Tx,
+    changes::{self, Change},
+};
 
 #[derive(Debug, Clone)]
 pub struct Worker {
     pub id: WorkerId,
     pub name: String,
+    pub pool: String,
     pub capacity: Resources,
-    /// `up`, `draining` or `gone`.
+    /// `up`, `cordoned`, `draining` or `gone`.
     pub state: String,
     pub registered_at: Timestamp,
     pub heartbeat_at: Timestamp,
     pub running: i64,
 }
 
+/// What a process says of itself when it introduces itself.
+#[derive(Debug, Clone)]
+pub struct NewWorker<'a> {
+    pub id: WorkerId,
+    pub name: &'a str,
+    pub pool: &'a str,
+    pub capacity: Resources,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    Registered,
+    /// There is no pool of that name.
+    NoSuchPool,
+}
+
 /// A process introduces itself. An earlier process under the same name is gone: its attempts are
 /// taken back at the scheduler's next tick instead of when their leases run out.
 pub async fn register(
     tx: &mut SystemTx<'_>,
-    id: WorkerId,
-    name: &str,
-    capacity: Resources,
-) -> Result<(), StoreError> {
-    sqlx::query!("update worker set state = 'gone' where name = $1 and state <> 'gone'", name)
-        .execute(tx.conn())
-        .await?;
-    sqlx::query!(
-        "insert into worker (id, name, cpu_milli, memory_bytes) values ($1, $2, $3, $4)",
-        id.uuid(),
-        name,
-        i32::try_from(capacity.cpu_milli).unwrap_or(i32::MAX),
-        i64::try_from(capacity.memory_bytes).unwrap_or(i64::MAX),
+    worker: &NewWorker<'_>,
+) -> Result<Registered, StoreError> {
+    let replaced = sqlx::query_scalar!(
+        "update worker set state = 'gone' where name = $1 and state <> 'gone' returning id",
+        worker.name,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let accelerators = worker.capacity.accelerator_milli / 1_000;
+    let made = sqlx::query!(
+        "insert into worker (id, name, cpu_milli, memory_bytes, accelerators, pool_id)
+         select $1, $2, $3, $4, $5, id from pool where name = $6",
+        worker.id.uuid(),
+        worker.name,
+        i32::try_from(worker.capacity.cpu_milli).unwrap_or(i32::MAX),
+        i64::try_from(worker.capacity.memory_bytes).unwrap_or(i64::MAX),
+        i32::try_from(accelerators.min(64)).unwrap_or(64),
+        worker.pool,
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    if made.rows_affected() == 0 {
+        return Ok(Registered::NoSuchPool);
+    }
+    let replaced = replaced.into_iter().map(|id| Change::Worker(WorkerId::from_uuid(id)));
+    let news: Vec<_> = replaced.chain([Change::Worker(worker.id)]).collect();
+    changes::note(tx.conn(), &news).await?;
+    Ok(Registered::Registered)
 }
 
-/// No new work for this one: it is about to leave.
-pub async fn drain(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<(), StoreError> {
-    sqlx::query!("update worker set state = 'draining' where id = $1 and state = 'up'", id.uuid())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-pub async fn leave(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<(), StoreError> {
-    sqlx::query!("update worker set state = 'gone' where id = $1", id.uuid())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+/// Says what may be placed on a worker; false if it is gone, or there is none of that id.
+pub async fn set_state(
+    tx: &mut SystemTx<'_>,
+    id: WorkerId,
+    state: WorkerState,
+) -> Result<bool, StoreError> {
+    let set = sqlx::query!(
+        "update worker set state = $2 where id = $1 and state <> 'gone'",
+        id.uuid(),
+        state.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    changes::note(tx.conn(), &[Change::Worker(id)]).await?;
+    Ok(set.rows_affected() > 0)
 }
 
 /// How the platform sees a process that thinks it is a worker.
@@ -83,26 +116,30 @@ pub async fn standing(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<Standing, S
     })
 }
 
-/// Those that have not answered for `silence` are gone.
-pub async fn bury_silent(tx: &mut SystemTx<'_>, silence: Duration) -> Result<u64, StoreError> {
-    let buried = sqlx::query!(
+/// Those that have not answered for `silence` are gone; who they are.
+pub async fn bury_silent(
+    tx: &mut SystemTx<'_>,
+    silence: Duration,
+) -> Result<Vec<WorkerId>, StoreError> {
+    let buried = sqlx::query_scalar!(
         "update worker set state = 'gone'
-         where state <> 'gone' and heartbeat_at < now() - make_interval(secs => $1)",
+         where state <> 'gone' and heartbeat_at < now() - make_interval(secs => $1)
+         returning id",
         silence.as_secs_f64(),
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(buried.rows_affected())
+    Ok(buried.into_iter().map(WorkerId::from_uuid).collect())
 }
 
 /// Those that are up or draining, and those that left within the last day.
 pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Worker>, StoreError> {
     let rows = sqlx::query!(
         r#"select w.id, w.name, w.cpu_milli, w.memory_bytes, w.state, w.registered_at, w.heartbeat_at,
-                  (select count(*) from job j
-                   where j.worker_id = w.id and j.status in ('starting', 'running', 'stopping'))
-                      as "running!"
-           from worker w
+                  w.accelerators, p.name as pool,
+                  (select count(*) from attempt a
+                   where a.worker_id = w.id and a.ended_at is null) as "running!"
+           from worker w join pool p on p.id = w.pool_id
            where w.state <> 'gone' or w.heartbeat_at > now() - interval '1 day'
            order by w.state <> 'up', w.name, w.id
            limit 1000"#,
@@ -112,9 +149,11 @@ pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Worker>, StoreError> {
     let worker = rows.into_iter().map(|row| Worker {
         id: WorkerId::from_uuid(row.id),
         name: row.name,
+        pool: row.pool,
         capacity: Resources {
-            cpu_milli: row.cpu_milli.unsigned_abs(),
+            cpu_milli: row.cpu_milli.unsigned_abs().into(),
             memory_bytes: row.memory_bytes.unsigned_abs(),
+            accelerator_milli: u64::from(row.accelerators.unsigned_abs()) * 1_000,
         },
         state: row.state,
         registered_at: row.registered_at,

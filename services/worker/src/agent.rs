@@ -6,13 +6,14 @@ use boot::bus::Bus;
 use domain::{
     WorkerId,
     hint::Hint,
-    job::{Attempt, Report, StopReason},
+    job::{Attempt, Cause, Report, StopReason},
+    world::WorkerState,
 };
 use registry::Blobs;
 use store::{
     Store, StoreError,
     attempts::{self, Assignment, Directive},
-    workers::{self, Standing},
+    workers::{self, NewWorker, Registered, Standing},
 };
 use tokio::{
     sync::{
@@ -106,7 +107,10 @@ impl Agent {
         loop {
             let answer = register(&self.context, self.id).await;
             match self.heard(answer) {
-                Some(Ok(())) => break,
+                Some(Ok(Registered::Registered)) => break,
+                Some(Ok(Registered::NoSuchPool)) => {
+                    return Err(AgentError::NoSuchPool { pool: self.context.config.pool.clone() });
+                }
                 Some(Err(error)) => return Err(error.into()),
                 None => sleep(LOOK_EVERY).await,
             }
@@ -265,10 +269,15 @@ async fn meant_for(id: WorkerId, hints: &mut broadcast::Receiver<Hint>) {
     }
 }
 
-async fn register(context: &Context, id: WorkerId) -> Result<(), StoreError> {
+async fn register(context: &Context, id: WorkerId) -> Result<Registered, StoreError> {
+    let AgentConfig { name, pool, capacity, .. } = &context.config;
     let mut tx = context.store.begin().await?;
-    workers::register(&mut tx, id, &context.config.name, context.config.capacity).await?;
-    tx.commit().await
+    let new = NewWorker { id, name, pool, capacity: *capacity };
+    let registered = workers::register(&mut tx, &new).await?;
+    if registered == Registered::Registered {
+        tx.commit().await?;
+    }
+    Ok(registered)
 }
 
 async fn assigned_to(context: &Context, id: WorkerId) -> Result<Vec<Assignment>, StoreError> {
@@ -284,8 +293,14 @@ async fn heartbeat(
     running: &[(Attempt, Option<u64>)],
 ) -> Result<(Vec<Directive>, Standing), StoreError> {
     let mut tx = context.store.begin().await?;
-    let lease = context.config.lease;
-    let directives = attempts::heartbeat(&mut tx, id, running, lease).await?;
+    let directives = attempts::heartbeat(&mut tx, id, running).await?;
+    let known: Vec<_> = running.iter().map(|(attempt, _)| *attempt).collect();
+    for attempt in attempts::forgotten(&mut tx, id, &known).await? {
+        let lost = Cause::retryable("lost_by_worker", "its worker has lost track of it");
+        let retry = &context.config.retry;
+        // an attempt that has been superseded meanwhile needs no report
+        let _ = attempts::report(&mut tx, attempt, Report::Failed(lost), retry).await?;
+    }
     let standing = workers::standing(&mut tx, id).await?;
     tx.commit().await?;
     Ok((directives, standing))
@@ -295,7 +310,7 @@ async fn heartbeat(
 async fn give_back(context: &Context, id: WorkerId, live: &[Attempt]) -> Result<(), StoreError> {
     let mut tx = context.store.begin().await?;
     let retry = &context.config.retry;
-    workers::drain(&mut tx, id).await?;
+    workers::set_state(&mut tx, id, WorkerState::Draining).await?;
     let assigned = attempts::assigned_to(&mut tx, id).await?;
     let mut ours: Vec<_> = live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
     // in the order of ids, as every bulk writer does
@@ -314,6 +329,6 @@ async fn give_back(context: &Context, id: WorkerId, live: &[Attempt]) -> Result<
 
 async fn gone(context: &Context, id: WorkerId) -> Result<(), StoreError> {
     let mut tx = context.store.begin().await?;
-    workers::leave(&mut tx, id).await?;
+    workers::set_state(&mut tx, id, WorkerState::Gone).await?;
     tx.commit().await
 }

@@ -18,7 +18,7 @@ mod process;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use boot::bus::Bus;
-use domain::{dataset::ReadLimits, job::RetryPolicy, spec::Resources};
+use domain::{Resources, dataset::ReadLimits, job::RetryPolicy};
 use registry::Blobs;
 use store::Store;
 
@@ -35,6 +35,8 @@ const LEASE: Duration = Duration::from_secs(15);
 pub struct AgentConfig {
     /// One process at a time speaks under a name.
     pub name: String,
+    /// The pool that it joins.
+    pub pool: String,
     pub capacity: Resources,
     /// A folder of its own: no other agent uses it at the same time.
     pub scratch: PathBuf,
@@ -56,6 +58,7 @@ impl AgentConfig {
     ) -> Self {
         Self {
             name: name.into(),
+            pool: "default".to_owned(),
             capacity,
             scratch: scratch.into(),
             child_program: child_program.into(),
@@ -73,6 +76,8 @@ pub enum AgentError {
     Scratch { path: PathBuf, source: std::io::Error },
     #[error("another process works under the name `{name}`; give each worker a name of its own")]
     Replaced { name: String },
+    #[error("there is no pool `{pool}`; an operator makes it with POST /v1/pools")]
+    NoSuchPool { pool: String },
     #[error(transparent)]
     Store(#[from] store::StoreError),
 }
@@ -91,7 +96,7 @@ pub(crate) type SharedContext = Arc<Context>;
 /// its child, may run on by its affinity and its control group's quota. A pool of more threads would
 /// only make them wait for each other.
 pub(crate) fn threads(resources: Resources) -> u64 {
-    let granted = u64::from(resources.cpu_milli.div_ceil(1_000).max(1));
+    let granted = resources.cpu_milli.div_ceil(1_000).max(1);
     let usable = std::thread::available_parallelism();
     usable.map_or(granted, |usable| granted.min(usable.get() as u64))
 }

@@ -6,7 +6,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
-use domain::{child::Event, spec::Resources};
+use domain::{Resources, child::Event};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
@@ -178,12 +178,12 @@ mod tests {
     }
 
     /// A child that was granted so much says how many threads it is told to compute with.
-    async fn threads_told(cpu_milli: u32) -> u64 {
+    async fn threads_told(cpu_milli: u64) -> u64 {
         let scratch = tempfile::tempdir().unwrap();
         let program = scratch.path().join("child");
         std::fs::write(&program, "#!/bin/sh\necho $RAYON_NUM_THREADS\n").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let resources = Resources { cpu_milli, memory_bytes: 1 << 30 };
+        let resources = Resources::cpu(cpu_milli, 1 << 30);
         let mut process = Process::start(&program, scratch.path(), resources, 60).unwrap();
         let said = process.said.recv().await;
         process.wait().await.unwrap();

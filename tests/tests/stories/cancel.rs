@@ -20,7 +20,7 @@ async fn a_job_that_waits_is_cancelled_at_once_and_never_runs() {
     .await;
     assert_eq!(
         (&reason["code"], &reason["message"]),
-        (&"no_workers".into(), &"no worker is up".into())
+        (&"no_workers".into(), &"no worker of its pool is up".into())
     );
     assert_eq!(client.cancel(&cancelled).await["status"], "cancelled");
     assert_eq!(client.cancel(&cancelled).await["status"], "cancelled", "asking again is no error");

@@ -9,6 +9,7 @@ mod kills;
 mod main_job;
 mod outcome;
 mod pause;
+mod sharing;
 mod tenants;
 mod trouble;
 mod up;

@@ -38,8 +38,13 @@ pub struct Reference {
 }
 
 pub async fn undisturbed(operator: &Client) -> Reference {
+    undisturbed_as(operator, |_| {}).await
+}
+
+pub async fn undisturbed_as(operator: &Client, change: impl FnOnce(&mut Value)) -> Reference {
     let client = operator.tenant("acme").await;
-    let (csv, draft) = two_clouds(EPOCHS);
+    let (csv, mut draft) = two_clouds(EPOCHS);
+    change(&mut draft);
     client.push_csv("clouds", &csv).await;
     let job = client.submit(&draft).await;
     let model = published(&client, &job).await;

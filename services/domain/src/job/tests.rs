@@ -49,7 +49,7 @@ fn live() -> [JobState; 4] {
 }
 
 fn assigned(number: u32) -> JobEvent {
-    JobEvent::Assigned { attempt: attempt(number), worker: worker() }
+    JobEvent::Assigned { attempt: attempt(number), worker: worker(), devices: Devices::default() }
 }
 
 fn reported(report: Report) -> JobEvent {
@@ -67,7 +67,7 @@ fn events_of(attempt: Attempt) -> Vec<JobEvent> {
     let report = |report| JobEvent::Reported { attempt, report };
     vec![
         JobEvent::Started { attempt },
-        JobEvent::PreemptAsked { attempt },
+        JobEvent::PreemptAsked { attempt, for_job: None },
         JobEvent::LeaseLost { attempt },
         report(Report::Succeeded),
         report(Report::Stopped),
@@ -122,7 +122,7 @@ fn cancel_ends_a_queued_job_and_stops_a_live_one() {
 #[test]
 fn preempting_stops_a_live_job_but_does_not_replace_a_cancel() {
     let [starting, running, preempted, cancelled] = live();
-    let asked = JobEvent::PreemptAsked { attempt: attempt(3) };
+    let asked = JobEvent::PreemptAsked { attempt: attempt(3), for_job: None };
     for state in [starting, running, preempted.clone()] {
         assert_eq!(apply(state, asked.clone()), Ok(preempted.clone()));
     }
@@ -240,10 +240,10 @@ fn reports() -> impl Strategy<Value = Report> {
 /// An event that names the attempt `back` before the next one: 0 is the next, 1 the current.
 fn events() -> impl Strategy<Value = (u32, JobEvent)> {
     let event = prop_oneof![
-        8 => Just(JobEvent::Assigned { attempt: attempt(1), worker: worker() }),
+        8 => Just(assigned(1)),
         3 => Just(JobEvent::Started { attempt: attempt(1) }),
         1 => Just(JobEvent::CancelAsked),
-        2 => Just(JobEvent::PreemptAsked { attempt: attempt(1) }),
+        2 => Just(JobEvent::PreemptAsked { attempt: attempt(1), for_job: None }),
         4 => reports().prop_map(|report| JobEvent::Reported { attempt: attempt(1), report }),
         3 => Just(JobEvent::LeaseLost { attempt: attempt(1) }),
     ];
@@ -252,9 +252,11 @@ fn events() -> impl Strategy<Value = (u32, JobEvent)> {
 
 fn naming(event: JobEvent, attempt: Attempt) -> JobEvent {
     match event {
-        JobEvent::Assigned { worker, .. } => JobEvent::Assigned { attempt, worker },
+        JobEvent::Assigned { worker, devices, .. } => {
+            JobEvent::Assigned { attempt, worker, devices }
+        }
         JobEvent::Started { .. } => JobEvent::Started { attempt },
-        JobEvent::PreemptAsked { .. } => JobEvent::PreemptAsked { attempt },
+        JobEvent::PreemptAsked { .. } => JobEvent::PreemptAsked { attempt, for_job: None },
         JobEvent::Reported { report, .. } => JobEvent::Reported { attempt, report },
         JobEvent::LeaseLost { .. } => JobEvent::LeaseLost { attempt },
         JobEvent::CancelAsked => JobEvent::CancelAsked,
@@ -276,7 +278,7 @@ fn names(event: &JobEvent) -> Option<Attempt> {
     match event {
         JobEvent::Assigned { .. } | JobEvent::CancelAsked => None,
         JobEvent::Started { attempt }
-        | JobEvent::PreemptAsked { attempt }
+        | JobEvent::PreemptAsked { attempt, .. }
         | JobEvent::Reported { attempt, .. }
         | JobEvent::LeaseLost { attempt } => Some(*attempt),
     }

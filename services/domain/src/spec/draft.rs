@@ -188,4 +188,9 @@ pub struct ResourcesDraft {
     pub cpu_milli: Option<i64>,
     /// 1 GiB if absent.
     pub memory_bytes: Option<i64>,
+    /// Thousandths of an accelerator of the pool's kind: up to 1,000 share one, more are whole ones. None
+    /// if absent.
+    pub accelerator_milli: Option<i64>,
+    /// Whose workers it runs on; `default` if absent.
+    pub pool: Option<String>,
 }

@@ -14,7 +14,7 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, child::DataFile, name::Name};
+use crate::{Digest, PoolId, Resources, child::DataFile, name::Name};
 
 pub use draft::{
     Family, ModelDraft, RecommendationDraft, ResourcesDraft, SeriesDraft, TestDraft, TrainingDraft,
@@ -71,6 +71,8 @@ pub struct TrainingSpec {
     pub test: Option<TestSet>,
     pub metrics: Vec<Metric>,
     pub seed: u64,
+    #[serde(default = "default_pool")]
+    pub pool: Name,
     pub resources: Resources,
     /// What the run is thought to take.
     pub estimate: Estimate,
@@ -212,12 +214,14 @@ impl Metric {
     }
 }
 
-/// What one attempt occupies on a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Resources {
-    /// Thousandths of a CPU.
-    pub cpu_milli: u32,
-    pub memory_bytes: u64,
+/// Where jobs go that name no pool.
+pub const DEFAULT_POOL: &str = "default";
+/// It is there from the first migration on.
+pub const DEFAULT_POOL_ID: PoolId =
+    PoolId::from_uuid(uuid::uuid!("00000000-0000-7000-8000-000000000001"));
+
+fn default_pool() -> Name {
+    DEFAULT_POOL.parse().expect("it is a name")
 }
 
 /// The platform's limits on one specification.
@@ -241,7 +245,10 @@ impl Default for Limits {
             max_epochs: 10_000,
             max_batch_size: 65_536,
             max_runtime_secs: 7 * 86_400,
-            max_resources: Resources { cpu_milli: 64_000, memory_bytes: 256 << 30 },
+            max_resources: Resources {
+                accelerator_milli: 64_000,
+                ..Resources::cpu(64_000, 256 << 30)
+            },
         }
     }
 }

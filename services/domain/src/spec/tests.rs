@@ -165,7 +165,12 @@ proptest! {
                 Layer::Dropout { rate },
                 Layer::dense(1, Activation::Sigmoid),
             ]), ..ModelDraft::default() }),
-            resources: Some(ResourcesDraft { cpu_milli: Some(memory), memory_bytes: Some(memory) }),
+            resources: Some(ResourcesDraft {
+                cpu_milli: Some(memory),
+                memory_bytes: Some(memory),
+                accelerator_milli: Some(memory),
+                pool: Some("Not a name".to_owned()),
+            }),
             ..TrainingDraft::default()
         };
         let dataset = DatasetRef {

@@ -58,7 +58,9 @@ permits! {
     Predict: InTenant;
     ManagePeople: InTenant;
     ManageTenants;
+    ManagePools;
     ReadWorkers;
+    ManageWorkers;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use actix_web::{
     web::{self, Bytes, BytesMut},
 };
 use domain::{
-    JobId, TenantId, UserId,
+    JobId, Resources, TenantId, UserId,
     dataset::{Compression, Format},
     hint::Hint,
     name::Name,
-    spec::Resources,
+    spec::DEFAULT_POOL_ID,
 };
 use futures::{Stream, StreamExt, stream};
 use registry::PutError;
@@ -34,7 +34,7 @@ use super::{
 use crate::{ApiError, App, Caller, Code, Params, auth::WriteDatasets};
 
 /// What a profile job occupies, and how long it may take.
-const PROFILE_RESOURCES: Resources = Resources { cpu_milli: 500, memory_bytes: 512 << 20 };
+const PROFILE_RESOURCES: Resources = Resources::cpu(500, 512 << 20);
 const PROFILE_MAX_RUNTIME_SECS: u64 = 600;
 /// Before every training job of the tenant: those wait for profiles, and profiles are short.
 const PROFILE_PRIORITY: i32 = 1_000;
@@ -185,6 +185,7 @@ async fn queue_profile(
         dataset_version: version.number,
         priority: PROFILE_PRIORITY,
         resources: PROFILE_RESOURCES,
+        pool: DEFAULT_POOL_ID,
         max_runtime: PROFILE_MAX_RUNTIME_SECS,
         spec: None,
     };

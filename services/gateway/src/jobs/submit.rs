@@ -6,21 +6,25 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, post, web};
 use domain::{
-    Digest, FieldErrors, JobId, TenantId, UserId,
+    Digest, FieldErrors, JobId, PoolId, TenantId, UserId,
     child::DataFile,
     dataset::Profile,
     hint::Hint,
     name::Name,
-    spec::{DatasetRef, Limits, TestSet, TrainingDraft, TrainingSpec},
+    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TestSet, TrainingDraft, TrainingSpec},
 };
 use store::{
     TenantTx,
     datasets::{self, ProfileState, Version},
     idempotency::{self, Claim},
     jobs::{self, Job, NewJob, Submitted},
+    pools,
 };
 
-use super::JobView;
+use super::{
+    JobView,
+    dry_run::{DryRunView, foresee},
+};
 use crate::{
     ApiError, App, Body, Caller, Code,
     auth::SubmitJobs,
@@ -65,18 +69,7 @@ pub(super) async fn submit(
     if let Some(job) = replayed(&app, caller.tenant(), key.as_ref()).await? {
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
-    let patience = patience(request.headers(), PROFILE_PATIENCE);
-    let of = (draft.0.dataset.as_str(), draft.0.version);
-    let version = resolve(&app, caller.tenant(), of, "dataset", patience).await?;
-    let test = match &draft.0.test {
-        Some(test) => {
-            let of = (test.dataset.as_str(), test.version);
-            let found = resolve(&app, caller.tenant(), of, "test.dataset", patience).await?;
-            Some(test_set(found, &draft.0, &version.1)?)
-        }
-        None => None,
-    };
-    let new = new_job(draft.0, caller.user(), version, test, &app.config.limits)?;
+    let new = prepared(&app, &caller, &request, draft.0).await?;
 
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     // two requests with one key may have come this far together: the second finds the first one's job
@@ -92,6 +85,69 @@ pub(super) async fn submit(
     Ok(accepted(job, caller.tenant_slug(), false))
 }
 
+/// What would become of a job, without submitting it.
+///
+/// Whether it would be accepted, when it would start, what it uses at most, and what would let it start
+/// sooner. Nothing is queued.
+#[utoipa::path(
+    operation_id = "dry_run_job",
+    tag = "jobs",
+    request_body = TrainingDraft,
+    responses((status = 200, body = DryRunView)),
+)]
+#[post("/v1/jobs/dry-run")]
+pub(super) async fn dry_run(
+    app: web::Data<App>,
+    caller: Caller<SubmitJobs>,
+    request: HttpRequest,
+    draft: Body<TrainingDraft>,
+) -> Result<web::Json<DryRunView>, ApiError> {
+    let mut job = prepared(&app, &caller, &request, draft.0).await?;
+    let spec = job.spec.take().expect("a training has one");
+    Ok(web::Json(foresee(&app, caller.tenant(), job, spec).await?))
+}
+
+/// The draft against its data, and the pool that it names.
+async fn prepared(
+    app: &App,
+    caller: &Caller<SubmitJobs>,
+    request: &HttpRequest,
+    draft: TrainingDraft,
+) -> Result<NewJob, ApiError> {
+    let patience = patience(request.headers(), PROFILE_PATIENCE);
+    let of = (draft.dataset.as_str(), draft.version);
+    let version = resolve(app, caller.tenant(), of, "dataset", patience).await?;
+    let test = match &draft.test {
+        Some(test) => {
+            let of = (test.dataset.as_str(), test.version);
+            let found = resolve(app, caller.tenant(), of, "test.dataset", patience).await?;
+            Some(test_set(found, &draft, &version.1)?)
+        }
+        None => None,
+    };
+    let new = new_job(draft, caller.user(), version, test, &app.config.limits)?;
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let pool = pool(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(NewJob { pool, ..new })
+}
+
+/// The pool that a job names, if it has what the job asks for.
+async fn pool(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<PoolId, ApiError> {
+    let Some(spec) = &job.spec else { return Ok(DEFAULT_POOL_ID) };
+    let Some((id, accelerator)) = pools::by_name(tx, spec.pool.as_str()).await? else {
+        let names = pools::names(tx).await?.join(", ");
+        let why = format!("there is no pool `{}`; there are: {names}", spec.pool);
+        return Err(ApiError::field("resources.pool", why));
+    };
+    if job.resources.accelerator_milli > 0 && accelerator.is_none() {
+        let why =
+            format!("the workers of pool `{}` have no accelerators; name another pool", spec.pool);
+        return Err(ApiError::field("resources.accelerator_milli", why));
+    }
+    Ok(id)
+}
+
 fn accepted(job: Job, tenant: &str, is_replay: bool) -> HttpResponse {
     let mut response = HttpResponse::Accepted();
     response.insert_header((LOCATION, format!("/v1/jobs/{}", job.id)));
@@ -101,12 +157,15 @@ fn accepted(job: Job, tenant: &str, is_replay: bool) -> HttpResponse {
     response.json(JobView::new(job, tenant))
 }
 
-fn queue_full(limit: u32) -> ApiError {
-    let why = format!(
+pub(super) fn why_full(limit: u32) -> String {
+    format!(
         "{limit} jobs wait, as many as the tenant may have waiting; submit again when some have \
          started, or cancel one"
-    );
-    ApiError::new(Code::QueueFull, why).retry_after(RETRY_QUEUE_FULL_SECS)
+    )
+}
+
+fn queue_full(limit: u32) -> ApiError {
+    ApiError::new(Code::QueueFull, why_full(limit)).retry_after(RETRY_QUEUE_FULL_SECS)
 }
 
 /// A key and what it was used for.
@@ -292,6 +351,8 @@ fn new_job(
         dataset_version: version.number,
         priority: i32::try_from(priority).unwrap_or(0),
         resources: spec.resources,
+        // looked up once a transaction is open
+        pool: DEFAULT_POOL_ID,
         max_runtime: spec.max_runtime,
         spec: Some(spec),
     })

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use actix_web::web;
 use domain::{
-    Digest, JobId, WorkerId,
+    Digest, JobId, Resources, WorkerId,
     child::{DATA_FILE, Event},
     dataset::ReadLimits,
     hint::Hint,
     job::{Attempt, Cause, JobKind, Report},
-    spec::Resources,
-    world::{Command, Plan, WaitReason},
+    wait::WaitReason,
+    world::{Command, Devices},
 };
 use engine::{Run, StopFlag};
 use gateway::App;
@@ -20,14 +20,15 @@ use store::{
     attempts::{self, Assignment},
     datasets,
     leader::{self, LeaderLease},
-    models, schedule, workers,
+    models, schedule,
+    workers::{self, NewWorker},
 };
 use uuid::Uuid;
 
 use crate::support::{Client, TestApp};
 
 const LEASE: Duration = Duration::from_secs(3_600);
-const CAPACITY: Resources = Resources { cpu_milli: 64_000, memory_bytes: 1 << 40 };
+const CAPACITY: Resources = Resources::cpu(64_000, 1 << 40);
 
 /// A target of two classes that two of the columns decide.
 pub fn flowers(rows: u32) -> String {
@@ -58,7 +59,8 @@ impl Hand {
         let state = app.state.clone();
         let mut tx = state.store.begin().await.unwrap();
         let worker = WorkerId::generate();
-        workers::register(&mut tx, worker, "hand", CAPACITY).await.unwrap();
+        let hand = NewWorker { id: worker, name: "hand", pool: "default", capacity: CAPACITY };
+        workers::register(&mut tx, &hand).await.unwrap();
         let lead = leader::acquire(&mut tx, "scheduler", Uuid::now_v7(), LEASE).await.unwrap();
         tx.commit().await.unwrap();
         Self { state, worker, lead: lead.expect("nobody else leads here") }
@@ -69,14 +71,16 @@ impl Hand {
     }
 
     pub async fn explain(&self, job: JobId, reason: WaitReason) {
-        self.apply(Plan { waiting: [(job, reason)].into(), ..Plan::default() }).await;
+        let mut tx = self.state.store.begin().await.unwrap();
+        schedule::explain(&mut tx, &[(job, reason)]).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Places a waiting job here and starts its first attempt.
     pub async fn start(&self, job: JobId) -> Assignment {
         let attempt = Attempt { job, number: std::num::NonZeroU32::MIN };
-        let start = Command::Start { attempt, worker: self.worker };
-        self.apply(Plan { commands: vec![start], ..Plan::default() }).await;
+        let (worker, devices) = (self.worker, Devices::default());
+        self.apply(Command::Start { attempt, worker, devices }).await;
         let mut tx = self.state.store.begin().await.unwrap();
         let given = attempts::assigned_to(&mut tx, self.worker).await.unwrap();
         let retry = &self.state.config.retry;
@@ -85,11 +89,12 @@ impl Hand {
         given.into_iter().find(|given| given.attempt == attempt).expect("it was placed here")
     }
 
-    async fn apply(&self, plan: Plan) {
+    async fn apply(&self, command: Command) {
         let mut tx = self.state.store.begin().await.unwrap();
         let retry = &self.state.config.retry;
-        let applied = schedule::apply(&mut tx, &self.lead, &plan, retry, LEASE).await.unwrap();
-        assert_eq!(applied.expect("the lead is held").skipped, 0);
+        let now = schedule::time(&mut tx).await.unwrap();
+        let applied = schedule::apply(&mut tx, &self.lead, &[command], retry, now).await.unwrap();
+        assert_eq!(applied.expect("the lead is held").skipped, []);
         tx.commit().await.unwrap();
     }
 

@@ -5,27 +5,27 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration};
 use domain::{
-    JobId, TenantId, Timestamp, WorkerId,
+    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     job::{JobEvent, JobState, JobStatus, RetryPolicy},
-    spec::Resources,
-    world::{Command, Plan, TenantShare, WaitReason, WorkerView, World},
+    wait::WaitReason,
+    world::{Command, Devices, Live, Quota, Stopping, WorkerState, WorkerView},
 };
-use planner::{Policy, invariants, plan};
+use planner::{
+    Policy, Queue,
+    invariants::{self, World},
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use crate::{
-    jobs::{Job, timed_out},
+    jobs::{Job, MAX_RUNTIME_SECS, timed_out},
     workers::{Child, Mood, Worker},
 };
 
 const LEASE: Duration = Duration::seconds(15);
-const MAX_RUNTIME: Duration = Duration::seconds(60);
-/// A worker unheard for longer is given no new work.
-const SILENT_AFTER: Duration = Duration::seconds(6);
 const TENANTS: u128 = 3;
-const FAR_TOO_LARGE: u32 = 64_000;
+const FAR_TOO_LARGE: u64 = 64_000;
 
 pub struct Cluster {
     rng: ChaCha8Rng,
@@ -33,9 +33,14 @@ pub struct Cluster {
     peace: bool,
     policy: Policy,
     retry: RetryPolicy,
-    tenants: BTreeMap<TenantId, TenantShare>,
+    tenants: BTreeMap<TenantId, u32>,
+    quotas: BTreeMap<(TenantId, PoolId), Quota>,
+    /// Follows every change, as a leader's does.
+    queue: Queue,
     jobs: BTreeMap<JobId, Job>,
     workers: BTreeMap<WorkerId, Worker>,
+    /// Those that the queue was told of.
+    workers_known: Vec<WorkerId>,
     /// On their way, by the time they arrive.
     messages: Vec<(Timestamp, JobEvent)>,
     ids: u128,
@@ -92,14 +97,12 @@ impl Seen {
         assert!(counts.iter().all(|count| *count > 100), "too peaceful: {self:?}");
     }
 
-    fn answer(&mut self, plan: &Plan) {
-        for reason in plan.waiting.values() {
-            match reason {
-                WaitReason::TooLarge { .. } => self.too_large += 1,
-                WaitReason::Resources { .. } => self.no_room += 1,
-                WaitReason::MaxRunningJobs { .. } => self.at_limit += 1,
-                WaitReason::BeginTime { .. } | WaitReason::NoWorkers | WaitReason::NextPlan => {}
-            }
+    fn answer(&mut self, reason: &WaitReason) {
+        match reason {
+            WaitReason::TooLarge { .. } => self.too_large += 1,
+            WaitReason::Resources { .. } => self.no_room += 1,
+            WaitReason::MaxRunningJobs { .. } => self.at_limit += 1,
+            _ => {}
         }
     }
 }
@@ -107,12 +110,22 @@ impl Seen {
 impl Cluster {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let share = |n, max_running| {
-            let slug = format!("tenant-{n}");
-            (TenantId::from_uuid(Uuid::from_u128(n)), TenantShare { slug, max_running })
+        let tenant = |n| TenantId::from_uuid(Uuid::from_u128(n));
+        let tenants: BTreeMap<_, _> =
+            (0..TENANTS).map(|n| (tenant(n), rng.random_range(1..4))).collect();
+        let guaranteed = Resources::cpu(rng.random_range(0..3) * 1_000, 9);
+        let quota = Quota { guaranteed, ..Quota::default() };
+        let quotas = BTreeMap::from([((tenant(0), PoolId::NIL), quota)]);
+        let policy = Policy {
+            max_starts_per_plan: rng.random_range(1..5),
+            min_runtime: Duration::seconds(rng.random_range(0..10)),
+            ..Policy::default()
         };
-        let tenants = (0..TENANTS).map(|n| share(n, rng.random_range(1..4))).collect();
-        let policy = Policy { max_starts_per_plan: rng.random_range(1..5) };
+        let mut queue = Queue::new(policy.clone(), DateTime::UNIX_EPOCH);
+        tenants.iter().for_each(|(id, most)| queue.set_tenant(*id, Some(*most)));
+        for ((tenant, pool), quota) in &quotas {
+            queue.set_quota(*tenant, *pool, Some(quota.clone()));
+        }
         let retry = RetryPolicy {
             max_tries: rng.random_range(1..5),
             max_backoff: Duration::seconds(10),
@@ -125,8 +138,11 @@ impl Cluster {
             policy,
             retry,
             tenants,
+            quotas,
+            queue,
             jobs: BTreeMap::new(),
             workers: BTreeMap::new(),
+            workers_known: Vec::new(),
             messages: Vec::new(),
             ids: 0,
             seen: Seen::default(),
@@ -144,7 +160,7 @@ impl Cluster {
     fn add_worker(&mut self) {
         let id = WorkerId::from_uuid(self.id());
         let cpu_milli = self.rng.random_range(2..5) * 1_000;
-        let capacity = Resources { cpu_milli, memory_bytes: self.rng.random_range(2..6) };
+        let capacity = Resources::cpu(cpu_milli, self.rng.random_range(2..6));
         self.workers.insert(id, Worker::new(capacity, self.now));
     }
 
@@ -152,8 +168,8 @@ impl Cluster {
         let id = JobId::from_uuid(self.id());
         let tenant = TenantId::from_uuid(Uuid::from_u128(self.rng.random_range(0..TENANTS)));
         let cpu_milli =
-            if self.chance(5) { FAR_TOO_LARGE } else { self.rng.random_range(1..4_u32) * 500 };
-        let resources = Resources { cpu_milli, memory_bytes: self.rng.random_range(1..3) };
+            if self.chance(5) { FAR_TOO_LARGE } else { self.rng.random_range(1..4_u64) * 500 };
+        let resources = Resources::cpu(cpu_milli, self.rng.random_range(1..3));
         let priority = self.rng.random_range(-1..2);
         self.jobs.insert(id, Job::new(id, tenant, priority, resources, self.now));
     }
@@ -205,7 +221,7 @@ impl Cluster {
     /// Nothing goes wrong from here on, and there is a worker for each job that could ever start.
     pub fn make_peace(&mut self) {
         self.peace = true;
-        let large = Resources { cpu_milli: 5_000, memory_bytes: 6 };
+        let large = Resources::cpu(5_000, 6);
         let id = WorkerId::from_uuid(self.id());
         self.workers.insert(id, Worker::new(large, self.now));
     }
@@ -222,18 +238,27 @@ impl Cluster {
             if matches!(worker.mood, Mood::Stalled { until } if until <= self.now) {
                 worker.mood = Mood::Up;
             }
+            worker.is_buried |= worker.last_seen + LEASE < self.now;
             if !worker.is_heard() {
                 continue;
             }
-            worker.last_seen = self.now;
             let events = worker.events(self.now);
+            if worker.is_buried {
+                // it says what it has to say, and then hears that it was given up
+                for event in events {
+                    send(&mut self.messages, &mut self.rng, self.peace, event, self.now);
+                }
+                worker.lose_everything(Mood::Gone);
+                continue;
+            }
+            worker.last_seen = self.now;
             let draining = worker.mood == Mood::Draining;
             for job in self.jobs.values_mut() {
                 heartbeat(*id, worker, job, &mut self.rng, self.peace, self.now);
                 if let (true, Some(run)) = (draining, job.state.run())
                     && run.worker == *id
                 {
-                    let asked = JobEvent::PreemptAsked { attempt: run.attempt };
+                    let asked = JobEvent::PreemptAsked { attempt: run.attempt, for_job: None };
                     job.hear(&asked, &self.retry, self.now)
                         .expect("its attempt is the current one");
                     self.seen.preempted += 1;
@@ -271,13 +296,18 @@ impl Cluster {
 
     fn world(&self) -> World {
         let view = |worker: &Worker| WorkerView {
+            pool: PoolId::NIL,
             capacity: worker.capacity,
-            accepts: !matches!(worker.mood, Mood::Draining | Mood::Gone)
-                && worker.last_seen + SILENT_AFTER >= self.now,
-            gone: worker.mood == Mood::Gone,
+            state: match worker.mood {
+                _ if worker.is_buried => WorkerState::Gone,
+                Mood::Gone => WorkerState::Gone,
+                Mood::Draining => WorkerState::Draining,
+                Mood::Up | Mood::Stalled { .. } | Mood::Dead => WorkerState::Up,
+            },
         };
         World {
             tenants: self.tenants.clone(),
+            quotas: self.quotas.clone(),
             jobs: self.jobs.values().filter_map(|job| Some((job.id, job.planned()?))).collect(),
             workers: self.workers.iter().map(|(id, worker)| (*id, view(worker))).collect(),
         }
@@ -285,27 +315,48 @@ impl Cluster {
 
     fn plan(&mut self) {
         let world = self.world();
-        let made = plan(&world, &self.policy, self.now);
+        self.queue.advance(self.now);
+        for id in self.workers_known.iter().filter(|id| !world.workers.contains_key(id)) {
+            self.queue.set_worker(*id, None);
+        }
+        self.workers_known = world.workers.keys().copied().collect();
+        for (id, worker) in &world.workers {
+            self.queue.set_worker(*id, Some(worker.clone()));
+        }
+        for id in self.jobs.keys() {
+            self.queue.set_job(*id, world.jobs.get(id).cloned());
+        }
+        let made = self.queue.plan(self.now);
         invariants::all(&world, &self.policy, self.now, &made).expect("the plan's invariants hold");
-        self.seen.answer(&made);
         for command in made.commands {
             self.carry_out(&command);
         }
-        let too_large = |reason: &WaitReason| matches!(reason, WaitReason::TooLarge { .. });
-        for (id, _) in made.waiting.iter().filter(|(_, reason)| self.peace && too_large(reason)) {
-            let job = self.jobs.get_mut(id).expect("jobs are never removed");
-            assert_eq!(job.resources.cpu_milli, FAR_TOO_LARGE, "it would fit: {job:#?}");
-            job.hear(&JobEvent::CancelAsked, &self.retry, self.now).expect("it is still queued");
+        for id in self.jobs.keys().copied().collect::<Vec<_>>() {
+            let Some(explained) = self.queue.explain(id) else { continue };
+            self.seen.answer(&explained.reason);
+            let job = self.jobs.get_mut(&id).expect("jobs are never removed");
+            if self.peace && matches!(explained.reason, WaitReason::TooLarge { .. }) && !job.ended()
+            {
+                assert_eq!(job.resources.cpu_milli, FAR_TOO_LARGE, "it would fit: {job:#?}");
+                job.hear(&JobEvent::CancelAsked, &self.retry, self.now).expect("it is queued");
+            }
         }
     }
 
     fn carry_out(&mut self, command: &Command) {
         let (attempt, event) = match command {
-            Command::Start { attempt, worker } => {
+            Command::Start { attempt, worker, devices } => {
                 self.seen.starts += 1;
-                (*attempt, JobEvent::Assigned { attempt: *attempt, worker: *worker })
+                (
+                    *attempt,
+                    JobEvent::Assigned { attempt: *attempt, worker: *worker, devices: *devices },
+                )
             }
-            Command::Reclaim { attempt } => {
+            Command::Preempt { attempt, why } => {
+                self.seen.preempted += 1;
+                (*attempt, JobEvent::PreemptAsked { attempt: *attempt, for_job: why.for_job() })
+            }
+            Command::Lose { attempt } => {
                 self.seen.reclaims += 1;
                 (*attempt, JobEvent::LeaseLost { attempt: *attempt })
             }
@@ -317,8 +368,24 @@ impl Cluster {
         let job = self.jobs.get_mut(&attempt.job).expect("a plan names jobs that are there");
         job.hear(&event, &self.retry, self.now)
             .expect("a command fits the state it was planned on");
-        if matches!(command, Command::Start { .. }) {
-            (job.lease_until, job.deadline) = (self.now + LEASE, self.now + MAX_RUNTIME);
+        match *command {
+            Command::Start { attempt, worker, .. } => {
+                job.live = Some(Live {
+                    attempt,
+                    worker,
+                    devices: Devices::default(),
+                    started_at: self.now,
+                    deadline: self.now + Duration::seconds(MAX_RUNTIME_SECS as i64),
+                    saved_at: self.now,
+                    stopping: None,
+                });
+            }
+            Command::Preempt { why, .. } => {
+                if let Some(live) = &mut job.live {
+                    live.stopping = Some(Stopping { for_job: why.for_job() });
+                }
+            }
+            Command::Lose { .. } | Command::TimeOut { .. } => {}
         }
     }
 
@@ -351,7 +418,6 @@ fn heartbeat(
     now: Timestamp,
 ) {
     let Some(run) = job.state.run().filter(|run| run.worker == id).copied() else { return };
-    job.lease_until = now + LEASE;
     match job.state {
         JobState::Starting { .. } => worker.begin(run.attempt, Child::chance(rng, peace, now)),
         JobState::Stopping { .. } => worker.stop(run.attempt, now),

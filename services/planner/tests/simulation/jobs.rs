@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    JobId, TenantId, Timestamp,
+    JobId, PoolId, Resources, TenantId, Timestamp,
     job::{Attempt, Cause, JobEvent, JobState, JobStatus, Refused, Report, RetryPolicy},
-    spec::Resources,
-    world::{Phase, PlannedJob},
+    world::{Live, Phase, PlannedJob, Stopping},
 };
 
 #[derive(Debug)]
@@ -18,8 +17,8 @@ pub struct Job {
     pub created_at: Timestamp,
     pub resources: Resources,
     pub state: JobState,
-    pub lease_until: Timestamp,
-    pub deadline: Timestamp,
+    /// Of the live attempt, as the planner said when it placed it.
+    pub live: Option<Live>,
     cancelled: bool,
     failures: u32,
     started: BTreeSet<u32>,
@@ -40,8 +39,7 @@ impl Job {
             created_at: now,
             resources,
             state: JobState::Queued { not_before: now, tries: 0, last_attempt: 0 },
-            lease_until: now,
-            deadline: now,
+            live: None,
             cancelled: false,
             failures: 0,
             started: BTreeSet::new(),
@@ -65,7 +63,7 @@ impl Job {
             }
             JobEvent::CancelAsked => self.cancelled = true,
             JobEvent::Started { attempt }
-            | JobEvent::PreemptAsked { attempt }
+            | JobEvent::PreemptAsked { attempt, .. }
             | JobEvent::LeaseLost { attempt }
             | JobEvent::Reported { attempt, .. } => {
                 let current = before.run().map(|run| run.attempt);
@@ -101,19 +99,21 @@ impl Job {
             }
             JobState::Starting { run }
             | JobState::Running { run }
-            | JobState::Stopping { run, .. } => Phase::Live {
-                attempt: run.attempt,
-                worker: run.worker,
-                lease_until: self.lease_until,
-                deadline: self.deadline,
-                stopping: self.state.status() == JobStatus::Stopping,
-            },
+            | JobState::Stopping { run, .. } => {
+                let live = self.live.filter(|live| live.attempt == run.attempt)?;
+                let is_stopping = self.state.status() == JobStatus::Stopping;
+                let stopping = live.stopping.or(Some(Stopping { for_job: None }));
+                Phase::Live(Live { stopping: stopping.filter(|_| is_stopping), ..live })
+            }
             JobState::Finished { .. } => return None,
         };
-        let Self { tenant, priority, created_at, resources, .. } = *self;
-        Some(PlannedJob { tenant, priority, created_at, resources, phase })
+        let Self { tenant, priority, created_at, resources: needs, .. } = *self;
+        let (pool, max_runtime_secs) = (PoolId::NIL, MAX_RUNTIME_SECS);
+        Some(PlannedJob { tenant, pool, priority, created_at, needs, max_runtime_secs, phase })
     }
 }
+
+pub const MAX_RUNTIME_SECS: u64 = 60;
 
 pub fn timed_out() -> Report {
     Report::Failed(Cause::fatal("max_runtime", "it ran longer than its max_runtime"))

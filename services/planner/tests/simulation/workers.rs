@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 use domain::{
-    Timestamp,
+    Resources, Timestamp,
     job::{Attempt, Cause, JobEvent, Report},
-    spec::Resources,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -17,6 +16,8 @@ pub struct Worker {
     pub mood: Mood,
     pub last_seen: Timestamp,
     pub children: BTreeMap<Attempt, Child>,
+    /// Silent for longer than its lease: nothing of it counts any more.
+    pub is_buried: bool,
     /// All that it ever began: it begins nothing twice.
     begun: BTreeSet<Attempt>,
 }
@@ -45,7 +46,7 @@ pub struct Child {
 impl Worker {
     pub fn new(capacity: Resources, now: Timestamp) -> Self {
         let (children, begun) = (BTreeMap::new(), BTreeSet::new());
-        Self { capacity, mood: Mood::Up, last_seen: now, children, begun }
+        Self { capacity, mood: Mood::Up, last_seen: now, children, is_buried: false, begun }
     }
 
     pub fn is_heard(&self) -> bool {

@@ -4,16 +4,20 @@
 pub(crate) mod transition;
 
 use domain::{
-    DatasetId, JobId, TenantId, Timestamp, UserId, WorkerId,
+    DatasetId, JobId, PoolId, Resources, TenantId, Timestamp, UserId, WorkerId,
     job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
-    spec::{Resources, TrainingSpec},
-    world::WaitReason,
+    spec::TrainingSpec,
+    wait::WaitReason,
 };
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use crate::{Page, PageRequest, StoreError, TenantTx, Tx, events};
+use crate::{
+    Page, PageRequest, StoreError, TenantTx, Tx,
+    changes::{self, Change},
+    events,
+};
 
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -27,6 +31,7 @@ pub struct Job {
     pub spec: Option<TrainingSpec>,
     pub priority: i32,
     pub resources: Resources,
+    pub pool: String,
     pub max_runtime: u64,
     pub status: JobStatus,
     pub attempt: u32,
@@ -53,6 +58,7 @@ pub struct NewJob {
     pub dataset_version: u32,
     pub priority: i32,
     pub resources: Resources,
+    pub pool: PoolId,
     pub max_runtime: u64,
     /// None for a profile job.
     pub spec: Option<TrainingSpec>,
@@ -88,23 +94,31 @@ pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, St
         sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
             .execute(tx.conn())
             .await?;
-        let full = sqlx::query_scalar!(
-            "select t.max_queued_jobs from tenant t
-             where t.id = $1 and t.max_queued_jobs <= (
-                 select count(*) from job j
-                 where j.tenant_id = $1 and j.status = 'queued' and j.kind = 'train')",
-            tenant,
-        )
-        .fetch_optional(tx.conn())
-        .await?;
-        if let Some(limit) = full {
-            return Ok(Submitted::QueueFull { limit: limit.unsigned_abs() });
+        if let Some(limit) = queue_is_full(tx).await? {
+            return Ok(Submitted::QueueFull { limit });
         }
     }
     insert(tx, job).await?;
+    changes::note(tx.conn(), &[Change::Job(job.id)]).await?;
     let queued = json!({"kind": if job.spec.is_some() { "train" } else { "profile" }});
     events::append(tx.conn(), job.id, "queued", queued).await?;
     Ok(Submitted::Accepted)
+}
+
+/// The tenant's limit of waiting jobs, if there are as many.
+pub async fn queue_is_full(tx: &mut TenantTx<'_>) -> Result<Option<u32>, StoreError> {
+    let tenant = tx.tenant().uuid();
+    let full = sqlx::query_scalar!(
+        "select t.max_queued_jobs from tenant t
+         where t.id = $1 and t.max_queued_jobs <= (
+             select count(*) from job j
+             where j.tenant_id = $1 and j.finished_at is null and j.status = 'queued'
+               and j.kind = 'train')",
+        tenant,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(full.map(i32::unsigned_abs))
 }
 
 async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
@@ -117,8 +131,8 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
         .map_err(|why| StoreError::corrupt("job", "spec", why))?;
     sqlx::query!(
         "insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version, spec,
-                          priority, cpu_milli, memory_bytes, max_runtime)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                          priority, cpu_milli, memory_bytes, max_runtime, accelerator_milli, pool_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         job.id.uuid(),
         tenant,
         kind_str(if spec.is_some() { JobKind::Train } else { JobKind::Profile }),
@@ -131,6 +145,8 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
         i32::try_from(job.resources.cpu_milli).unwrap_or(i32::MAX),
         i64::try_from(job.resources.memory_bytes).unwrap_or(i64::MAX),
         i64::try_from(job.max_runtime).unwrap_or(i64::MAX),
+        i32::try_from(job.resources.accelerator_milli).unwrap_or(i32::MAX),
+        job.pool.uuid(),
     )
     .execute(tx.conn())
     .await?;
@@ -174,7 +190,7 @@ pub async fn cancel(
     if get(tx, id).await?.is_none() {
         return Ok(None);
     }
-    match transition::transition(tx.conn(), id, JobEvent::CancelAsked, retry, None).await? {
+    match transition::transition(tx.conn(), id, JobEvent::CancelAsked, retry).await? {
         Ok(_) | Err(Refused::Finished | Refused::NotNow | Refused::Superseded) => {}
     }
     get(tx, id).await
@@ -183,12 +199,14 @@ pub async fn cancel(
 fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
     let mut query = QueryBuilder::new(
         "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
-                j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.max_runtime,
+                j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
+                p.name as pool, j.max_runtime,
                 j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
                 j.total_steps, m.name as model_name, v.number as model_version, j.last_event,
                 j.created_at, j.started_at, j.finished_at
          from job j
          join dataset d on d.id = j.dataset_id
+         join pool p on p.id = j.pool_id
          left join model_version v on v.job_id = j.id
          left join model m on m.id = v.model_id
          where j.tenant_id = ",
@@ -210,6 +228,8 @@ struct Row {
     priority: i32,
     cpu_milli: i32,
     memory_bytes: i64,
+    accelerator_milli: i32,
+    pool: String,
     max_runtime: i64,
     status: String,
     attempt: i32,
@@ -254,9 +274,11 @@ impl TryFrom<Row> for Job {
             spec: json_column(row.spec, "job", "spec")?,
             priority: row.priority,
             resources: Resources {
-                cpu_milli: row.cpu_milli.unsigned_abs(),
+                cpu_milli: row.cpu_milli.unsigned_abs().into(),
                 memory_bytes: row.memory_bytes.unsigned_abs(),
+                accelerator_milli: row.accelerator_milli.unsigned_abs().into(),
             },
+            pool: row.pool,
             max_runtime: row.max_runtime.unsigned_abs(),
             status,
             attempt: row.attempt.unsigned_abs(),

@@ -1,7 +1,9 @@
-//! The one way a job's status changes: lock the row, let [`JobState::apply`] decide, write what it
-//! says, and append the event. The database's CHECK constraints repeat the invariants.
+//! The one way a job's status changes: lock the rows, let [`JobState::apply`] decide for each, write
+//! what it says with the events that tell of it, and note the change for the scheduler. Any number of
+//! jobs go together, in a fixed number of statements. The database's CHECK constraints repeat the
+//! invariants.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
     JobId, Timestamp, WorkerId,
@@ -9,15 +11,20 @@ use domain::{
         Attempt, Cause, JobEvent, JobState, JobStatus, Outcome, Refused, Report, RetryPolicy, Run,
         StopReason,
     },
+    world::Devices,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::json_column;
-use crate::{StoreError, events};
+use crate::{
+    StoreError,
+    changes::{Change, note},
+};
 
 struct Row {
+    id: Uuid,
     kind: String,
     status: String,
     attempt: i32,
@@ -30,42 +37,129 @@ struct Row {
     now: Timestamp,
 }
 
-/// `Err` if the state machine refuses the event; nothing has changed then. `lease` is needed for
-/// `Assigned` alone.
+/// Who tells. The scheduler knows what it has assigned; everything else it has to be told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told {
+    /// As of the time of its plan.
+    ByScheduler {
+        now: Timestamp,
+    },
+    ByOthers,
+}
+
+/// One event of one job; see [`transition_all`].
 pub(crate) async fn transition(
     conn: &mut PgConnection,
     id: JobId,
     event: JobEvent,
     retry: &RetryPolicy,
-    lease: Option<Duration>,
 ) -> Result<Result<JobState, Refused>, StoreError> {
-    let row = sqlx::query_as!(
+    let mut outcomes = transition_all(conn, vec![(id, event)], retry, Told::ByOthers).await?;
+    Ok(outcomes.pop().map_or(Err(Refused::Superseded), |(_, outcome)| outcome))
+}
+
+type Outcomes = Vec<(JobId, Result<JobState, Refused>)>;
+
+/// For each event, in the order of the jobs' ids, the new state, or `Err` if the state machine refuses
+/// it: nothing of that job has changed then. Each job is to be named once.
+pub(crate) async fn transition_all(
+    conn: &mut PgConnection,
+    events: Vec<(JobId, JobEvent)>,
+    retry: &RetryPolicy,
+    told: Told,
+) -> Result<Outcomes, StoreError> {
+    let events: BTreeMap<JobId, JobEvent> = events.into_iter().collect();
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = lock(conn, events.keys().map(|id| id.uuid()).collect()).await?;
+    let (mut outcomes, mut steps) = (Vec::new(), Vec::new());
+    for (id, event) in events {
+        let Some(row) = rows.remove(&id.uuid()) else {
+            outcomes.push((id, Err(Refused::Superseded)));
+            continue;
+        };
+        let now = match told {
+            Told::ByScheduler { now } => now,
+            Told::ByOthers => row.now,
+        };
+        let is_profile = row.kind == "profile";
+        let before = state(id, row)?;
+        let outcome = before.clone().apply(event.clone(), retry, now);
+        if let Ok(after) = &outcome
+            && *after != before
+        {
+            steps.push(Step { id, is_profile, now, event, before, after: after.clone() });
+        }
+        outcomes.push((id, outcome));
+    }
+    if !steps.is_empty() {
+        write(conn, &steps).await?;
+        open_attempts(conn, &steps).await?;
+        close_attempts(conn, &steps).await?;
+        settle_profiles(conn, &steps).await?;
+        let changes: Vec<_> =
+            steps.iter().filter(|step| step.is_news()).map(|step| Change::Job(step.id)).collect();
+        note(conn, &changes).await?;
+    }
+    Ok(outcomes)
+}
+
+/// In the order of ids, as every bulk writer does, so that none waits for another in a circle.
+async fn lock(conn: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, Row>, StoreError> {
+    let rows = sqlx::query_as!(
         Row,
-        r#"select kind, status, attempt, tries, not_before, worker_id, stop_reason, cause, finished_at,
-                  now() as "now!"
-           from job where id = $1 for update"#,
-        id.uuid(),
+        r#"select id, kind, status, attempt, tries, not_before, worker_id, stop_reason, cause,
+                  finished_at, now() as "now!"
+           from job where id = any($1) order by id for update"#,
+        &ids,
     )
-    .fetch_optional(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let Some(row) = row else { return Ok(Err(Refused::Superseded)) };
-    let (now, is_profile) = (row.now, row.kind == "profile");
-    let before = state(id, row)?;
-    let after = match before.clone().apply(event.clone(), retry, now) {
-        Ok(after) => after,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    if after == before {
-        return Ok(Ok(after));
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// One job's way from a state to the next.
+struct Step {
+    id: JobId,
+    is_profile: bool,
+    now: Timestamp,
+    event: JobEvent,
+    before: JobState,
+    after: JobState,
+}
+
+impl Step {
+    /// Whether the scheduler does not know it, and decides by it.
+    const fn is_news(&self) -> bool {
+        !matches!(self.event, JobEvent::Assigned { .. } | JobEvent::Started { .. })
     }
-    write(conn, id, &after, cause_of(&event, &after), lease).await?;
-    close_attempt(conn, &event, &before, &after).await?;
-    if let (true, JobState::Finished { outcome, .. }) = (is_profile, &after) {
-        settle_profile(conn, id, outcome).await?;
+
+    /// The attempt that has ended, with its outcome.
+    fn ended(&self) -> Option<(Attempt, &'static str, Option<&Cause>)> {
+        let (Some(run), None) = (self.before.run(), self.after.run()) else { return None };
+        let (outcome, cause) = match &self.event {
+            JobEvent::Reported { report: Report::Succeeded, .. } => ("succeeded", None),
+            JobEvent::Reported { report: Report::Failed(cause), .. } => ("failed", Some(cause)),
+            JobEvent::Reported { report: Report::Stopped, .. } => ("stopped", None),
+            _ => ("lost", None),
+        };
+        Some((run.attempt, outcome, cause))
     }
-    let (kind, data) = describe(&event, &after);
-    events::append(conn, id, kind, data).await?;
-    Ok(Ok(after))
+
+    /// The reason to keep with the job: of its final failure, or of the try that just failed.
+    fn cause(&self) -> Option<Cause> {
+        match (&self.after, &self.event) {
+            (JobState::Finished { outcome: Outcome::Failed(cause), .. }, _) => Some(cause.clone()),
+            (JobState::Queued { .. }, JobEvent::Reported { report: Report::Failed(cause), .. }) => {
+                Some(cause.clone())
+            }
+            (JobState::Queued { .. }, JobEvent::LeaseLost { .. }) => {
+                Some(Cause::retryable("lease_lost", "its worker stopped answering"))
+            }
+            _ => None,
+        }
+    }
 }
 
 fn state(id: JobId, row: Row) -> Result<JobState, StoreError> {
@@ -104,71 +198,126 @@ fn state(id: JobId, row: Row) -> Result<JobState, StoreError> {
     }
 }
 
-/// The reason to keep with the job: of its final failure, or of the try that just failed.
-fn cause_of(event: &JobEvent, after: &JobState) -> Option<Cause> {
-    match (after, event) {
-        (JobState::Finished { outcome: Outcome::Failed(cause), .. }, _) => Some(cause.clone()),
-        (JobState::Queued { .. }, JobEvent::Reported { report: Report::Failed(cause), .. }) => {
-            Some(cause.clone())
+/// The columns of a job's new state, one list each.
+#[derive(Default)]
+struct Columns {
+    id: Vec<Uuid>,
+    status: Vec<String>,
+    attempt: Vec<Option<i32>>,
+    worker: Vec<Option<Uuid>>,
+    assigned_at: Vec<Option<Timestamp>>,
+    devices: Vec<Option<i64>>,
+    not_before: Vec<Option<Timestamp>>,
+    tries: Vec<Option<i32>>,
+    finished_at: Vec<Option<Timestamp>>,
+    stop: Vec<Option<String>>,
+    preempted_for: Vec<Option<Uuid>>,
+    cause: Vec<Option<Value>>,
+    kind: Vec<String>,
+    data: Vec<Value>,
+}
+
+impl Columns {
+    fn push(&mut self, step: &Step) -> Result<(), StoreError> {
+        let run = step.after.run();
+        let (mut not_before, mut tries, mut finished_at, mut stop) = (None, None, None, None);
+        match &step.after {
+            JobState::Queued { not_before: at, tries: n, .. } => {
+                not_before = Some(*at);
+                tries = Some(i32::try_from(*n).unwrap_or(i32::MAX));
+            }
+            JobState::Finished { at, .. } => finished_at = Some(*at),
+            JobState::Stopping { why: StopReason::Cancelled, .. } => stop = Some("cancelled"),
+            JobState::Stopping { why: StopReason::Preempted, .. } => stop = Some("preempted"),
+            JobState::Starting { .. } | JobState::Running { .. } => {}
         }
-        (JobState::Queued { .. }, JobEvent::LeaseLost { .. }) => {
-            Some(Cause::retryable("lease_lost", "its worker stopped answering"))
-        }
-        _ => None,
+        let (assigned, devices) = match step.event {
+            JobEvent::Assigned { devices: Devices(set), .. } => {
+                (Some(step.now), Some(set.cast_signed()))
+            }
+            _ => (None, None),
+        };
+        let preempted_for = match step.event {
+            JobEvent::PreemptAsked { for_job, .. } => for_job.map(JobId::uuid),
+            _ => None,
+        };
+        let cause = step.cause().map(serde_json::to_value).transpose();
+        let (kind, data) = describe(&step.event, &step.after);
+        self.id.push(step.id.uuid());
+        self.status.push(step.after.status().as_str().to_owned());
+        self.attempt.push(run.map(|run| number(run.attempt)));
+        self.worker.push(run.map(|run| run.worker.uuid()));
+        self.assigned_at.push(assigned);
+        self.devices.push(devices);
+        self.not_before.push(not_before);
+        self.tries.push(tries);
+        self.finished_at.push(finished_at);
+        self.stop.push(stop.map(str::to_owned));
+        self.preempted_for.push(preempted_for);
+        self.cause.push(cause.map_err(|why| StoreError::corrupt("job", "cause", why))?);
+        self.kind.push(kind.to_owned());
+        self.data.push(data);
+        Ok(())
     }
 }
 
-async fn write(
-    conn: &mut PgConnection,
-    id: JobId,
-    after: &JobState,
-    cause: Option<Cause>,
-    lease: Option<Duration>,
-) -> Result<(), StoreError> {
-    let run = after.run();
-    let (mut not_before, mut tries, mut finished_at, mut stop) = (None, None, None, None);
-    match after {
-        JobState::Queued { not_before: at, tries: n, .. } => {
-            not_before = Some(*at);
-            tries = Some(*n);
-        }
-        JobState::Finished { at, .. } => finished_at = Some(*at),
-        JobState::Stopping { why: StopReason::Cancelled, .. } => stop = Some("cancelled"),
-        JobState::Stopping { why: StopReason::Preempted, .. } => stop = Some("preempted"),
-        JobState::Starting { .. } | JobState::Running { .. } => {}
-    }
-    let cause = cause
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(|why| StoreError::corrupt("job", "cause", why))?;
+/// The new states and, numbered on under the same locks, the events that tell of them.
+async fn write(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+    let mut new = Columns::default();
+    steps.iter().try_for_each(|step| new.push(step))?;
     sqlx::query!(
-        "update job set
-             status = $2,
-             attempt = coalesce($3, attempt),
-             worker_id = $4,
-             -- a new assignment starts a lease and the clock of max_runtime; a live one keeps both
-             lease_until = case when $4::uuid is null then null
-                                else coalesce(lease_until, now() + make_interval(secs => $5)) end,
-             deadline = case when $4::uuid is null then null
-                             else coalesce(deadline, now() + make_interval(secs => max_runtime)) end,
-             not_before = coalesce($6, not_before),
-             tries = coalesce($7, tries),
-             finished_at = $8,
-             stop_reason = $9,
-             cause = case when $2 = 'succeeded' then null else coalesce($10, cause) end,
-             wait_reason = null,
-             started_at = case when $2 = 'running' then coalesce(started_at, now()) else started_at end
-         where id = $1",
-        id.uuid(),
-        after.status().as_str(),
-        run.map(|run| number(run.attempt)),
-        run.map(|run| run.worker.uuid()),
-        lease.map(|lease| lease.as_secs_f64()),
-        not_before,
-        tries.map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
-        finished_at,
-        stop,
-        cause,
+        "with new as (
+             select * from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[],
+                 $6::bigint[], $7::timestamptz[], $8::int[], $9::timestamptz[], $10::text[],
+                 $11::uuid[], $12::jsonb[], $13::text[], $14::jsonb[])
+                 as n (id, status, attempt, worker_id, assigned_at, devices, not_before, tries,
+                       finished_at, stop_reason, preempted_for, cause, kind, data)
+         ), written as (
+             update job j set
+                 status = n.status,
+                 attempt = coalesce(n.attempt, j.attempt),
+                 worker_id = n.worker_id,
+                 -- a new assignment starts the clock of max_runtime; a live one keeps it
+                 assigned_at = case when n.worker_id is null then null
+                                    else coalesce(n.assigned_at, j.assigned_at) end,
+                 saved_at = case when n.worker_id is null then null
+                                 else coalesce(n.assigned_at, j.saved_at) end,
+                 deadline = case when n.worker_id is null then null
+                                 else coalesce(n.assigned_at + make_interval(secs => j.max_runtime),
+                                               j.deadline) end,
+                 devices = case when n.worker_id is null then 0
+                                else coalesce(n.devices, j.devices) end,
+                 not_before = coalesce(n.not_before, j.not_before),
+                 tries = coalesce(n.tries, j.tries),
+                 finished_at = n.finished_at,
+                 stop_reason = n.stop_reason,
+                 preempted_for = case when n.worker_id is null then null
+                                      else coalesce(n.preempted_for, j.preempted_for) end,
+                 cause = case when n.status = 'succeeded' then null
+                              else coalesce(n.cause, j.cause) end,
+                 wait_reason = null,
+                 started_at = case when n.status = 'running' then coalesce(j.started_at, now())
+                                   else j.started_at end,
+                 last_event = j.last_event + 1
+             from new n where j.id = n.id
+             returning j.id, j.tenant_id, j.last_event, n.kind, n.data
+         )
+         insert into job_event (job_id, number, tenant_id, kind, data)
+         select id, last_event, tenant_id, kind, data from written",
+        &new.id,
+        &new.status,
+        &new.attempt as _,
+        &new.worker as _,
+        &new.assigned_at as _,
+        &new.devices as _,
+        &new.not_before as _,
+        &new.tries as _,
+        &new.finished_at as _,
+        &new.stop as _,
+        &new.preempted_for as _,
+        &new.cause as _,
+        &new.kind,
+        &new.data,
     )
     .execute(conn)
     .await?;
@@ -179,42 +328,60 @@ pub(crate) fn number(attempt: Attempt) -> i32 {
     i32::try_from(attempt.number.get()).unwrap_or(i32::MAX)
 }
 
-/// The attempt's own row: begun when assigned, ended with the run.
-async fn close_attempt(
-    conn: &mut PgConnection,
-    event: &JobEvent,
-    before: &JobState,
-    after: &JobState,
-) -> Result<(), StoreError> {
-    if let JobEvent::Assigned { attempt, worker } = event {
-        sqlx::query!(
-            "insert into attempt (job_id, number, tenant_id, worker_id)
-             select id, $2, tenant_id, $3 from job where id = $1",
-            attempt.job.uuid(),
-            number(*attempt),
-            worker.uuid(),
-        )
-        .execute(&mut *conn)
-        .await?;
+/// An attempt's own row begins when it is assigned.
+async fn open_attempts(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+    let assigned = steps.iter().filter_map(|step| match step.event {
+        JobEvent::Assigned { attempt, worker, .. } => Some((attempt, worker, step.now)),
+        _ => None,
+    });
+    let (mut jobs, mut numbers, mut workers, mut times) = (vec![], vec![], vec![], vec![]);
+    for (attempt, worker, now) in assigned {
+        jobs.push(attempt.job.uuid());
+        numbers.push(number(attempt));
+        workers.push(worker.uuid());
+        times.push(now);
     }
-    let (Some(run), None) = (before.run(), after.run()) else { return Ok(()) };
-    let (outcome, cause) = match event {
-        JobEvent::Reported { report: Report::Succeeded, .. } => ("succeeded", None),
-        JobEvent::Reported { report: Report::Failed(cause), .. } => ("failed", Some(cause)),
-        JobEvent::Reported { report: Report::Stopped, .. } => ("stopped", None),
-        _ => ("lost", None),
-    };
-    let cause = cause
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(|why| StoreError::corrupt("attempt", "cause", why))?;
+    if jobs.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "update attempt set ended_at = now(), outcome = $3, cause = $4
-         where job_id = $1 and number = $2",
-        run.attempt.job.uuid(),
-        number(run.attempt),
-        outcome,
-        cause,
+        "insert into attempt (job_id, number, tenant_id, worker_id, assigned_at)
+         select j.id, a.number, j.tenant_id, a.worker_id, a.assigned_at
+         from unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[])
+             as a (job_id, number, worker_id, assigned_at)
+         join job j on j.id = a.job_id",
+        &jobs,
+        &numbers,
+        &workers,
+        &times,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// And ends with its run.
+async fn close_attempts(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+    let (mut jobs, mut numbers, mut outcomes, mut causes) = (vec![], vec![], vec![], vec![]);
+    for (attempt, outcome, cause) in steps.iter().filter_map(Step::ended) {
+        let cause = cause.map(serde_json::to_value).transpose();
+        jobs.push(attempt.job.uuid());
+        numbers.push(number(attempt));
+        outcomes.push(outcome.to_owned());
+        causes.push(cause.map_err(|why| StoreError::corrupt("attempt", "cause", why))?);
+    }
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update attempt a set ended_at = now(), outcome = e.outcome, cause = e.cause
+         from unnest($1::uuid[], $2::int[], $3::text[], $4::jsonb[])
+             as e (job_id, number, outcome, cause)
+         where a.job_id = e.job_id and a.number = e.number",
+        &jobs,
+        &numbers,
+        &outcomes,
+        &causes as _,
     )
     .execute(conn)
     .await?;
@@ -222,28 +389,28 @@ async fn close_attempt(
 }
 
 /// A profile job that ended badly leaves its cause as the version's problem.
-async fn settle_profile(
-    conn: &mut PgConnection,
-    id: JobId,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
-    let cause = match outcome {
-        Outcome::Succeeded => return Ok(()),
-        Outcome::Failed(cause) => cause.clone(),
-        Outcome::Cancelled => Cause::fatal("cancelled", "its profile job was cancelled"),
-    };
-    let cause = serde_json::to_value(cause)
-        .map_err(|why| StoreError::corrupt("dataset_version", "problem", why))?;
-    sqlx::query!(
-        "update dataset_version v set problem = $2
-         from job j
-         where j.id = $1 and v.dataset_id = j.dataset_id and v.number = j.dataset_version
-           and v.profile is null",
-        id.uuid(),
-        cause,
-    )
-    .execute(conn)
-    .await?;
+async fn settle_profiles(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+    for step in steps.iter().filter(|step| step.is_profile) {
+        let cause = match &step.after {
+            JobState::Finished { outcome: Outcome::Failed(cause), .. } => cause.clone(),
+            JobState::Finished { outcome: Outcome::Cancelled, .. } => {
+                Cause::fatal("cancelled", "its profile job was cancelled")
+            }
+            _ => continue,
+        };
+        let cause = serde_json::to_value(cause)
+            .map_err(|why| StoreError::corrupt("dataset_version", "problem", why))?;
+        sqlx::query!(
+            "update dataset_version v set problem = $2
+             from job j
+             where j.id = $1 and v.dataset_id = j.dataset_id and v.number = j.dataset_version
+               and v.profile is null",
+            step.id.uuid(),
+            cause,
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
     Ok(())
 }
 
@@ -263,7 +430,12 @@ fn describe(event: &JobEvent, after: &JobState) -> (&'static str, Value) {
             ("starting", json!({"attempt": attempt, "worker": run.worker}))
         }
         JobState::Running { .. } => ("running", json!({"attempt": attempt})),
-        JobState::Stopping { why, .. } => ("stopping", json!({"attempt": attempt, "reason": why})),
+        JobState::Stopping { why, .. } => match event {
+            JobEvent::PreemptAsked { for_job: Some(job), .. } => {
+                ("stopping", json!({"attempt": attempt, "reason": why, "for_job": job}))
+            }
+            _ => ("stopping", json!({"attempt": attempt, "reason": why})),
+        },
         JobState::Finished { outcome: Outcome::Succeeded, .. } => ("succeeded", json!({})),
         JobState::Finished { outcome: Outcome::Cancelled, .. } => ("cancelled", json!({})),
         JobState::Finished { outcome: Outcome::Failed(cause), .. } => {

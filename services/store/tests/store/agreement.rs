@@ -4,13 +4,13 @@
 use domain::{
     JobId, Timestamp,
     job::{Attempt, Cause, JobEvent, JobState, Report, Run},
-    world::Command,
+    world::{Command, Devices},
 };
 use proptest::{collection::vec, prelude::*};
 use store::attempts::{self, Recorded};
 use tokio::runtime::Runtime;
 
-use crate::support::{World, attempt, retry};
+use crate::support::{World, attempt, retry, start};
 
 const CASES: u32 = 48;
 
@@ -87,10 +87,12 @@ async fn numbered_without_gaps(world: &World, job: JobId) -> Result<(), TestCase
 
 fn event(world: &World, step: &Step, attempt: Attempt) -> JobEvent {
     match step {
-        Step::Assign => JobEvent::Assigned { attempt, worker: world.worker },
+        Step::Assign => {
+            JobEvent::Assigned { attempt, worker: world.worker, devices: Devices::default() }
+        }
         Step::Start => JobEvent::Started { attempt },
         Step::Cancel => JobEvent::CancelAsked,
-        Step::Move => JobEvent::PreemptAsked { attempt },
+        Step::Move => JobEvent::PreemptAsked { attempt, for_job: None },
         Step::Report(report) => JobEvent::Reported { attempt, report: report.clone() },
         Step::Reclaim => JobEvent::LeaseLost { attempt },
         Step::TimeOut => {
@@ -102,9 +104,9 @@ fn event(world: &World, step: &Step, attempt: Attempt) -> JobEvent {
 
 /// Whether the store accepted it, where its function says so.
 async fn perform(world: &World, step: &Step, attempt: Attempt) -> Option<bool> {
-    let accepted = |command| async { world.command(command).await.skipped == 0 };
+    let accepted = |command| async move { world.command(command).await.skipped.is_empty() };
     match step {
-        Step::Assign => Some(accepted(Command::Start { attempt, worker: world.worker }).await),
+        Step::Assign => Some(accepted(start(attempt, world.worker)).await),
         Step::Start => Some(world.started(attempt).await == Recorded::Recorded),
         Step::Cancel => {
             world.cancel(&world.acme, attempt.job).await;
@@ -117,7 +119,7 @@ async fn perform(world: &World, step: &Step, attempt: Attempt) -> Option<bool> {
             None
         }
         Step::Report(report) => Some(world.report(attempt, report.clone()).await.is_ok()),
-        Step::Reclaim => Some(accepted(Command::Reclaim { attempt }).await),
+        Step::Reclaim => Some(accepted(Command::Lose { attempt }).await),
         Step::TimeOut => Some(accepted(Command::TimeOut { attempt }).await),
     }
 }

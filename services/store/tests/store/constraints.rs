@@ -21,7 +21,7 @@ async fn a_job_that_makes_no_sense_cannot_be_written() {
     let cases = [
         ("live_has_a_worker", format!("update job set status = 'running' where id = '{waiting}'")),
         ("live_has_a_worker", format!("update job set status = 'queued' where id = '{live}'")),
-        ("live_has_a_worker", format!("update job set lease_until = null where id = '{live}'")),
+        ("live_has_a_worker", format!("update job set saved_at = null where id = '{live}'")),
         ("live_has_a_worker", format!("update job set worker_id = null where id = '{live}'")),
         (
             "stopping_has_a_reason",

@@ -1,19 +1,19 @@
 //! Every write of an attempt carries its number and matches nothing once the attempt has been
 //! superseded: a worker that was taken for dead may come back and say what it likes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     child::Event as Said,
     job::{Attempt, Cause, JobStatus, Refused, Report, StopReason},
-    world::{Command, Phase},
+    world::Command,
 };
 use store::{
     attempts::{self, Checkpoint, Directive, Recorded},
-    models, schedule,
+    models, workers,
 };
 
-use crate::support::{LEASE, World, artifact, attempt, next, retry};
+use crate::support::{LEASE, World, artifact, attempt, next, retry, start};
 
 fn checkpoint(path: &str, step: u64) -> Checkpoint {
     Checkpoint { path: path.to_owned(), step }
@@ -21,7 +21,7 @@ fn checkpoint(path: &str, step: u64) -> Checkpoint {
 
 async fn directives(world: &World, running: &[(Attempt, Option<u64>)]) -> Vec<Directive> {
     let mut tx = world.begin().await;
-    let answer = attempts::heartbeat(&mut tx, world.worker, running, LEASE).await.unwrap();
+    let answer = attempts::heartbeat(&mut tx, world.worker, running).await.unwrap();
     tx.commit().await.unwrap();
     answer
 }
@@ -55,8 +55,8 @@ async fn a_superseded_attempt_leaves_no_trace() {
     }
     assert_eq!(directives(&world, &[(stale, Some(99))]).await, [Directive::Superseded]);
     // nor does the scheduler's late word about it count
-    assert_eq!(world.command(Command::Reclaim { attempt: stale }).await.skipped, 1);
-    assert_eq!(world.command(Command::TimeOut { attempt: stale }).await.skipped, 1);
+    assert_eq!(world.command(Command::Lose { attempt: stale }).await.skipped, [stale.job]);
+    assert_eq!(world.command(Command::TimeOut { attempt: stale }).await.skipped, [stale.job]);
 
     let after = world.job(&world.acme, stale.job).await;
     assert_eq!((after.status, after.step), (JobStatus::Running, before.step));
@@ -93,9 +93,9 @@ async fn nothing_is_heard_after_the_end() {
     let ended = world.running(&world.acme).await;
     world.report(ended, Report::Succeeded).await.unwrap();
     assert_eq!(world.report(ended, Report::Succeeded).await, Err(Refused::Finished));
-    assert_eq!(world.command(Command::Reclaim { attempt: ended }).await.skipped, 1);
-    let again = Command::Start { attempt: next(ended), worker: world.worker };
-    assert_eq!(world.command(again).await.skipped, 1);
+    assert_eq!(world.command(Command::Lose { attempt: ended }).await.skipped, [ended.job]);
+    let again = start(next(ended), world.worker);
+    assert_eq!(world.command(again).await.skipped, [ended.job]);
     let mut tx = world.begin().await;
     let late = checkpoint("late", 1);
     let answer = attempts::checkpointed(&mut tx, ended, &late).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
     let mut tx = world.begin().await;
     attempts::ask_to_move(&mut tx, moved, &retry()).await.unwrap();
     tx.commit().await.unwrap();
-    world.command(Command::Reclaim { attempt: lost }).await;
+    world.command(Command::Lose { attempt: lost }).await;
     let unknown = attempt(domain::JobId::generate(), 1);
 
     let running = [unknown, lost, moved, cancelled, going_on].map(|attempt| (attempt, Some(7)));
@@ -136,7 +136,7 @@ async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
     // an attempt answers to its own worker alone
     let other = world.worker("two").await;
     let mut tx = world.begin().await;
-    let answer = attempts::heartbeat(&mut tx, other, &[(going_on, Some(9))], LEASE).await.unwrap();
+    let answer = attempts::heartbeat(&mut tx, other, &[(going_on, Some(9))]).await.unwrap();
     assert_eq!(answer, [Directive::Superseded]);
 }
 
@@ -145,18 +145,12 @@ async fn a_heartbeat_renews_the_lease_from_now() {
     let world = World::create().await;
     let running = world.running(&world.acme).await;
     let mut tx = world.begin().await;
-    let lease = LEASE * 10;
-    attempts::heartbeat(&mut tx, world.worker, &[(running, None)], lease).await.unwrap();
+    attempts::heartbeat(&mut tx, world.worker, &[(running, None)]).await.unwrap();
     tx.commit().await.unwrap();
+    // the lease is the worker's: heard a moment ago, it is not silent for long
     let mut tx = world.begin().await;
-    let (seen, now) = schedule::load_world(&mut tx).await.unwrap();
-    let Phase::Live { attempt, worker, lease_until, stopping, .. } = seen.jobs[&running.job].phase
-    else {
-        panic!("the job is live");
-    };
-    assert_eq!((attempt, worker, stopping), (running, world.worker, false));
-    let left = (lease_until - now).to_std().unwrap();
-    assert!(left > LEASE && left <= lease, "{left:?}");
+    assert_eq!(workers::bury_silent(&mut tx, LEASE).await.unwrap(), []);
+    assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), [world.worker]);
 }
 
 #[tokio::test]
@@ -174,9 +168,9 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     assert!(work.is_empty(), "it has started already");
     drop(tx);
 
-    world.command(Command::Reclaim { attempt: first }).await;
+    world.command(Command::Lose { attempt: first }).await;
     let second = next(first);
-    world.command(Command::Start { attempt: second, worker: world.worker }).await;
+    world.command(start(second, world.worker)).await;
     let mut tx = world.begin().await;
     let work = attempts::assigned_to(&mut tx, world.worker).await.unwrap();
     assert_eq!(work.len(), 1);

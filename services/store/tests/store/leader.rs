@@ -1,18 +1,15 @@
 //! Who leads: one at a time, and one that was paused past its lease finds out before it writes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use domain::{
-    job::JobStatus,
-    world::{Command, Plan},
-};
+use domain::job::JobStatus;
 use store::{
     leader::{self, LeaderLease},
     schedule,
 };
 use uuid::Uuid;
 
-use crate::support::{LEASE, World, attempt, retry};
+use crate::support::{LEASE, World, attempt, retry, start};
 
 async fn acquire(world: &World, holder: Uuid, lease: Duration) -> Option<LeaderLease> {
     let mut tx = world.begin().await;
@@ -57,17 +54,17 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing() {
     assert!(!still_held(&world, &lost).await);
     assert!(still_held(&world, &lead).await);
 
-    let start = Command::Start { attempt: attempt(job, 1), worker: world.worker };
-    let plan = Plan { commands: vec![start], waiting: BTreeMap::new() };
+    let plan = [start(attempt(job, 1), world.worker)];
     let mut tx = world.begin().await;
-    let applied = schedule::apply(&mut tx, &lost, &plan, &retry(), LEASE).await.unwrap();
+    let now = schedule::time(&mut tx).await.unwrap();
+    let applied = schedule::apply(&mut tx, &lost, &plan, &retry(), now).await.unwrap();
     assert_eq!(applied, None);
     tx.commit().await.unwrap();
     assert_eq!(world.status(&world.acme, job).await, JobStatus::Queued);
     assert_eq!(acquire(&world, paused, LEASE).await, None, "it waits like everybody");
 
     let mut tx = world.begin().await;
-    let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), LEASE).await.unwrap();
+    let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), now).await.unwrap();
     assert_eq!(applied.map(|applied| applied.changed), Some(vec![job]));
     tx.commit().await.unwrap();
     assert_eq!(world.status(&world.acme, job).await, JobStatus::Starting);

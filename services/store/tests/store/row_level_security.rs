@@ -8,9 +8,11 @@ use domain::{
     ApiKeyId, Digest, JobId, TenantId,
     child::Event as Said,
     job::{Attempt, Report},
+    spec::DEFAULT_POOL_ID,
+    world::Quota,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use store::{attempts, idempotency, keys, models};
+use store::{attempts, idempotency, keys, models, pools, schedule};
 
 use crate::support::{Tenant, World, artifact, retry};
 
@@ -67,6 +69,8 @@ async fn fill(world: &World, tenant: &Tenant) {
     };
     keys::create(&mut tx, &key).await.unwrap();
     train(&mut tx, running).await;
+    assert!(pools::set_quota(&mut tx, tenant.id, "default", &Quota::default()).await.unwrap());
+    schedule::keep_averages(&mut tx, &[(tenant.id, DEFAULT_POOL_ID, 0.5)]).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -3,17 +3,17 @@
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use domain::{
-    DatasetId, Digest, JobId, TenantId, UserId, WorkerId,
+    DatasetId, Digest, JobId, Resources, TenantId, UserId, WorkerId,
     access::Role,
     dataset::{Compression, Format},
     job::{Attempt, JobState, JobStatus, Refused, Report, RetryPolicy},
     model::{FittedInput, ModelConfig},
     name::Name,
     spec::{
-        Activation, Augmentation, DatasetRef, Estimate, Gradient, Input, Layer, Loss, Optimizer,
-        Preprocess, Regularization, Resources, Schedule, Task, TrainingSpec,
+        Activation, Augmentation, DEFAULT_POOL_ID, DatasetRef, Estimate, Gradient, Input, Layer,
+        Loss, Optimizer, Preprocess, Regularization, Schedule, Task, TrainingSpec,
     },
-    world::{Command, Plan},
+    world::{Command, Devices},
 };
 use store::{
     Store, SystemTx, TenantTx,
@@ -25,13 +25,13 @@ use store::{
     people,
     schedule::{self, Applied},
     tenants::{self, TenantLimits},
-    workers,
+    workers::{self, NewWorker, Registered},
 };
 use testkit::TestDb;
 use uuid::Uuid;
 
 pub const LEASE: Duration = Duration::from_secs(60);
-pub const RESOURCES: Resources = Resources { cpu_milli: 1_000, memory_bytes: 1 << 30 };
+pub const RESOURCES: Resources = Resources::cpu(1_000, 1 << 30);
 const CONNECTIONS: u32 = 24;
 
 /// Without pauses, so that a job can be started again at once.
@@ -106,8 +106,8 @@ impl World {
     pub async fn command(&self, command: Command) -> Applied {
         let mut tx = self.begin().await;
         let lead = self.lead(&mut tx).await;
-        let plan = Plan { commands: vec![command], waiting: BTreeMap::new() };
-        let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), LEASE).await.unwrap();
+        let now = schedule::time(&mut tx).await.unwrap();
+        let applied = schedule::apply(&mut tx, &lead, &[command], &retry(), now).await.unwrap();
         tx.commit().await.unwrap();
         applied.expect("the lead is ours")
     }
@@ -125,8 +125,8 @@ impl World {
     }
 
     pub async fn start(&self, attempt: Attempt) {
-        let applied = self.command(Command::Start { attempt, worker: self.worker }).await;
-        assert_eq!(applied.skipped, 0, "{attempt} could not be assigned");
+        let applied = self.command(start(attempt, self.worker)).await;
+        assert_eq!(applied.skipped, [], "{attempt} could not be assigned");
         assert_eq!(self.started(attempt).await, Recorded::Recorded);
     }
 
@@ -146,7 +146,7 @@ impl World {
 
     /// The attempt's worker is lost and another attempt runs.
     pub async fn superseded(&self, attempt: Attempt) -> Attempt {
-        assert_eq!(self.command(Command::Reclaim { attempt }).await.skipped, 0);
+        assert_eq!(self.command(Command::Lose { attempt }).await.skipped, []);
         let next = next(attempt);
         self.start(next).await;
         next
@@ -202,7 +202,8 @@ async fn tenant(store: &Store, slug: &str) -> Tenant {
 async fn register(store: &Store, name: &str) -> WorkerId {
     let id = WorkerId::generate();
     let mut tx = store.begin().await.unwrap();
-    workers::register(&mut tx, id, name, RESOURCES).await.unwrap();
+    let new = NewWorker { id, name, pool: "default", capacity: RESOURCES };
+    assert_eq!(workers::register(&mut tx, &new).await.unwrap(), Registered::Registered);
     tx.commit().await.unwrap();
     id
 }
@@ -219,6 +220,10 @@ pub fn next(attempt: Attempt) -> Attempt {
     Attempt { number: attempt.number.checked_add(1).unwrap(), ..attempt }
 }
 
+pub fn start(attempt: Attempt, worker: WorkerId) -> Command {
+    Command::Start { attempt, worker, devices: Devices::default() }
+}
+
 pub fn new_job(tenant: &Tenant) -> NewJob {
     NewJob {
         id: JobId::generate(),
@@ -228,6 +233,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         dataset_version: 1,
         priority: 0,
         resources: RESOURCES,
+        pool: DEFAULT_POOL_ID,
         max_runtime: 600,
         spec: Some(spec()),
     }
@@ -260,6 +266,7 @@ pub fn spec() -> TrainingSpec {
         test: None,
         metrics: Vec::new(),
         seed: 0,
+        pool: "default".parse().unwrap(),
         resources: RESOURCES,
         estimate: Estimate::default(),
         max_runtime: 600,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser;
-use domain::spec::Resources;
+use domain::Resources;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, kill_process, setrlimit};
 use worker::child::sandbox;
 
@@ -29,7 +29,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let parent = getppid();
-    let resources = Resources { cpu_milli: 1_000, memory_bytes: args.memory_bytes };
+    let resources = Resources::cpu(1_000, args.memory_bytes);
     match sandbox::enter(&args.scratch, resources, MAX_RUNTIME_SECS) {
         Ok(gaps) => gaps.iter().for_each(|gap| println!("gap={gap}")),
         Err(error) => {

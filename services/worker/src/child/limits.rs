@@ -2,7 +2,7 @@
 
 use std::io;
 
-use domain::spec::Resources;
+use domain::Resources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A scratch folder's files, three pipes, and a few to spare.

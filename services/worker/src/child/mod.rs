@@ -16,9 +16,9 @@ use std::{
 };
 
 use domain::{
+    Resources,
     child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task},
     job::Cause,
-    spec::Resources,
 };
 use engine::{Ending, EngineError, StopFlag};
 
@@ -34,7 +34,7 @@ pub struct ChildArgs {
     pub memory_bytes: u64,
     /// Thousandths of a CPU.
     #[arg(long)]
-    pub cpu_milli: u32,
+    pub cpu_milli: u64,
     /// Seconds.
     #[arg(long)]
     pub max_runtime: u64,
@@ -54,7 +54,7 @@ pub fn main(args: &ChildArgs) -> ExitCode {
 
 fn run(args: &ChildArgs) -> Event {
     let stop = Arc::new(AtomicBool::new(false));
-    let resources = Resources { cpu_milli: args.cpu_milli, memory_bytes: args.memory_bytes };
+    let resources = Resources::cpu(args.cpu_milli, args.memory_bytes);
     match sandbox::enter(&args.scratch, resources, args.max_runtime) {
         Ok(gaps) => gaps.iter().for_each(|gap| log(&format!("warning: {gap}"))),
         Err(error) => return failed(Cause::retryable("sandbox", error.to_string())),

@@ -3,7 +3,7 @@
 
 use std::{io, path::Path};
 
-use domain::spec::Resources;
+use domain::Resources;
 
 use super::limits;
 

@@ -6,10 +6,7 @@ mod support;
 
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
-use domain::{
-    job::JobStatus,
-    spec::{Layer, Resources},
-};
+use domain::{Resources, job::JobStatus, spec::Layer};
 use rustix::process::{Pid, Signal, kill_process};
 use store::{attempts, datasets::ProfileState};
 use support::{PATIENCE, World, eventually};

@@ -1,7 +1,6 @@
 //! Agents with real children, a database and an object store; the test is the scheduler.
 
 use std::{
-    collections::BTreeMap,
     fs,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -11,15 +10,15 @@ use std::{
 
 use boot::bus::Bus;
 use domain::{
-    DatasetId, JobId, TenantId, UserId, WorkerId,
+    DatasetId, JobId, Resources, TenantId, UserId, WorkerId,
     access::Role,
     child::{DATA_FILE, DataFile, TASK_FILE, Task},
     dataset::{Compression, Format, Profile, ReadLimits},
     hint::Hint,
     job::{Attempt, JobStatus, RetryPolicy},
     name::Name,
-    spec::{DatasetRef, Limits, Resources, TrainingDraft, TrainingSpec},
-    world::{self, Plan},
+    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
+    world::{self, Devices},
 };
 use registry::Blobs;
 use store::{
@@ -30,7 +29,7 @@ use store::{
     leader,
     models::{self, ModelVersion},
     people, schedule, tenants,
-    workers::{self, Worker},
+    workers::{self, NewWorker, Worker},
 };
 use tempfile::TempDir;
 use testkit::{Cluster, TestDb};
@@ -49,7 +48,7 @@ const LOOK_AGAIN_EVERY: Duration = Duration::from_millis(20);
 const LEASE: Duration = Duration::from_secs(600);
 const CONNECTIONS: u32 = 16;
 const ROWS: u32 = 400;
-pub const RESOURCES: Resources = Resources { cpu_milli: 1_000, memory_bytes: 512 << 20 };
+pub const RESOURCES: Resources = Resources::cpu(1_000, 512 << 20);
 
 /// Without pauses, so that a job can be started again at once.
 fn retry() -> RetryPolicy {
@@ -113,7 +112,7 @@ impl World {
     pub fn agent_with(&self, name: &str, heartbeat: Duration) -> Agent {
         let scratch = self.folder.path().join("scratch").join(name);
         let child = env!("CARGO_BIN_EXE_worker-child");
-        let capacity = Resources { cpu_milli: 8_000, memory_bytes: 8 << 30 };
+        let capacity = Resources::cpu(8_000, 8 << 30);
         let config = AgentConfig {
             lease: LEASE,
             heartbeat,
@@ -165,6 +164,7 @@ impl World {
             dataset_version: 1,
             priority: 0,
             resources: spec.as_ref().map_or(RESOURCES, |spec| spec.resources),
+            pool: DEFAULT_POOL_ID,
             max_runtime: 600,
             spec,
         };
@@ -179,12 +179,12 @@ impl World {
         let mut tx = self.store.begin().await.unwrap();
         let holder = Uuid::from_u128(1);
         let lead = leader::acquire(&mut tx, "scheduler", holder, LEASE).await.unwrap().unwrap();
-        let plan = Plan { commands: vec![command], waiting: BTreeMap::new() };
-        let applied = schedule::apply(&mut tx, &lead, &plan, &retry(), LEASE).await.unwrap();
+        let now = schedule::time(&mut tx).await.unwrap();
+        let applied = schedule::apply(&mut tx, &lead, &[command], &retry(), now).await.unwrap();
         tx.commit().await.unwrap();
         let applied = applied.expect("the lead is ours");
-        assert_eq!(applied.skipped, 0, "not the time for it");
-        for worker in applied.started {
+        assert_eq!(applied.skipped, [], "not the time for it");
+        for worker in applied.workers {
             self.bus.publish(Hint::Worker(worker)).await;
         }
     }
@@ -192,13 +192,13 @@ impl World {
     pub async fn start(&self, job: JobId, number: u32, agent: &Agent) -> Attempt {
         let attempt = Attempt { job, number: NonZeroU32::new(number).unwrap() };
         let worker = self.registered(agent).await.id;
-        self.command(world::Command::Start { attempt, worker }).await;
+        self.command(world::Command::Start { attempt, worker, devices: Devices::default() }).await;
         attempt
     }
 
     /// The scheduler gives the attempt up.
     pub async fn reclaim(&self, attempt: Attempt) {
-        self.command(world::Command::Reclaim { attempt }).await;
+        self.command(world::Command::Lose { attempt }).await;
     }
 
     pub async fn cancel(&self, job: JobId, agent: &Agent) {
@@ -225,7 +225,8 @@ impl World {
     pub async fn replace(&self, agent: &Agent) {
         let mut tx = self.store.begin().await.unwrap();
         let id = WorkerId::generate();
-        workers::register(&mut tx, id, &agent.name, RESOURCES).await.unwrap();
+        let new = NewWorker { id, name: &agent.name, pool: "default", capacity: RESOURCES };
+        workers::register(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -236,7 +237,7 @@ impl World {
             let mut tx = self.store.begin().await.ok()?;
             let buried = workers::bury_silent(&mut tx, Duration::ZERO).await.ok()?;
             tx.commit().await.ok()?;
-            (buried == 1).then_some(())
+            (buried.len() == 1).then_some(())
         })
         .await;
     }

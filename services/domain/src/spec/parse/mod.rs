@@ -46,6 +46,12 @@ impl TrainingSpec {
         training::test(&draft, &input, e);
         let epochs = defaults::epochs(&input, validation_split);
         let resources = resources(draft.resources.as_ref(), limits, e);
+        let pool = draft.resources.as_ref().and_then(|resources| resources.pool.as_deref());
+        let pool =
+            pool.unwrap_or(DEFAULT_POOL).parse().unwrap_or_else(|error: crate::name::NameError| {
+                e.add("resources.pool", error.to_string());
+                default_pool()
+            });
         let registered_model_name = match &draft.registered_model_name {
             None => dataset.name.clone(),
             Some(text) => text.parse().unwrap_or_else(|error: crate::name::NameError| {
@@ -79,6 +85,7 @@ impl TrainingSpec {
             test,
             metrics: training::metrics(draft.metrics, task, e),
             seed: within("seed", draft.seed, 0, 0, i64::MAX, e) as u64,
+            pool,
             resources,
             estimate: Estimate::default(),
             max_runtime: within(
@@ -128,13 +135,25 @@ fn check(field: &str, value: f64, (least, below): (f64, f64), e: &mut FieldError
 fn resources(draft: Option<&ResourcesDraft>, limits: &Limits, e: &mut FieldErrors) -> Resources {
     let draft = draft.cloned().unwrap_or_default();
     let max = limits.max_resources;
-    let max_memory = max.memory_bytes as i64;
-    let memory = draft.memory_bytes;
+    let mut within = |name: &str, given, default, least, most: u64| {
+        within(&format!("resources.{name}"), given, default, least, most as i64, e) as u64
+    };
     Resources {
-        cpu_milli: within("resources.cpu_milli", draft.cpu_milli, 1_000, 1, max.cpu_milli.into(), e)
-            as u32,
-        memory_bytes: within("resources.memory_bytes", memory, 1 << 30, 64 << 20, max_memory, e)
-            as u64,
+        cpu_milli: within("cpu_milli", draft.cpu_milli, 1_000, 1, max.cpu_milli),
+        memory_bytes: within(
+            "memory_bytes",
+            draft.memory_bytes,
+            1 << 30,
+            64 << 20,
+            max.memory_bytes,
+        ),
+        accelerator_milli: within(
+            "accelerator_milli",
+            draft.accelerator_milli,
+            0,
+            0,
+            max.accelerator_milli,
+        ),
     }
 }
 

@@ -205,7 +205,7 @@ pub(super) fn fits(
             ),
         );
     }
-    let cpus = f64::from(spec.resources.cpu_milli) / 1_000.0;
+    let cpus = spec.resources.cpu_milli as f64 / 1_000.0;
     spec.estimate = spec.estimate(input, rows, profile, cpus);
     room(spec, limits, e);
 }

@@ -1,0 +1,101 @@
+//! Why a job waits, with the numbers, in the words of Slurm's reason codes where it has them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobId, Resources, Timestamp, resources::ResourceName};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum WaitReason {
+    /// Slurm: BeginTime. The pause after a failed attempt, or a start that was asked for later.
+    BeginTime {
+        #[schema(value_type = String, format = DateTime)]
+        until: Timestamp,
+    },
+    /// Slurm: AssocMaxJobsLimit.
+    MaxRunningJobs { running: u32, limit: u32 },
+    /// Slurm: AssocGrpCpuLimit and its kin. The tenant's quota in the pool ends here.
+    QuotaLimit { resource: ResourceName, needs: u64, used: u64, limit: u64 },
+    /// The tenants of its cohort together use what is theirs.
+    CohortLimit { resource: ResourceName, needs: u64, used: u64, limit: u64 },
+    /// Slurm: Resources. Some worker is large enough, but its room is taken.
+    Resources { needs: Resources, largest_free: Resources, used: Resources, guaranteed: Resources },
+    /// Borrowers are stopping to give back what is guaranteed to this job's tenant.
+    Reclaiming { attempts: u32 },
+    /// Slurm: Priority. The room is kept for a job that is ahead and would start later otherwise.
+    Reserved {
+        for_job: JobId,
+        #[schema(value_type = String, format = DateTime)]
+        from: Timestamp,
+    },
+    /// No worker that is up is large enough.
+    TooLarge { needs: Resources, largest: Resources },
+    /// No worker of its pool is up.
+    NoWorkers,
+    /// It has room; a plan starts a bounded number of jobs, and the next one goes on from here.
+    NextPlan,
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BeginTime { until } => {
+                write!(f, "does not start before {}", until.format("%FT%TZ"))
+            }
+            Self::MaxRunningJobs { running, limit } => {
+                write!(f, "the tenant runs {running} of its {limit} jobs at once")
+            }
+            Self::QuotaLimit { resource, needs, used, limit } => write!(
+                f,
+                "needs {}; the tenant uses {} of the {} that its quota allows in this pool",
+                Amount(*resource, *needs),
+                Amount(*resource, *used),
+                Amount(*resource, *limit)
+            ),
+            Self::CohortLimit { resource, needs, used, limit } => write!(
+                f,
+                "needs {}; the tenants of its cohort use {} of their {} and have no more to lend",
+                Amount(*resource, *needs),
+                Amount(*resource, *used),
+                Amount(*resource, *limit)
+            ),
+            Self::Resources { needs, largest_free, used, guaranteed } => write!(
+                f,
+                "needs {needs}; the most that a worker has free is {largest_free} \
+                 (the tenant uses {used}, guaranteed are {guaranteed})"
+            ),
+            Self::Reclaiming { attempts } => write!(
+                f,
+                "starts as soon as {attempts} borrowers have stopped: it is within what is \
+                 guaranteed to its tenant"
+            ),
+            Self::Reserved { for_job, from } => write!(
+                f,
+                "there is room, but it is kept for {for_job}, which is ahead and starts at {} at \
+                 the latest; a shorter `max_runtime` may let it start before",
+                from.format("%FT%TZ")
+            ),
+            Self::TooLarge { needs, largest } => {
+                write!(f, "needs {needs}; the largest worker that is up has {largest}")
+            }
+            Self::NoWorkers => f.write_str("no worker of its pool is up"),
+            Self::NextPlan => f.write_str("about to start: its turn comes within moments"),
+        }
+    }
+}
+
+/// So much of one resource, in the unit that people say.
+struct Amount(ResourceName, u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, n) = *self;
+        match name {
+            ResourceName::CpuMilli => write!(f, "{} CPUs", n as f64 / 1_000.0),
+            ResourceName::MemoryBytes => write!(f, "{} MiB", n >> 20),
+            ResourceName::AcceleratorMilli => write!(f, "{} accelerators", n as f64 / 1_000.0),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What would become of a job, before it is submitted: whether it would be taken, when it would start,
+//! what it could use at most, and what would let it start sooner.
+
+use actix_web::web;
+use domain::{
+    Resources, TenantId, Timestamp,
+    spec::TrainingSpec,
+    world::{Phase, PlannedJob},
+};
+use planner::{Policy, Queue};
+use serde::Serialize;
+use store::{
+    jobs::{self, NewJob},
+    schedule,
+};
+use utoipa::ToSchema;
+
+use super::{
+    WaitReasonView,
+    explain::{EACH, Interval, UNKNOWN_RATIOS, forecast},
+};
+use crate::{ApiError, App};
+
+/// A change is worth saying if the job starts by so many seconds sooner.
+const WORTH_SAYING_SECS: i64 = 10;
+/// What is left to a job whose estimate was optimistic.
+const MARGIN: f64 = 3.0;
+const LEAST_RUNTIME_SECS: u64 = 60;
+
+/// Nothing was submitted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DryRunView {
+    /// With every default filled in.
+    pub spec: TrainingSpec,
+    /// Whether the submission would be accepted now.
+    pub accepted: bool,
+    /// Which cap refuses it, and what helps.
+    pub refusal: Option<String>,
+    /// Why it would wait; absent if it would start at once.
+    pub reason: Option<WaitReasonView>,
+    /// Absent if that cannot be said: then the reason says what has to change first.
+    pub starts: Option<Interval>,
+    pub uses_at_most: Usage,
+    /// Changes to the specification with which it would start sooner.
+    pub sooner: Vec<Suggestion>,
+}
+
+/// If it runs for all of its `max_runtime`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Usage {
+    pub cpu_seconds: f64,
+    pub memory_gib_seconds: f64,
+    pub accelerator_seconds: f64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Suggestion {
+    pub field: String,
+    pub value: u64,
+    pub starts: Interval,
+}
+
+pub(super) async fn foresee(
+    app: &App,
+    tenant: TenantId,
+    job: NewJob,
+    spec: TrainingSpec,
+) -> Result<DryRunView, ApiError> {
+    let mut tx = app.store.begin_for(tenant).await?;
+    let full = jobs::queue_is_full(&mut tx).await?;
+    tx.commit().await?;
+    let mut tx = app.store.begin().await?;
+    let (facts, now) = schedule::picture(&mut tx, job.pool, EACH, None).await?;
+    let ratios = schedule::runtime_ratios(&mut tx, job.pool).await?.unwrap_or(UNKNOWN_RATIOS);
+    tx.commit().await?;
+    let view = web::block(move || {
+        let mut queue = Queue::new(Policy::default(), now);
+        queue.learn(facts);
+        let asked = planned(tenant, &job, now);
+        let starts = start_of(&queue, &job, asked.clone(), ratios);
+        let sooner = suggestions(&queue, &job, &asked, &spec, starts.as_ref(), ratios);
+        queue.set_job(job.id, Some(asked.clone()));
+        queue.plan(now);
+        DryRunView {
+            accepted: full.is_none(),
+            refusal: full.map(super::submit::why_full),
+            reason: queue.explain(job.id).map(|explained| explained.reason.into()),
+            starts,
+            uses_at_most: usage(&asked.needs, job.max_runtime),
+            sooner,
+            spec,
+        }
+    });
+    view.await.map_err(|error| ApiError::internal(&error))
+}
+
+fn planned(tenant: TenantId, job: &NewJob, now: Timestamp) -> PlannedJob {
+    PlannedJob {
+        tenant,
+        pool: job.pool,
+        priority: job.priority,
+        created_at: now,
+        needs: job.resources,
+        max_runtime_secs: job.max_runtime,
+        phase: Phase::Waiting { not_before: now, last_attempt: 0 },
+    }
+}
+
+fn start_of(
+    queue: &Queue,
+    job: &NewJob,
+    planned: PlannedJob,
+    ratios: (f64, f64),
+) -> Option<Interval> {
+    let mut queue = queue.clone();
+    queue.set_job(job.id, Some(planned));
+    forecast(&queue, job.id, ratios)
+}
+
+fn usage(needs: &Resources, seconds: u64) -> Usage {
+    let seconds = seconds as f64;
+    Usage {
+        cpu_seconds: needs.cpu_milli as f64 / 1e3 * seconds,
+        memory_gib_seconds: needs.memory_bytes as f64 / f64::from(1 << 30) * seconds,
+        accelerator_seconds: needs.accelerator_milli as f64 / 1e3 * seconds,
+    }
+}
+
+/// Smaller jobs that the specification can still be trained as.
+fn smaller(asked: &PlannedJob, spec: &TrainingSpec) -> Vec<(&'static str, u64, PlannedJob)> {
+    let mut changes = Vec::new();
+    let runtime = (spec.estimate.seconds * MARGIN).ceil() as u64;
+    let runtime = runtime.max(LEAST_RUNTIME_SECS);
+    if runtime < asked.max_runtime_secs {
+        changes.push((
+            "max_runtime",
+            runtime,
+            PlannedJob { max_runtime_secs: runtime, ..asked.clone() },
+        ));
+    }
+    let memory = spec.estimate.memory_bytes.saturating_mul(2).max(64 << 20);
+    if memory < asked.needs.memory_bytes {
+        let needs = Resources { memory_bytes: memory, ..asked.needs };
+        changes.push(("resources.memory_bytes", memory, PlannedJob { needs, ..asked.clone() }));
+    }
+    let cpus = (asked.needs.cpu_milli / 2).next_multiple_of(500);
+    if cpus > 0 && cpus < asked.needs.cpu_milli {
+        let needs = Resources { cpu_milli: cpus, ..asked.needs };
+        changes.push(("resources.cpu_milli", cpus, PlannedJob { needs, ..asked.clone() }));
+    }
+    changes
+}
+
+fn suggestions(
+    queue: &Queue,
+    job: &NewJob,
+    asked: &PlannedJob,
+    spec: &TrainingSpec,
+    starts: Option<&Interval>,
+    ratios: (f64, f64),
+) -> Vec<Suggestion> {
+    let soon_enough = |other: &Interval| {
+        starts.is_none_or(|now| (now.until - other.until).num_seconds() >= WORTH_SAYING_SECS)
+    };
+    smaller(asked, spec)
+        .into_iter()
+        .filter_map(|(field, value, planned)| {
+            let starts = start_of(queue, job, planned, ratios).filter(soon_enough)?;
+            Some(Suggestion { field: field.to_owned(), value, starts })
+        })
+        .collect()
+}

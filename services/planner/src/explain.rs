@@ -1,0 +1,176 @@
+//! Why a job waits, and how its tenant stands, from what the last plan left behind.
+
+use std::borrow::Cow;
+
+use domain::{
+    JobId, PoolId, Resources, TenantId, Timestamp,
+    resources::ResourceName,
+    wait::WaitReason,
+    world::{Phase, PlannedJob, Quota},
+};
+
+use crate::{
+    Queue,
+    account::{Account, Place},
+    after,
+    cohort::COMMON,
+    pool::Pool,
+    room::Found,
+};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    pub reason: WaitReason,
+    /// Jobs of its own tenant that go first.
+    pub own_ahead: usize,
+    /// Tenants of its cohort whose turn comes before its tenant's.
+    pub tenants_ahead: usize,
+    pub share: Share,
+}
+
+/// How a tenant stands in a pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    pub quota: Quota,
+    pub used: Resources,
+    /// Dominant shares of the pool: of what is used now, and averaged over the past.
+    pub current: f64,
+    pub average: f64,
+    /// Both together over the weight: the smallest goes first.
+    pub score: f64,
+    pub waiting: usize,
+    pub running: usize,
+}
+
+impl Queue {
+    /// `None` if it does not wait.
+    pub fn explain(&self, id: JobId) -> Option<Explanation> {
+        let job = self.books.jobs.get(&id)?;
+        let Phase::Waiting { not_before, .. } = job.phase else { return None };
+        let pool = self.pools.get(&job.pool)?;
+        let account = self.account(pool, job.tenant);
+        let place = Place::of(id, job, self.policy.order);
+        let own_ahead = account.lines.values().map(|line| line.range(..place).count()).sum();
+        let asking = &pool.cohorts[account.cohort].asking;
+        let tenants_ahead = account.turn.map_or(0, |turn| asking.range(..turn).count());
+        let reason = self.reason(id, job, not_before, pool, &account);
+        let share = self.share(job.tenant, job.pool)?;
+        Some(Explanation { reason, own_ahead, tenants_ahead, share })
+    }
+
+    /// One that is not kept is as a new one.
+    fn account<'a>(&self, pool: &'a Pool, tenant: TenantId) -> Cow<'a, Account> {
+        let new = || Cow::Owned(Account::new(Quota::default(), COMMON, self.now));
+        pool.accounts.get(&tenant).map_or_else(new, Cow::Borrowed)
+    }
+
+    fn reason(
+        &self,
+        id: JobId,
+        job: &PlannedJob,
+        not_before: Timestamp,
+        pool: &Pool,
+        account: &Account,
+    ) -> WaitReason {
+        if not_before > self.now {
+            return WaitReason::BeginTime { until: not_before };
+        }
+        if self.books.is_full(job.tenant) {
+            let tenant = self.books.tenants.get(&job.tenant).copied().unwrap_or_default();
+            return WaitReason::MaxRunningJobs { running: tenant.live, limit: tenant.max_running };
+        }
+        if let Some((resource, needs, used, limit)) =
+            beyond(&job.needs, &account.used, &account.quota.limit)
+        {
+            return WaitReason::QuotaLimit { resource, needs, used, limit };
+        }
+        if !pool.rooms.could_hold(&job.needs) {
+            return too_large(pool, job);
+        }
+        if let Some(claim) = pool.claims.get(&id) {
+            return WaitReason::Reclaiming { attempts: claim.victims.len() as u32 };
+        }
+        let cohort = &pool.cohorts[account.cohort];
+        let used = cohort.used.plus(cohort.claimed);
+        if let Some((resource, needs, used, limit)) =
+            beyond(&job.needs, &used, &pool.allowed(account.cohort))
+        {
+            return WaitReason::CohortLimit { resource, needs, used, limit };
+        }
+        let until = after(self.now, job.max_runtime_secs);
+        let held = pool.held.get(&account.cohort);
+        if let Some(held) = held.filter(|held| !held.allows(id, &job.needs, until)) {
+            return WaitReason::Reserved { for_job: held.job, from: held.from };
+        }
+        match (pool.rooms.find(id, &job.needs, until, pool.reserved.as_ref()), &pool.reserved) {
+            (Found::At(..), _) => WaitReason::NextPlan,
+            (Found::Kept, Some(reserved)) if reserved.job != id => {
+                WaitReason::Reserved { for_job: reserved.job, from: reserved.from }
+            }
+            _ => WaitReason::Resources {
+                needs: job.needs,
+                largest_free: largest(pool, |room| room.free()),
+                used: account.used,
+                guaranteed: account.quota.guaranteed,
+            },
+        }
+    }
+
+    pub fn share(&self, tenant: TenantId, pool: PoolId) -> Option<Share> {
+        let pool = self.pools.get(&pool)?;
+        let account = self.account(pool, tenant);
+        let whole = pool.rooms.capacity();
+        Some(Share {
+            quota: account.quota.clone(),
+            used: account.used,
+            current: account.used.dominant_share(&whole),
+            average: account.average_at(&whole, self.policy.half_life, self.now),
+            score: account.score(&whole, &self.policy, self.now),
+            waiting: account.waiting(),
+            running: account.live.len(),
+        })
+    }
+
+    pub fn capacity(&self, pool: PoolId) -> Resources {
+        self.pools.get(&pool).map_or(Resources::NONE, |pool| pool.rooms.capacity())
+    }
+
+    pub fn is_waiting(&self, id: JobId) -> bool {
+        self.job(id).is_some_and(|job| matches!(job.phase, Phase::Waiting { .. }))
+    }
+
+    /// Tenants with jobs in line.
+    pub fn waiting_tenants(&self) -> impl Iterator<Item = TenantId> {
+        let accounts = self.pools.values().flat_map(|pool| &pool.accounts);
+        accounts.filter(|(_, account)| !account.lines.is_empty()).map(|(tenant, _)| *tenant)
+    }
+
+    /// The tenant's first jobs in line, at most `each` in each pool, with why they wait.
+    pub fn heads(&self, tenant: TenantId, each: usize) -> Vec<(JobId, WaitReason)> {
+        let accounts = self.pools.values().filter_map(|pool| pool.accounts.get(&tenant));
+        let places = accounts.flat_map(|account| account.first_places(each));
+        places.filter_map(|place| Some((place.job, self.explain(place.job)?.reason))).collect()
+    }
+}
+
+/// What there is too little of, with the numbers.
+fn beyond(
+    needs: &Resources,
+    used: &Resources,
+    limit: &Resources,
+) -> Option<(ResourceName, u64, u64, u64)> {
+    let name = used.plus(*needs).first_beyond(limit)?;
+    Some((name, needs.get(name), used.get(name), limit.get(name)))
+}
+
+fn too_large(pool: &Pool, job: &PlannedJob) -> WaitReason {
+    if pool.rooms.open().next().is_none() {
+        return WaitReason::NoWorkers;
+    }
+    WaitReason::TooLarge { needs: job.needs, largest: largest(pool, |room| room.capacity) }
+}
+
+fn largest(pool: &Pool, of: impl Fn(&crate::room::Room) -> Resources) -> Resources {
+    let rooms = pool.rooms.open().map(|(_, room)| of(room));
+    rooms.max_by_key(|r| (r.accelerator_milli, r.cpu_milli, r.memory_bytes)).unwrap_or_default()
+}

@@ -1,0 +1,231 @@
+//! The picture that plans are made of. Every `set_…` says how something is now, whatever was known of
+//! it before: saying it twice changes nothing.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
+    world::{Command, Facts, Phase, PlannedJob, Quota, WorkerView},
+};
+
+use crate::{
+    Policy, after, enforce,
+    pool::{Books, Pool, Tenant, View},
+    start::Shift,
+};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub commands: Vec<Command>,
+    /// More could start than one plan may start: make the next one at once.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub(crate) policy: Policy,
+    pub(crate) now: Timestamp,
+    pub(crate) books: Books,
+    pub(crate) pools: BTreeMap<PoolId, Pool>,
+    workers: BTreeMap<WorkerId, PoolId>,
+    refresh_at: Timestamp,
+}
+
+/// More of anything is counted as this much, so that no sum of what is real saturates.
+const MOST: Resources =
+    Resources { cpu_milli: 1 << 50, memory_bytes: 1 << 53, accelerator_milli: 1 << 50 };
+
+/// Above one accelerator there are only whole ones.
+fn counted(needs: Resources) -> Resources {
+    let mut needs = needs.least(MOST);
+    if needs.accelerator_milli > 1_000 {
+        needs.accelerator_milli = needs.accelerator_milli.next_multiple_of(1_000);
+    }
+    needs
+}
+
+impl Queue {
+    pub fn new(policy: Policy, now: Timestamp) -> Self {
+        Self {
+            policy,
+            now,
+            books: Books::default(),
+            pools: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            refresh_at: now,
+        }
+    }
+
+    /// The time of the changes that follow. It never goes back.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// How many jobs of a tenant may hold a worker at once, in all pools together; `None`: the tenant
+    /// is gone, and may run nothing.
+    pub fn set_tenant(&mut self, id: TenantId, max_running: Option<u32>) {
+        let live =
+            self.books.tenants.get(&id).map_or_else(|| self.count_live(id), |tenant| tenant.live);
+        match max_running {
+            Some(max_running) => {
+                self.books.tenants.insert(id, Tenant { max_running, live });
+            }
+            None => {
+                self.books.tenants.remove(&id);
+            }
+        }
+        self.update_full(id);
+    }
+
+    fn count_live(&self, id: TenantId) -> u32 {
+        let accounts = self.pools.values().filter_map(|pool| pool.accounts.get(&id));
+        accounts.map(|account| account.live.len() as u32).sum()
+    }
+
+    pub fn set_quota(&mut self, tenant: TenantId, pool: PoolId, quota: Option<Quota>) {
+        let mut quota = quota.unwrap_or_default();
+        quota.guaranteed = quota.guaranteed.least(quota.limit).least(MOST);
+        let view = View { policy: &self.policy, now: self.now };
+        self.pools.entry(pool).or_default().set_quota(tenant, quota, &self.books, view);
+    }
+
+    pub fn set_worker(&mut self, id: WorkerId, worker: Option<WorkerView>) {
+        let view = View { policy: &self.policy, now: self.now };
+        let pool = worker.as_ref().map(|worker| worker.pool);
+        let before = match pool {
+            Some(pool) => self.workers.insert(id, pool),
+            None => self.workers.remove(&id),
+        };
+        if before != pool
+            && let Some(pool) = before.and_then(|pool| self.pools.get_mut(&pool))
+        {
+            pool.set_room(id, None, &mut self.books, view);
+        }
+        if let Some(worker) = worker {
+            let room = (worker.capacity.least(MOST), worker.state);
+            let pool = self.pools.entry(worker.pool).or_default();
+            if pool.rooms.get(id).map(|known| (known.capacity, known.state)) != Some(room) {
+                pool.set_room(id, Some(room), &mut self.books, view);
+            }
+        }
+    }
+
+    /// How a job stands; `None` once it has ended, or while it may not be started.
+    pub fn set_job(&mut self, id: JobId, job: Option<PlannedJob>) {
+        let job = job.map(|job| PlannedJob { needs: counted(job.needs), ..job });
+        if self.books.jobs.get(&id) == job.as_ref() {
+            return;
+        }
+        let view = View { policy: &self.policy, now: self.now };
+        let mut tenants = Vec::new();
+        if let Some(before) = self.books.jobs.remove(&id) {
+            let pool = self.pools.entry(before.pool).or_default();
+            pool.leave(id, &before, &mut self.books, view);
+            tenants.push(before.tenant);
+        }
+        if let Some(job) = job {
+            let pool = self.pools.entry(job.pool).or_default();
+            pool.enter(id, &job, &mut self.books, view);
+            tenants.push(job.tenant);
+            self.books.jobs.insert(id, job);
+        }
+        tenants.dedup();
+        tenants.into_iter().for_each(|tenant| self.update_full(tenant));
+    }
+
+    fn update_full(&mut self, tenant: TenantId) {
+        let (full, view) =
+            (self.books.is_full(tenant), View { policy: &self.policy, now: self.now });
+        self.pools.values_mut().for_each(|pool| pool.set_full(tenant, full, view));
+    }
+
+    pub fn learn(&mut self, facts: Facts) {
+        facts.tenants.into_iter().for_each(|(id, most)| self.set_tenant(id, most));
+        facts.quotas.into_iter().for_each(|(id, pool, quota)| self.set_quota(id, pool, quota));
+        facts.workers.into_iter().for_each(|(id, worker)| self.set_worker(id, worker));
+        facts.jobs.into_iter().for_each(|(id, job)| self.set_job(id, job));
+        facts.averages.into_iter().for_each(|(id, pool, share)| self.set_average(id, pool, share));
+    }
+
+    pub fn job(&self, id: JobId) -> Option<&PlannedJob> {
+        self.books.jobs.get(&id)
+    }
+
+    /// In no order.
+    pub fn jobs(&self) -> impl Iterator<Item = (JobId, &PlannedJob)> {
+        self.books.jobs.iter().map(|(id, job)| (*id, job))
+    }
+
+    /// Each tenant's average share of each pool, to be kept for a later queue.
+    pub fn averages(&self) -> impl Iterator<Item = (TenantId, PoolId, f64)> {
+        self.pools.iter().flat_map(move |(pool, view)| {
+            let whole = view.rooms.capacity();
+            view.accounts.iter().map(move |(tenant, account)| {
+                let average = account.average_at(&whole, self.policy.half_life, self.now);
+                (*tenant, *pool, average)
+            })
+        })
+    }
+
+    pub fn set_average(&mut self, tenant: TenantId, pool: PoolId, average: f64) {
+        let view = View { policy: &self.policy, now: self.now };
+        let pool = self.pools.entry(pool).or_default();
+        pool.open_account(tenant, &self.books, view);
+        if let Some(account) = pool.accounts.get_mut(&tenant) {
+            account.set_average(average.max(0.0), self.now);
+        }
+        pool.touch(tenant, view);
+    }
+
+    /// What is to be done now. The queue takes it as done.
+    pub fn plan(&mut self, now: Timestamp) -> Plan {
+        self.advance(now);
+        self.begin();
+        self.refresh();
+        let mut commands = enforce::ended(&self.books, self.now);
+        let mut left = self.policy.max_starts_per_plan;
+        let view = View { policy: &self.policy, now: self.now };
+        enforce::stop(&mut self.pools, &mut self.books, view, &mut commands);
+        for pool in self.pools.values_mut().filter(|pool| pool.changed) {
+            pool.changed = Shift::new(pool, &mut self.books, view, &mut left, &mut commands).run();
+        }
+        Plan { commands, more: left == 0 && self.pools.values().any(|pool| pool.changed) }
+    }
+
+    /// Lets those into line whose time has come.
+    fn begin(&mut self) {
+        while let Some((not_before, id)) = self.books.begins.first().copied()
+            && not_before <= self.now
+        {
+            self.books.begins.remove(&(not_before, id));
+            let Some(job) = self.books.jobs.get(&id).cloned() else { continue };
+            let view = View { policy: &self.policy, now: self.now };
+            self.pools.entry(job.pool).or_default().enter(id, &job, &mut self.books, view);
+        }
+    }
+
+    fn refresh(&mut self) {
+        if self.now >= self.refresh_at {
+            let every = self.policy.refresh.num_seconds().max(1).unsigned_abs();
+            self.refresh_at = after(self.now, every);
+            let view = View { policy: &self.policy, now: self.now };
+            self.pools.values_mut().for_each(|pool| pool.touch_all(view));
+        }
+    }
+
+    /// When the next plan may differ from this one though nothing has been said meanwhile.
+    pub fn next_time(&self) -> Option<Timestamp> {
+        let begin = self.books.begins.first().map(|(at, _)| *at);
+        let deadline = self.books.deadlines.first().map(|(at, _)| *at);
+        begin.into_iter().chain(deadline).min()
+    }
+}
+
+/// Replaces a job's phase, as a plan decides it.
+pub(crate) fn change(pool: &mut Pool, books: &mut Books, view: View, id: JobId, phase: Phase) {
+    let Some(before) = books.jobs.remove(&id) else { return };
+    pool.leave(id, &before, books, view);
+    let after = PlannedJob { phase, ..before };
+    pool.enter(id, &after, books, view);
+    books.jobs.insert(id, after);
+}

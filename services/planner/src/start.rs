@@ -1,0 +1,345 @@
+//! Who starts: first everybody within what is guaranteed to them, then whoever's weighted share is the
+//! smallest, until nothing fits.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::Peekable,
+    num::NonZeroU32,
+    ops::Bound,
+};
+
+use domain::{
+    JobId, Resources, TenantId, Timestamp, WorkerId,
+    job::Attempt,
+    world::{Command, Devices, Live, Phase, PreemptReason},
+};
+
+use crate::{
+    Order,
+    account::{Account, Place, Turn},
+    after,
+    enforce::preempt,
+    pool::{Books, Pool, View},
+    queue::change,
+    reclaim::reclaim,
+    reserve::{Held, Reservation, hold, reserve},
+    room::Found,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Guaranteed,
+    Lending,
+}
+
+/// One plan's work on one pool.
+pub struct Shift<'a> {
+    pool: &'a mut Pool,
+    books: &'a mut Books,
+    view: View<'a>,
+    left: &'a mut usize,
+    commands: &'a mut Vec<Command>,
+    /// Needs for which there is no room in this plan: room only shrinks while it is made.
+    nowhere: BTreeSet<Resources>,
+    /// Needs beyond what a cohort has left, for which nobody can be stopped.
+    beyond: BTreeSet<(usize, Resources)>,
+    reserved: Option<Reservation>,
+    held: BTreeMap<usize, Held>,
+    reclaims_left: usize,
+    /// A job could not be given its guarantee yet: time alone may change that.
+    look_again: bool,
+}
+
+enum Served {
+    Started,
+    Stuck,
+    /// In a strict order nobody goes before the one whose turn it is.
+    Closed,
+}
+
+enum Choice {
+    Start(JobId, WorkerId, Devices),
+    /// The first of the tenant's jobs that there is no room for, or not in its cohort.
+    Blocked(JobId, Resources),
+    Nothing,
+}
+
+impl<'a> Shift<'a> {
+    pub fn new(
+        pool: &'a mut Pool,
+        books: &'a mut Books,
+        view: View<'a>,
+        left: &'a mut usize,
+        commands: &'a mut Vec<Command>,
+    ) -> Self {
+        Self {
+            pool,
+            books,
+            view,
+            left,
+            commands,
+            nowhere: BTreeSet::new(),
+            beyond: BTreeSet::new(),
+            reserved: None,
+            held: BTreeMap::new(),
+            reclaims_left: view.policy.max_reclaims_per_plan,
+            look_again: false,
+        }
+    }
+
+    /// Whether the next plan has to look at this pool even if nothing changes meanwhile.
+    pub fn run(mut self) -> bool {
+        self.serve_claims();
+        self.pass(Pass::Guaranteed);
+        self.pass(Pass::Lending);
+        self.pool.reserved = self.reserved.take();
+        self.pool.held = std::mem::take(&mut self.held);
+        *self.left == 0 || self.look_again
+    }
+
+    /// Those for whom others were stopped. Once all of them have, the job starts or has no claim.
+    fn serve_claims(&mut self) {
+        let claims: Vec<_> = self.pool.claims.keys().copied().collect();
+        for id in claims {
+            let Some(job) = self.books.jobs.get(&id) else { continue };
+            let (needs, until) = (job.needs, after(self.view.now, job.max_runtime_secs));
+            let account = self.pool.accounts.get(&job.tenant);
+            let entitled = account.is_some_and(|account| {
+                !account.full && account.used.plus(needs).within(&account.quota.guaranteed)
+            });
+            let headroom = self.pool.claims.get(&id).is_some_and(|claim| {
+                let cohort = &self.pool.cohorts[claim.cohort];
+                cohort.used.plus(needs).within(&self.pool.allowed(claim.cohort))
+            });
+            let found = self.pool.rooms.find(id, &needs, until, None);
+            match found {
+                Found::At(worker, devices) if entitled && headroom && *self.left > 0 => {
+                    self.start(id, worker, devices);
+                }
+                _ if self.pool.claims.get(&id).is_some_and(|claim| claim.victims.is_empty()) => {
+                    self.pool.drop_claim(id);
+                }
+                _ if !entitled => self.pool.drop_claim(id),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks each account in its order once; one that starts a job comes back where it then belongs.
+    fn pass(&mut self, pass: Pass) {
+        let mut asked: Vec<Option<Turn>> = vec![None; self.pool.cohorts.len()];
+        let mut again = None;
+        while *self.left > 0 {
+            let Some((cohort, turn)) = again.take().or_else(|| self.next(pass, &asked)) else {
+                break;
+            };
+            asked[cohort] = asked[cohort].max(Some(turn));
+            match self.serve(turn.tenant, pass) {
+                Served::Started => {
+                    let turn = self.pool.accounts.get(&turn.tenant).and_then(|a| a.turn);
+                    // those that stand before it have all been asked, and room has not grown
+                    again = turn.filter(|turn| Some(*turn) <= asked[cohort]).map(|t| (cohort, t));
+                }
+                Served::Stuck => {}
+                Served::Closed => break,
+            }
+        }
+    }
+
+    fn next(&self, pass: Pass, asked: &[Option<Turn>]) -> Option<(usize, Turn)> {
+        let cohorts = self.pool.cohorts.iter().zip(asked).enumerate();
+        let first = cohorts.filter_map(|(n, (cohort, asked))| {
+            let order = match pass {
+                Pass::Guaranteed => &cohort.entitled,
+                Pass::Lending => &cohort.asking,
+            };
+            let after = asked.map_or(Bound::Unbounded, Bound::Excluded);
+            let turn = order.range((after, Bound::Unbounded)).next()?;
+            let hopeless =
+                |needs| self.nowhere.contains(needs) || self.beyond.contains(&(n, *needs));
+            (!cohort.shapes.keys().all(hopeless)).then_some((*turn, n))
+        });
+        first.min().map(|(turn, cohort)| (cohort, turn))
+    }
+
+    fn serve(&mut self, tenant: TenantId, pass: Pass) -> Served {
+        if self.books.is_full(tenant) {
+            self.pool.set_full(tenant, true, self.view);
+            return Served::Stuck;
+        }
+        loop {
+            match self.choose(tenant, pass) {
+                Choice::Start(job, worker, devices) => {
+                    self.start(job, worker, devices);
+                    return Served::Started;
+                }
+                Choice::Blocked(..) if self.view.policy.order != Order::FairShare => {
+                    return Served::Closed;
+                }
+                Choice::Blocked(job, needs) => self.make_way(tenant, job, needs, pass),
+                Choice::Nothing => return Served::Stuck,
+            }
+        }
+    }
+
+    /// The first of the tenant's jobs that can be decided on.
+    fn choose(&self, tenant: TenantId, pass: Pass) -> Choice {
+        let Some(account) = self.pool.accounts.get(&tenant) else { return Choice::Nothing };
+        let allowed = match pass {
+            Pass::Guaranteed => account.quota.guaranteed,
+            Pass::Lending => account.quota.limit,
+        };
+        let headroom = self.pool.headroom(account.cohort);
+        let mut lines: Vec<_> = account
+            .lines
+            .iter()
+            .filter(|(needs, _)| !self.nowhere.contains(needs))
+            .filter(|(needs, _)| !self.beyond.contains(&(account.cohort, **needs)))
+            .filter(|(needs, _)| account.used.plus(**needs).within(&allowed))
+            .map(|(needs, line)| (needs, line.iter().peekable()))
+            .collect();
+        let mut looks_left = self.view.policy.backfill_depth;
+        while let Some((needs, place)) = first_of(&mut lines) {
+            if self.pool.claims.contains_key(&place.job) {
+                continue;
+            }
+            if !needs.within(&headroom) {
+                return Choice::Blocked(place.job, needs);
+            }
+            let Some(job) = self.books.jobs.get(&place.job) else { continue };
+            let until = after(self.view.now, job.max_runtime_secs);
+            let held = self.held.get(&account.cohort);
+            let kept = held.is_some_and(|held| !held.allows(place.job, &needs, until))
+                || self.crowds_out(tenant, account, place.job, &needs, until);
+            let found = if kept {
+                Found::Kept
+            } else {
+                self.pool.rooms.find(place.job, &needs, until, self.reserved.as_ref())
+            };
+            match found {
+                Found::At(worker, devices) => return Choice::Start(place.job, worker, devices),
+                Found::Nowhere => return Choice::Blocked(place.job, needs),
+                Found::Kept if looks_left == 0 => return Choice::Nothing,
+                Found::Kept => looks_left -= 1,
+            }
+        }
+        Choice::Nothing
+    }
+
+    /// Whether it would take what its own tenant may still use away from a job that has a promise.
+    fn crowds_out(
+        &self,
+        tenant: TenantId,
+        account: &Account,
+        id: JobId,
+        needs: &Resources,
+        until: Timestamp,
+    ) -> bool {
+        let reserved = self.reserved.as_ref().map(|reserved| (reserved.job, reserved.from));
+        let held = self.held.get(&account.cohort).map(|held| (held.job, held.from));
+        reserved.into_iter().chain(held).any(|(promised, from)| {
+            let Some(job) = self.books.jobs.get(&promised).filter(|job| job.tenant == tenant)
+            else {
+                return false;
+            };
+            let both = account.used.plus(*needs).plus(job.needs);
+            let places = self.books.places_left(tenant);
+            id != promised && until > from && (places < 2 || !both.within(&account.quota.limit))
+        })
+    }
+
+    /// There is no room for this job: stop borrowers for it, or promise it a place, if it is to have
+    /// either; and ask no other job of the same needs.
+    fn make_way(&mut self, tenant: TenantId, id: JobId, needs: Resources, pass: Pass) {
+        let Some(cohort) = self.pool.accounts.get(&tenant).map(|account| account.cohort) else {
+            return;
+        };
+        let short = !needs.within(&self.pool.headroom(cohort));
+        if pass == Pass::Guaranteed && self.reclaims_left > 0 {
+            self.reclaims_left -= 1;
+            self.look_again = true;
+            if let Some(found) = reclaim(self.pool, self.books, self.view, id, &needs, cohort)
+                && !found.victims.is_empty()
+            {
+                let why = PreemptReason::Reclaimed { for_job: id };
+                for victim in found.victims {
+                    self.commands.extend(preempt(self.pool, self.books, self.view, victim, why));
+                }
+                self.pool.keep(id, found.worker);
+                return;
+            }
+        }
+        if short {
+            self.beyond.insert((cohort, needs));
+            if !self.held.contains_key(&cohort)
+                && let Some(held) = hold(self.pool, self.books, self.view, id, &needs, cohort)
+            {
+                self.held.insert(cohort, held);
+            }
+        }
+        let now = self.pool.rooms.find(id, &needs, Timestamp::MAX_UTC, None);
+        if now != Found::Nowhere {
+            return;
+        }
+        self.nowhere.insert(needs);
+        if self.reserved.is_none() && self.pool.rooms.could_hold(&needs) {
+            self.reserved = reserve(self.pool, self.books, self.view, id, &needs);
+        }
+    }
+
+    fn start(&mut self, id: JobId, worker: WorkerId, devices: Devices) {
+        let Some(job) = self.books.jobs.get(&id) else { return };
+        let (tenant, max_runtime) = (job.tenant, job.max_runtime_secs);
+        let Phase::Waiting { last_attempt, .. } = job.phase else { return };
+        // It saturates: a job that has used every number is refused by its own state.
+        let number = NonZeroU32::MIN.saturating_add(last_attempt);
+        let (attempt, now) = (Attempt { job: id, number }, self.view.now);
+        let live = Live {
+            attempt,
+            worker,
+            devices,
+            started_at: now,
+            deadline: after(now, max_runtime),
+            saved_at: now,
+            stopping: None,
+        };
+        self.pool.served += 1;
+        if let Some(account) = self.pool.accounts.get_mut(&tenant) {
+            account.last_served = self.pool.served;
+        }
+        change(self.pool, self.books, self.view, id, Phase::Live(live));
+        self.follow_promises(tenant, id, worker, devices);
+        self.commands.push(Command::Start { attempt, worker, devices });
+        *self.left -= 1;
+    }
+
+    /// A job that stays beyond a promised time is counted in what is promised for then.
+    fn follow_promises(&mut self, tenant: TenantId, id: JobId, worker: WorkerId, devices: Devices) {
+        let Some(job) = self.books.jobs.get(&id) else { return };
+        let until = after(self.view.now, job.max_runtime_secs);
+        if let Some(reserved) = self.reserved.as_mut()
+            && (reserved.worker, reserved.job != id, until > reserved.from) == (worker, true, true)
+        {
+            reserved.room.take(&job.needs, devices);
+        }
+        let cohort = self.pool.accounts.get(&tenant).map(|account| account.cohort);
+        if let Some(held) = cohort.and_then(|cohort| self.held.get_mut(&cohort))
+            && held.job != id
+            && until > held.from
+        {
+            held.spare = held.spare.minus(job.needs);
+        }
+    }
+}
+
+/// Takes the first place of all lines.
+fn first_of<'a>(
+    lines: &mut [(&Resources, Peekable<impl Iterator<Item = &'a Place>>)],
+) -> Option<(Resources, Place)> {
+    let heads = lines.iter_mut().enumerate();
+    let (n, _) = heads
+        .filter_map(|(n, (_, line))| line.peek().map(|place| (n, **place)))
+        .min_by_key(|(_, place)| *place)?;
+    let (needs, line) = &mut lines[n];
+    line.next().map(|place| (**needs, *place))
+}

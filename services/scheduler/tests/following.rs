@@ -1,0 +1,101 @@
+//! A leader that has followed every change knows what one that begins anew reads.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    JobId, Resources, WorkerId,
+    world::{Phase, PlannedJob, Quota, WorkerState},
+};
+use scheduler::{Config, Lead, tick};
+use store::{Store, attempts, leader, pools, workers};
+use testkit::TestDb;
+use uuid::Uuid;
+
+#[path = "support/mod.rs"]
+mod support;
+
+use support::{Tenant, submit};
+
+fn jobs(lead: &Lead) -> BTreeMap<JobId, PlannedJob> {
+    lead.queue().jobs().map(|(id, job)| (id, job.clone())).collect()
+}
+
+async fn register(store: &Store, name: &str, cpus: u64) -> WorkerId {
+    let id = WorkerId::generate();
+    let capacity = Resources::cpu(cpus * 1_000, cpus << 30);
+    let new = workers::NewWorker { id, name, pool: "default", capacity };
+    let mut tx = store.begin().await.unwrap();
+    workers::register(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn following_is_as_good_as_reading_everything() {
+    let db = TestDb::create().await;
+    let store = Store::connect(&db.url(), 4).unwrap();
+    let config = Config::default();
+    let (holder, mut lead) = (Uuid::now_v7(), None);
+    tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
+
+    let acme = Tenant::create(&store, "acme", 5).await;
+    let globex = Tenant::create(&store, "globex", 5).await;
+    let first = register(&store, "first", 4).await;
+    for n in 0..6 {
+        submit(&store, if n % 2 == 0 { &acme } else { &globex }).await;
+    }
+    tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
+    same(&store, &config, holder, &mut lead).await;
+    let live = |lead: &Option<Lead>| {
+        let jobs = jobs(lead.as_ref().unwrap());
+        let live = jobs.into_values().filter_map(|job| match job.phase {
+            Phase::Live(live) => Some(live),
+            Phase::Waiting { .. } => None,
+        });
+        live.collect::<Vec<_>>()
+    };
+    assert_eq!(live(&lead).len(), 4);
+
+    // one ends, a quota and a worker change, another worker comes
+    let mut tx = store.begin().await.unwrap();
+    let ended = live(&lead)[0].attempt;
+    attempts::report(&mut tx, ended, domain::job::Report::Succeeded, &config.retry)
+        .await
+        .unwrap()
+        .unwrap();
+    let quota = Quota { weight: 7, ..Quota::default() };
+    assert!(pools::set_quota(&mut tx, globex.id, "default", &quota).await.unwrap());
+    workers::set_state(&mut tx, first, WorkerState::Cordoned).await.unwrap();
+    tx.commit().await.unwrap();
+    register(&store, "second", 1).await;
+    tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
+    same(&store, &config, holder, &mut lead).await;
+    assert_eq!(live(&lead).len(), 4, "one ended, and one started on the second worker");
+
+    // the first worker is silent for longer than its lease: what it ran waits again
+    let impatient = Config { attempt_lease: Duration::ZERO, ..config.clone() };
+    let (more, applied) =
+        tick(&store, holder, &impatient, &mut lead).await.unwrap().expect("it leads");
+    assert!(more && applied.changed.len() == 4, "{applied:?}");
+    tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
+    same(&store, &config, holder, &mut lead).await;
+    assert_eq!(live(&lead).len(), 0);
+    store.close().await;
+}
+
+/// What the leader knows is what is read by one that begins anew, which leads from then on.
+async fn same(store: &Store, config: &Config, holder: Uuid, lead: &mut Option<Lead>) {
+    let mut tx = store.begin().await.unwrap();
+    let lease = leader::acquire(&mut tx, "scheduler", holder, config.leader_lease).await.unwrap();
+    tx.commit().await.unwrap();
+    let anew = Lead::begin(store, lease.expect("it leads"), config.policy.clone()).await.unwrap();
+    assert_eq!(jobs(lead.as_ref().unwrap()), jobs(&anew));
+    let shares = |lead: &Lead, tenant| lead.queue().share(tenant, domain::spec::DEFAULT_POOL_ID);
+    for job in jobs(&anew).values() {
+        let quota = |lead: &Lead| shares(lead, job.tenant).map(|share| (share.quota, share.used));
+        assert_eq!(quota(lead.as_ref().unwrap()), quota(&anew));
+    }
+    *lead = Some(anew);
+}

@@ -1,0 +1,69 @@
+//! A tenant with data, and jobs of one CPU on it.
+
+use domain::{
+    DatasetId, Digest, JobId, Resources, TenantId, UserId,
+    access::Role,
+    dataset::{Compression, Format},
+    name::Name,
+    spec::DEFAULT_POOL_ID,
+};
+use store::{
+    Store,
+    datasets::{self, NewVersion},
+    jobs::{self, NewJob},
+    people,
+    tenants::{self, TenantLimits},
+};
+
+pub struct Tenant {
+    pub id: TenantId,
+    owner: UserId,
+    dataset: DatasetId,
+}
+
+impl Tenant {
+    pub async fn create(store: &Store, slug: &str, max_running_jobs: u32) -> Self {
+        let (id, name): (_, Name) = (TenantId::generate(), slug.parse().unwrap());
+        let limits =
+            TenantLimits { max_running_jobs, max_queued_jobs: 100, max_storage_bytes: 1 << 30 };
+        let mut tx = store.begin().await.unwrap();
+        tenants::create(&mut tx, id, &name, slug).await.unwrap().unwrap();
+        tenants::set_limits(&mut tx, slug, &limits).await.unwrap().unwrap();
+        let email = format!("owner@{slug}.example");
+        let owner =
+            people::ensure_user(&mut tx, UserId::generate(), &email, "Owner").await.unwrap();
+        people::add_member(&mut tx, id, owner, Role::Owner).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let version = NewVersion {
+            sha256: Digest::of(slug.as_bytes()),
+            bytes: 100,
+            format: Format::Csv,
+            compression: Compression::None,
+        };
+        let mut tx = store.begin_for(id).await.unwrap();
+        let (version, _) =
+            datasets::add_version(&mut tx, &"data".parse().unwrap(), &version).await.unwrap();
+        tx.commit().await.unwrap();
+        Self { id, owner, dataset: version.dataset }
+    }
+}
+
+pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
+    let job = NewJob {
+        id: JobId::generate(),
+        name: "a job".to_owned(),
+        submitted_by: tenant.owner,
+        dataset: tenant.dataset,
+        dataset_version: 1,
+        priority: 0,
+        resources: Resources::cpu(1_000, 1 << 30),
+        pool: DEFAULT_POOL_ID,
+        max_runtime: 600,
+        spec: None,
+    };
+    let mut tx = store.begin_for(tenant.id).await.unwrap();
+    jobs::submit(&mut tx, &job).await.unwrap();
+    tx.commit().await.unwrap();
+    job.id
+}

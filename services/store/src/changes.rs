@@ -1,0 +1,158 @@
+//! What has changed, for the scheduler: everybody who changes what it decides by notes it in the same
+//! transaction, and the scheduler reads from where it was.
+//!
+//! Transactions do not commit in the order of their numbers. A reader therefore remembers the oldest
+//! transaction that was still running when it looked, and looks again at everything from there on; what
+//! it has seen, it skips.
+
+use std::collections::BTreeMap;
+
+use domain::{JobId, TenantId, WorkerId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{StoreError, SystemTx, Tx};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Job(JobId),
+    Worker(WorkerId),
+    /// How many jobs it may run.
+    Tenant(TenantId),
+    /// Its quotas, in every pool.
+    Quota(TenantId),
+}
+
+impl Change {
+    const fn row(self) -> (&'static str, Uuid) {
+        match self {
+            Self::Job(id) => ("job", id.uuid()),
+            Self::Worker(id) => ("worker", id.uuid()),
+            Self::Tenant(id) => ("tenant", id.uuid()),
+            Self::Quota(id) => ("quota", id.uuid()),
+        }
+    }
+
+    fn from_row(kind: &str, id: Uuid) -> Option<Self> {
+        match kind {
+            "job" => Some(Self::Job(JobId::from_uuid(id))),
+            "worker" => Some(Self::Worker(WorkerId::from_uuid(id))),
+            "tenant" => Some(Self::Tenant(TenantId::from_uuid(id))),
+            "quota" => Some(Self::Quota(TenantId::from_uuid(id))),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) async fn note(conn: &mut PgConnection, changes: &[Change]) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let (kinds, ids): (Vec<_>, Vec<_>) =
+        changes.iter().map(|change| change.row()).map(|(kind, id)| (kind.to_owned(), id)).unzip();
+    sqlx::query!(
+        "insert into change (kind, id) select * from unnest($1::text[], $2::uuid[])",
+        &kinds,
+        &ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A part's three statements: a table's name cannot be a parameter.
+macro_rules! parted {
+    ($name:literal) => {
+        (
+            concat!("lock table ", $name, " in access exclusive mode nowait"),
+            concat!(
+                "select exists (select from ",
+                $name,
+                " where xid >= $1::bigint::text::xid8 and number <> all ($2))"
+            ),
+            concat!("truncate ", $name),
+        )
+    };
+}
+
+/// Up to where a reader has followed.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor {
+    /// Every transaction before this one has been seen whole.
+    horizon: i64,
+    /// Notes of later ones that have been seen, with their transactions.
+    seen: BTreeMap<i64, i64>,
+}
+
+impl Cursor {
+    /// From now on: for a reader that reads everything in the same transaction.
+    pub async fn at_present(tx: &mut SystemTx<'_>) -> Result<Self, StoreError> {
+        let horizon = sqlx::query_scalar!(
+            r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "xmin!""#
+        )
+        .fetch_one(tx.conn())
+        .await?;
+        let mut cursor = Self { horizon, seen: BTreeMap::new() };
+        // what this transaction sees of later ones, it sees in all that it reads
+        cursor.read(tx).await?;
+        Ok(cursor)
+    }
+
+    /// What has been noted since the last look, each once.
+    pub async fn read(&mut self, tx: &mut SystemTx<'_>) -> Result<Vec<Change>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "xmin!",
+                      c.number as "number?", c.xid::text::bigint as "xid?", c.kind as "kind?",
+                      c.id as "id?"
+               from (select) one left join change c on c.xid >= $1::bigint::text::xid8"#,
+            self.horizon,
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        let mut changes = Vec::new();
+        for row in &rows {
+            let (Some(number), Some(xid)) = (row.number, row.xid) else { continue };
+            if self.seen.insert(number, xid).is_none()
+                && let (Some(kind), Some(id)) = (&row.kind, row.id)
+            {
+                changes.extend(Change::from_row(kind, id));
+            }
+        }
+        if let Some(row) = rows.first() {
+            self.horizon = row.xmin;
+            self.seen.retain(|_, xid| *xid >= row.xmin);
+        }
+        changes.sort_unstable();
+        changes.dedup();
+        Ok(changes)
+    }
+
+    /// Empties the part of two minutes ago, if everything in it has been read and nobody is looking at
+    /// it; otherwise another time will do.
+    pub async fn truncate(&self, tx: &mut SystemTx<'_>) -> Result<bool, StoreError> {
+        let part = sqlx::query_scalar!(
+            r#"select ((extract(epoch from now())::bigint / 60 + 2) % 4)::int as "part!""#
+        )
+        .fetch_one(tx.conn())
+        .await?;
+        let (lock, unread, truncate) = match part {
+            0 => parted!("change_0"),
+            1 => parted!("change_1"),
+            2 => parted!("change_2"),
+            _ => parted!("change_3"),
+        };
+        let locked = sqlx::query(lock).execute(tx.conn()).await;
+        if let Err(error) = locked {
+            let busy =
+                error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03"));
+            return if busy { Ok(false) } else { Err(error.into()) };
+        }
+        let seen: Vec<_> = self.seen.keys().copied().collect();
+        let unread: bool =
+            sqlx::query_scalar(unread).bind(self.horizon).bind(seen).fetch_one(tx.conn()).await?;
+        if !unread {
+            sqlx::query(truncate).execute(tx.conn()).await?;
+        }
+        Ok(!unread)
+    }
+}
