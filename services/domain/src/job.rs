@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! queued -> starting -> running -> succeeded | failed | cancelled
-//!              \___________\____-> stopping -> queued (preempted) | cancelled
+//!   |          \___________\____-> stopping -> queued (preempted) | paused | cancelled
+//! paused (and back to queued)
 //! a lost lease or a retryable failure goes back to queued while tries remain
 //! ```
 
@@ -64,6 +65,8 @@ impl Cause {
 pub enum StopReason {
     /// The client asked; the job ends.
     Cancelled,
+    /// The client asked; the job waits, with its checkpoint, until the client wants it to go on.
+    Paused,
     /// It makes room, or its worker is going away; the job goes back to the queue with its checkpoint.
     Preempted,
 }
@@ -73,6 +76,11 @@ pub enum JobState {
     /// `tries` counts the attempts that failed or were lost; being preempted costs none.
     Queued {
         not_before: Timestamp,
+        tries: u32,
+        last_attempt: u32,
+    },
+    /// As queued, but its owner holds it.
+    Paused {
         tries: u32,
         last_attempt: u32,
     },
@@ -121,6 +129,12 @@ pub enum JobEvent {
         attempt: Attempt,
     },
     CancelAsked,
+    PauseAsked,
+    ResumeAsked,
+    /// A job that it waits for has ended otherwise than it wants: it will never start.
+    NeverReady {
+        cause: Cause,
+    },
     /// The scheduler or the worker wants it moved, maybe to make room for another job.
     PreemptAsked {
         attempt: Attempt,
@@ -184,7 +198,7 @@ impl JobState {
             Self::Starting { run } | Self::Running { run } | Self::Stopping { run, .. } => {
                 Some(run)
             }
-            Self::Queued { .. } | Self::Finished { .. } => None,
+            Self::Queued { .. } | Self::Paused { .. } | Self::Finished { .. } => None,
         }
     }
 
@@ -201,6 +215,9 @@ impl JobState {
                 (run, Some(why)) => Ok(Self::Stopping { run, why }),
             },
             JobEvent::CancelAsked => self.cancel(now),
+            JobEvent::PauseAsked => self.pause(),
+            JobEvent::ResumeAsked => self.resume(now),
+            JobEvent::NeverReady { cause } => self.give_up(cause, now),
             JobEvent::PreemptAsked { attempt, .. } => match self.current(attempt)? {
                 (run, None) => Ok(Self::Stopping { run, why: StopReason::Preempted }),
                 (run, Some(why)) => Ok(Self::Stopping { run, why }),
@@ -238,7 +255,7 @@ impl JobState {
 
     fn cancel(self, now: Timestamp) -> Result<Self, Refused> {
         match self {
-            Self::Queued { last_attempt, .. } => {
+            Self::Queued { last_attempt, .. } | Self::Paused { last_attempt, .. } => {
                 Ok(Self::Finished { outcome: Outcome::Cancelled, at: now, last_attempt })
             }
             Self::Starting { run } | Self::Running { run } | Self::Stopping { run, .. } => {
@@ -248,12 +265,50 @@ impl JobState {
         }
     }
 
+    /// A job that is being cancelled stays so.
+    fn pause(self) -> Result<Self, Refused> {
+        match self {
+            Self::Queued { tries, last_attempt, .. } => Ok(Self::Paused { tries, last_attempt }),
+            Self::Starting { run }
+            | Self::Running { run }
+            | Self::Stopping { run, why: StopReason::Preempted } => {
+                Ok(Self::Stopping { run, why: StopReason::Paused })
+            }
+            Self::Paused { .. } | Self::Stopping { .. } => Ok(self),
+            Self::Finished { .. } => Err(Refused::Finished),
+        }
+    }
+
+    /// One that is still stopping goes back to the queue once it has stopped.
+    fn resume(self, now: Timestamp) -> Result<Self, Refused> {
+        match self {
+            Self::Paused { tries, last_attempt } => {
+                Ok(Self::Queued { not_before: now, tries, last_attempt })
+            }
+            Self::Stopping { run, why: StopReason::Paused } => {
+                Ok(Self::Stopping { run, why: StopReason::Preempted })
+            }
+            Self::Finished { .. } => Err(Refused::Finished),
+            _ => Ok(self),
+        }
+    }
+
+    fn give_up(self, cause: Cause, now: Timestamp) -> Result<Self, Refused> {
+        match self {
+            Self::Queued { last_attempt, .. } | Self::Paused { last_attempt, .. } => {
+                Ok(Self::Finished { outcome: Outcome::Failed(cause), at: now, last_attempt })
+            }
+            Self::Finished { .. } => Err(Refused::Finished),
+            _ => Err(Refused::NotNow),
+        }
+    }
+
     /// The live run if `attempt` is it, with the reason if it is being stopped.
     fn current(self, attempt: Attempt) -> Result<(Run, Option<StopReason>), Refused> {
         let (run, why) = match self {
             Self::Starting { run } | Self::Running { run } => (run, None),
             Self::Stopping { run, why } => (run, Some(why)),
-            Self::Queued { .. } => return Err(Refused::Superseded),
+            Self::Queued { .. } | Self::Paused { .. } => return Err(Refused::Superseded),
             Self::Finished { .. } => return Err(Refused::Finished),
         };
         if run.attempt == attempt { Ok((run, why)) } else { Err(Refused::Superseded) }
@@ -276,6 +331,9 @@ fn ended(
         (Report::Stopped | Report::Failed(_), Some(StopReason::Cancelled)) => {
             finish(Outcome::Cancelled)
         }
+        (Report::Stopped, Some(StopReason::Paused)) => {
+            JobState::Paused { tries: run.tries, last_attempt }
+        }
         (Report::Stopped, _) => {
             JobState::Queued { not_before: now, tries: run.tries, last_attempt }
         }
@@ -287,6 +345,9 @@ fn ended(
             if tries >= retry.max_tries {
                 let message = format!("{} (given up after {tries} tries)", cause.message);
                 return finish(Outcome::Failed(Cause { message, ..cause }));
+            }
+            if stopping == Some(StopReason::Paused) {
+                return JobState::Paused { tries, last_attempt };
             }
             let not_before =
                 now.checked_add_signed(retry.delay(tries)).unwrap_or(Timestamp::MAX_UTC);
@@ -300,6 +361,8 @@ fn ended(
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
     Queued,
+    /// Its owner holds it.
+    Paused,
     Starting,
     Running,
     Stopping,
@@ -309,8 +372,9 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Queued,
+        Self::Paused,
         Self::Starting,
         Self::Running,
         Self::Stopping,
@@ -322,6 +386,7 @@ impl JobStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Paused => "paused",
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Stopping => "stopping",
@@ -342,7 +407,7 @@ impl std::str::FromStr for JobStatus {
         Self::ALL
             .into_iter()
             .find(|s| s.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a job's state; use queued, starting, running, stopping, succeeded, failed or cancelled"))
+            .ok_or_else(|| format!("`{text}` is not a job's state; use queued, paused, starting, running, stopping, succeeded, failed or cancelled"))
     }
 }
 
@@ -350,6 +415,7 @@ impl JobState {
     pub const fn status(&self) -> JobStatus {
         match self {
             Self::Queued { .. } => JobStatus::Queued,
+            Self::Paused { .. } => JobStatus::Paused,
             Self::Starting { .. } => JobStatus::Starting,
             Self::Running { .. } => JobStatus::Running,
             Self::Stopping { .. } => JobStatus::Stopping,

@@ -14,6 +14,8 @@ pub enum WaitReason {
         #[schema(value_type = String, format = DateTime)]
         until: Timestamp,
     },
+    /// Slurm: Dependency. Jobs that have to end first, as it was submitted.
+    Dependency { on: Vec<JobId> },
     /// Slurm: AssocMaxJobsLimit.
     MaxRunningJobs { running: u32, limit: u32 },
     /// Slurm: AssocGrpCpuLimit and its kin. The tenant's quota in the pool ends here.
@@ -43,6 +45,10 @@ impl fmt::Display for WaitReason {
         match self {
             Self::BeginTime { until } => {
                 write!(f, "does not start before {}", until.format("%FT%TZ"))
+            }
+            Self::Dependency { on } => {
+                let on: Vec<_> = on.iter().map(JobId::to_string).collect();
+                write!(f, "waits for {} to end", on.join(", "))
             }
             Self::MaxRunningJobs { running, limit } => {
                 write!(f, "the tenant runs {running} of its {limit} jobs at once")

@@ -24,6 +24,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(read::list)
         .service(read::get)
         .service(read::cancel)
+        .service(read::pause)
+        .service(read::resume)
         .service(explain::explain)
         .service(events::follow)
         .service(read::metrics)

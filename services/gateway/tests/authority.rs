@@ -162,6 +162,9 @@ fn of_jobs() -> Vec<Row> {
         row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 403, 401, 404, 404]),
+        // of a job that has ended: permitted, and without an effect
+        row("POST /v1/jobs/{id}/pause", Nothing, [409, 409, 403, 401, 404, 404]),
+        row("POST /v1/jobs/{id}/resume", Nothing, [409, 409, 403, 401, 404, 404]),
         row("POST /v1/jobs/{id}/cancel", Nothing, [200, 200, 403, 401, 404, 404]),
     ]
 }

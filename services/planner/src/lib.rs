@@ -14,6 +14,7 @@
 //! made from the truth.
 
 mod account;
+mod books;
 mod cohort;
 mod enforce;
 mod explain;

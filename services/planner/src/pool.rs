@@ -1,7 +1,7 @@
 //! One pool: its workers' rooms, its tenants' accounts, and the orders that follow from both. Every
 //! job enters and leaves by [`Pool::enter`] and [`Pool::leave`], which keep all of it in step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     JobId, Resources, TenantId, Timestamp, WorkerId,
@@ -11,6 +11,7 @@ use domain::{
 use crate::{
     Order, Policy,
     account::{Account, Place},
+    books::Books,
     cohort::{COMMON, Cohort},
     reserve::{Held, Reservation},
     room::{Room, Rooms},
@@ -21,50 +22,6 @@ use crate::{
 pub struct View<'a> {
     pub policy: &'a Policy,
     pub now: Timestamp,
-}
-
-/// What belongs to no pool alone.
-#[derive(Debug, Clone, Default)]
-pub struct Books {
-    pub jobs: HashMap<JobId, PlannedJob>,
-    pub tenants: BTreeMap<TenantId, Tenant>,
-    /// Waiting jobs that may not start yet, by when they may.
-    pub begins: BTreeSet<(Timestamp, JobId)>,
-    /// Live ones that are not stopping, by when they must have ended.
-    pub deadlines: BTreeSet<(Timestamp, JobId)>,
-    /// Live ones whose worker is gone.
-    pub lost: BTreeSet<JobId>,
-    /// Live ones whose worker is being drained.
-    pub moving: BTreeSet<JobId>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tenant {
-    pub max_running: u32,
-    pub live: u32,
-}
-
-impl Books {
-    pub fn is_full(&self, tenant: TenantId) -> bool {
-        self.places_left(tenant) == 0
-    }
-
-    /// How many more jobs it may run. A tenant that is not known may run nothing.
-    pub fn places_left(&self, tenant: TenantId) -> u32 {
-        let tenant = self.tenants.get(&tenant).copied().unwrap_or_default();
-        tenant.max_running.saturating_sub(tenant.live)
-    }
-
-    /// What the state of its worker means to a live attempt; `None`: the worker is not known.
-    fn watch(&mut self, id: JobId, worker: Option<WorkerState>) {
-        self.lost.remove(&id);
-        self.moving.remove(&id);
-        match worker {
-            None | Some(WorkerState::Gone) => self.lost.insert(id),
-            Some(WorkerState::Draining) => self.moving.insert(id),
-            Some(WorkerState::Up | WorkerState::Cordoned) => false,
-        };
-    }
 }
 
 /// A job within its tenant's guarantee, for which borrowers are stopping.

@@ -9,8 +9,10 @@ use domain::{
 };
 
 use crate::{
-    Policy, after, enforce,
-    pool::{Books, Pool, Tenant, View},
+    Policy, after,
+    books::{Books, Tenant},
+    enforce,
+    pool::{Pool, View},
     start::Shift,
 };
 

@@ -14,8 +14,9 @@ use domain::{
 };
 
 use crate::{
+    books::Books,
     enforce::live,
-    pool::{Books, Pool, View},
+    pool::{Pool, View},
     reserve::reserve,
     room::{Found, Room},
     seconds,

@@ -9,7 +9,8 @@ use domain::{
 };
 
 use crate::{
-    pool::{Books, Pool, View},
+    books::Books,
+    pool::{Pool, View},
     room::Room,
 };
 

@@ -150,6 +150,7 @@ pub async fn heartbeat(
         (false, _) => Directive::Superseded,
         (true, None) => Directive::Continue,
         (true, Some("cancelled")) => Directive::Stop(StopReason::Cancelled),
+        (true, Some("paused")) => Directive::Stop(StopReason::Paused),
         (true, Some(_)) => Directive::Stop(StopReason::Preempted),
     });
     Ok(directive.collect())

@@ -18,6 +18,7 @@ pub mod leader;
 pub mod models;
 mod page;
 pub mod people;
+pub mod picture;
 pub mod pools;
 pub mod schedule;
 pub mod signing;

@@ -40,7 +40,7 @@ impl Order {
         match self {
             Self::Run => None,
             Self::Stop(StopReason::Cancelled) => Some(CANCEL_GRACE),
-            Self::Stop(StopReason::Preempted) => Some(PREEMPT_GRACE),
+            Self::Stop(StopReason::Preempted | StopReason::Paused) => Some(PREEMPT_GRACE),
             Self::Kill => Some(Duration::ZERO),
         }
     }

@@ -4,7 +4,7 @@
 use e2e::{Client, Platform, wait_until};
 use serde_json::{Value, json};
 
-use crate::outcome::{MIDDLE, published, undisturbed_as};
+use crate::outcome::{MIDDLE, published, undisturbed, undisturbed_as};
 
 async fn set(operator: &Client, method: reqwest::Method, path: &str, body: &Value) {
     let answer = operator.request(method, path).json(body).send().await.unwrap();
@@ -108,4 +108,26 @@ async fn a_pool_that_is_not_there_or_has_nothing_is_said_before_queueing() {
     assert!(error["message"].as_str().unwrap().contains("there are: default"), "{error}");
     let error = submit(json!({ "accelerator_milli": 500 })).await;
     assert_eq!(error["field"], "resources.accelerator_milli");
+}
+
+#[tokio::test]
+async fn a_paused_training_goes_on_from_its_checkpoint_to_the_same_result() {
+    let platform = Platform::start().await;
+    let reference = undisturbed(&platform.operator).await;
+    let client = &reference.client;
+    let job = reference.in_the_middle().await;
+    let next = {
+        let mut draft = e2e::two_clouds(2).1;
+        draft["after"] = json!([{ "job": job }]);
+        draft["registered_model_name"] = json!("next");
+        client.submit(&draft).await
+    };
+    client.post(&format!("/v1/jobs/{job}/pause"), &json!({})).await.ok();
+    client.wait_for_status(&job, "paused").await;
+    reference.another_works().await;
+    assert_eq!(client.job(&next).await["wait_reason"]["code"], "dependency");
+    client.post(&format!("/v1/jobs/{job}/resume"), &json!({})).await.ok();
+    reference.equals(&job).await;
+    assert!(reference.resumed_from(&job).await >= MIDDLE);
+    published(client, &next).await;
 }

@@ -130,6 +130,46 @@ fn preempting_stops_a_live_job_but_does_not_replace_a_cancel() {
 }
 
 #[test]
+fn a_pause_holds_a_queued_job_and_stops_a_live_one_until_it_is_resumed() {
+    let paused = JobState::Paused { tries: 1, last_attempt: 2 };
+    assert_eq!(apply(queued(), JobEvent::PauseAsked), Ok(paused.clone()));
+    assert_eq!(apply(paused.clone(), JobEvent::PauseAsked), Ok(paused.clone()));
+    assert_eq!(apply(paused.clone(), assigned(3)), Err(Refused::NotNow));
+    let back = JobState::Queued { not_before: at(NOW), tries: 1, last_attempt: 2 };
+    assert_eq!(apply(paused.clone(), JobEvent::ResumeAsked), Ok(back));
+    let ended = JobState::Finished { outcome: Outcome::Cancelled, at: at(NOW), last_attempt: 2 };
+    assert_eq!(apply(paused, JobEvent::CancelAsked), Ok(ended));
+
+    let [starting, running, preempted, cancelled] = live();
+    let pausing = stopping(StopReason::Paused);
+    for state in [starting, running, preempted.clone()] {
+        assert_eq!(apply(state, JobEvent::PauseAsked), Ok(pausing.clone()));
+    }
+    assert_eq!(apply(cancelled.clone(), JobEvent::PauseAsked), Ok(cancelled));
+    let held = JobState::Paused { tries: 1, last_attempt: 3 };
+    assert_eq!(apply(pausing.clone(), reported(Report::Stopped)), Ok(held));
+    let failed = Report::Failed(Cause::retryable("crashed", "it crashed"));
+    let held = JobState::Paused { tries: 2, last_attempt: 3 };
+    assert_eq!(apply(pausing.clone(), reported(failed)), Ok(held));
+    // it goes on by itself if it was resumed before it had stopped
+    assert_eq!(apply(pausing, JobEvent::ResumeAsked), Ok(preempted));
+}
+
+#[test]
+fn a_job_that_will_never_be_ready_fails_unless_it_runs() {
+    let cause = Cause::fatal("dependency_failed", "job_… has failed");
+    let never = JobEvent::NeverReady { cause: cause.clone() };
+    let at = at(NOW);
+    let ended = JobState::Finished { outcome: Outcome::Failed(cause), at, last_attempt: 2 };
+    for state in [queued(), JobState::Paused { tries: 1, last_attempt: 2 }] {
+        assert_eq!(apply(state, never.clone()), Ok(ended.clone()));
+    }
+    for state in live() {
+        assert_eq!(apply(state, never.clone()), Err(Refused::NotNow));
+    }
+}
+
+#[test]
 fn a_success_counts_in_every_live_state() {
     for state in live() {
         let ended = apply(state, reported(Report::Succeeded));
@@ -243,6 +283,8 @@ fn events() -> impl Strategy<Value = (u32, JobEvent)> {
         8 => Just(assigned(1)),
         3 => Just(JobEvent::Started { attempt: attempt(1) }),
         1 => Just(JobEvent::CancelAsked),
+        1 => Just(JobEvent::PauseAsked),
+        2 => Just(JobEvent::ResumeAsked),
         2 => Just(JobEvent::PreemptAsked { attempt: attempt(1), for_job: None }),
         4 => reports().prop_map(|report| JobEvent::Reported { attempt: attempt(1), report }),
         3 => Just(JobEvent::LeaseLost { attempt: attempt(1) }),
@@ -259,15 +301,15 @@ fn naming(event: JobEvent, attempt: Attempt) -> JobEvent {
         JobEvent::PreemptAsked { .. } => JobEvent::PreemptAsked { attempt, for_job: None },
         JobEvent::Reported { report, .. } => JobEvent::Reported { attempt, report },
         JobEvent::LeaseLost { .. } => JobEvent::LeaseLost { attempt },
-        JobEvent::CancelAsked => JobEvent::CancelAsked,
+        asked => asked,
     }
 }
 
 fn last_attempt(state: &JobState) -> u32 {
     match state {
-        JobState::Queued { last_attempt, .. } | JobState::Finished { last_attempt, .. } => {
-            *last_attempt
-        }
+        JobState::Queued { last_attempt, .. }
+        | JobState::Paused { last_attempt, .. }
+        | JobState::Finished { last_attempt, .. } => *last_attempt,
         JobState::Starting { run } | JobState::Running { run } | JobState::Stopping { run, .. } => {
             run.attempt.number.get()
         }
@@ -276,7 +318,11 @@ fn last_attempt(state: &JobState) -> u32 {
 
 fn names(event: &JobEvent) -> Option<Attempt> {
     match event {
-        JobEvent::Assigned { .. } | JobEvent::CancelAsked => None,
+        JobEvent::Assigned { .. }
+        | JobEvent::CancelAsked
+        | JobEvent::PauseAsked
+        | JobEvent::ResumeAsked
+        | JobEvent::NeverReady { .. } => None,
         JobEvent::Started { attempt }
         | JobEvent::PreemptAsked { attempt, .. }
         | JobEvent::Reported { attempt, .. }
@@ -289,7 +335,8 @@ proptest! {
     fn any_history_keeps_the_promises(history in vec((events(), 0..30_i64), 0..60), max_tries in 1..5_u32) {
         let retry = RetryPolicy { max_tries, ..RetryPolicy::default() };
         let mut state = JobState::Queued { not_before: at(0), tries: 0, last_attempt: 0 };
-        let (mut now, mut failures, mut cancelled) = (at(0), 0, false);
+        let (mut now, mut failures) = (at(0), 0);
+        let (mut cancelled, mut paused) = (false, false);
         for ((back, event), seconds) in history {
             now += Duration::seconds(seconds);
             let number = (last_attempt(&state) + 1).saturating_sub(back).max(1);
@@ -307,11 +354,16 @@ proptest! {
             }
             if matches!(event, JobEvent::Assigned { .. }) {
                 prop_assert!(!cancelled, "a cancelled job was started again");
+                prop_assert!(!paused, "a paused job was started");
                 prop_assert_eq!(last_attempt(&after), last_attempt(&before) + 1);
             } else {
                 prop_assert_eq!(last_attempt(&after), last_attempt(&before));
             }
             cancelled |= event == JobEvent::CancelAsked;
+            paused = (paused || event == JobEvent::PauseAsked) && event != JobEvent::ResumeAsked;
+            if paused {
+                prop_assert!(!matches!(after, JobState::Queued { .. }), "{after:?} while paused");
+            }
             if cancelled {
                 prop_assert!(!matches!(after, JobState::Queued { .. }), "{after:?} after a cancel");
             }
@@ -323,6 +375,9 @@ proptest! {
             if let JobState::Queued { not_before, tries, .. } = after {
                 prop_assert_eq!(tries, failures);
                 prop_assert!(not_before <= now + retry.max_backoff);
+            }
+            if let JobState::Paused { tries, .. } = after {
+                prop_assert_eq!(tries, failures);
             }
             state = after;
         }

@@ -8,6 +8,7 @@ use super::{
     Activation, Augmentation, CalendarFeature, ClassWeight, EarlyStopping, Gradient, Keep, Layer,
     Loss, Metric, Optimizer, Positions, Preprocess, Regularization, Schedule, Task, Tokenizer,
 };
+use crate::{Timestamp, job::JobStatus};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +87,11 @@ pub struct TrainingDraft {
     pub name: Option<String>,
     /// From -100 to 100; among a tenant's waiting jobs the higher goes first. 0 if absent.
     pub priority: Option<i64>,
+    /// Jobs that have to end first.
+    pub after: Option<Vec<AfterDraft>>,
+    /// It does not start before; within a year.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub start_after: Option<Timestamp>,
 }
 
 /// Either a list of layers, or a family and what it should have other than its defaults.
@@ -193,4 +199,44 @@ pub struct ResourcesDraft {
     pub accelerator_milli: Option<i64>,
     /// Whose workers it runs on; `default` if absent.
     pub pool: Option<String>,
+}
+
+/// A job that has to end first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AfterDraft {
+    pub job: String,
+    /// `success` if absent.
+    pub condition: Option<AfterCondition>,
+}
+
+/// How it has to end (Slurm: afterok, afternotok, afterany). If it ends otherwise, the job that waits
+/// for it fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterCondition {
+    #[default]
+    Success,
+    /// It has failed or was cancelled.
+    Failure,
+    Any,
+}
+
+impl AfterCondition {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether a job that has ended so is what was waited for.
+    pub fn is_met_by(self, ended: JobStatus) -> bool {
+        match self {
+            Self::Success => ended == JobStatus::Succeeded,
+            Self::Failure => ended.is_final() && ended != JobStatus::Succeeded,
+            Self::Any => ended.is_final(),
+        }
+    }
 }

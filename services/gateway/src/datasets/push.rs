@@ -188,6 +188,8 @@ async fn queue_profile(
         pool: DEFAULT_POOL_ID,
         max_runtime: PROFILE_MAX_RUNTIME_SECS,
         spec: None,
+        after: Vec::new(),
+        not_before: None,
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

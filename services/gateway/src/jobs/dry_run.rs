@@ -11,7 +11,7 @@ use planner::{Policy, Queue};
 use serde::Serialize;
 use store::{
     jobs::{self, NewJob},
-    schedule,
+    picture,
 };
 use utoipa::ToSchema;
 
@@ -70,8 +70,8 @@ pub(super) async fn foresee(
     let full = jobs::queue_is_full(&mut tx).await?;
     tx.commit().await?;
     let mut tx = app.store.begin().await?;
-    let (facts, now) = schedule::picture(&mut tx, job.pool, EACH, None).await?;
-    let ratios = schedule::runtime_ratios(&mut tx, job.pool).await?.unwrap_or(UNKNOWN_RATIOS);
+    let (facts, now) = picture::of_pool(&mut tx, job.pool, EACH, None).await?;
+    let ratios = picture::runtime_ratios(&mut tx, job.pool).await?.unwrap_or(UNKNOWN_RATIOS);
     tx.commit().await?;
     let view = web::block(move || {
         let mut queue = Queue::new(Policy::default(), now);

@@ -7,7 +7,7 @@ use actix_web::{get, web};
 use domain::{JobId, Resources, Timestamp, job::JobStatus, world::PlannedJob};
 use planner::{Policy, Queue};
 use serde::Serialize;
-use store::{jobs, pools, schedule};
+use store::{jobs, picture, pools};
 use utoipa::ToSchema;
 
 use super::{WaitReasonView, known_id, unknown};
@@ -78,8 +78,8 @@ pub(super) async fn explain(
     let Some((pool, _)) = pool else { return Err(unknown(id)) };
 
     let mut tx = app.store.begin().await?;
-    let (facts, now) = schedule::picture(&mut tx, pool, EACH, Some(id)).await?;
-    let ratios = schedule::runtime_ratios(&mut tx, pool).await?.unwrap_or(UNKNOWN_RATIOS);
+    let (facts, now) = picture::of_pool(&mut tx, pool, EACH, Some(id)).await?;
+    let ratios = picture::runtime_ratios(&mut tx, pool).await?.unwrap_or(UNKNOWN_RATIOS);
     tx.commit().await?;
     let view = web::block(move || {
         let mut queue = Queue::new(Policy::default(), now);

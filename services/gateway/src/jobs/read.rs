@@ -6,12 +6,12 @@ use actix_web::{get, post, web};
 use domain::{
     JobId, Timestamp,
     hint::Hint,
-    job::{JobKind, JobStatus},
+    job::{JobKind, JobStatus, Refused},
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    PageRequest, events,
-    jobs::{self, JobFilter},
+    PageRequest, TenantTx, events,
+    jobs::{self, Job, JobFilter},
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -110,6 +110,66 @@ pub(super) async fn cancel(
         return Err(ApiError::new(Code::Conflict, why));
     }
     let job = jobs::cancel(&mut tx, id, &app.config.retry).await?.ok_or_else(|| unknown(id))?;
+    tx.commit().await?;
+    if let Some(worker) = job.worker {
+        app.bus.publish(Hint::Worker(worker)).await;
+    }
+    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Job(id)).await;
+    Ok(web::Json(JobView::new(job, caller.tenant_slug())))
+}
+
+/// Hold a job until it is resumed.
+///
+/// A waiting job does not start; a running one stops after a checkpoint, from which it goes on. Asking
+/// again changes nothing; a job that has ended answers 409.
+#[utoipa::path(
+    operation_id = "pause_job",
+    tag = "jobs",
+    params(("id" = JobId, Path)),
+    responses((status = 200, body = JobView)),
+)]
+#[post("/v1/jobs/{id}/pause")]
+pub(super) async fn pause(
+    app: web::Data<App>,
+    caller: Caller<SubmitJobs>,
+    id: web::Path<String>,
+) -> Result<web::Json<JobView>, ApiError> {
+    let id = known_id(&id)?;
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let asked = jobs::pause(&mut tx, id, &app.config.retry).await?;
+    told(&app, &caller, tx, id, asked).await
+}
+
+/// Let a paused job go on.
+#[utoipa::path(
+    operation_id = "resume_job",
+    tag = "jobs",
+    params(("id" = JobId, Path)),
+    responses((status = 200, body = JobView)),
+)]
+#[post("/v1/jobs/{id}/resume")]
+pub(super) async fn resume(
+    app: web::Data<App>,
+    caller: Caller<SubmitJobs>,
+    id: web::Path<String>,
+) -> Result<web::Json<JobView>, ApiError> {
+    let id = known_id(&id)?;
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let asked = jobs::resume(&mut tx, id, &app.config.retry).await?;
+    told(&app, &caller, tx, id, asked).await
+}
+
+async fn told(
+    app: &App,
+    caller: &Caller<SubmitJobs>,
+    tx: TenantTx<'_>,
+    id: JobId,
+    asked: Option<Result<Job, Refused>>,
+) -> Result<web::Json<JobView>, ApiError> {
+    let job = asked.ok_or_else(|| unknown(id))?.map_err(|_| {
+        ApiError::new(Code::Conflict, format!("{id} has ended; submit its specification again"))
+    })?;
     tx.commit().await?;
     if let Some(worker) = job.worker {
         app.bus.publish(Hint::Worker(worker)).await;

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, post, web};
 use domain::{
-    Digest, FieldErrors, JobId, PoolId, TenantId, UserId,
+    Digest, FieldErrors, JobId, PoolId, TenantId, Timestamp, UserId,
     child::DataFile,
     dataset::Profile,
     hint::Hint,
     name::Name,
-    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TestSet, TrainingDraft, TrainingSpec},
+    spec::{
+        AfterCondition, AfterDraft, DEFAULT_POOL_ID, DatasetRef, Limits, TestSet, TrainingDraft,
+        TrainingSpec,
+    },
 };
 use store::{
     TenantTx,
@@ -38,6 +41,8 @@ const RETRY_QUEUE_FULL_SECS: u32 = 30;
 const MAX_NAME_CHARS: usize = 100;
 const MAX_PRIORITY: i64 = 100;
 const MAX_KEY_CHARS: usize = 255;
+const MAX_AFTER: usize = 100;
+const MAX_START_AFTER_SECS: u64 = 366 * 86_400;
 
 /// Submit a training job.
 ///
@@ -76,8 +81,17 @@ pub(super) async fn submit(
     if let Some(job) = claimed(&mut tx, key.as_ref(), new.id).await? {
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
-    if let Submitted::QueueFull { limit } = jobs::submit(&mut tx, &new).await? {
-        return Err(queue_full(limit));
+    match jobs::submit(&mut tx, &new).await? {
+        Submitted::Accepted => {}
+        Submitted::QueueFull { limit } => return Err(queue_full(limit)),
+        Submitted::UnknownDependency(id) => {
+            return Err(ApiError::field("after", format!("there is no job {id} to wait for")));
+        }
+        Submitted::ImpossibleDependency(id, status) => {
+            let why =
+                format!("{id} has {} already, so that this could never start", status.as_str());
+            return Err(ApiError::field("after", why));
+        }
     }
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
     tx.commit().await?;
@@ -125,7 +139,8 @@ async fn prepared(
         }
         None => None,
     };
-    let new = new_job(draft, caller.user(), version, test, &app.config.limits)?;
+    let now = app.clock.now();
+    let new = new_job(draft, caller.user(), version, test, &app.config.limits, now)?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let pool = pool(&mut tx, &new).await?;
     tx.commit().await?;
@@ -315,6 +330,7 @@ fn new_job(
     (version, profile): (Version, Box<Profile>),
     test: Option<TestSet>,
     limits: &Limits,
+    now: Timestamp,
 ) -> Result<NewJob, ApiError> {
     let mut errors = FieldErrors::default();
     let name = draft.name.clone().unwrap_or_else(|| format!("train {}", version.dataset_name));
@@ -328,6 +344,11 @@ fn new_job(
             "priority",
             format!("{priority} is out of range; use -{MAX_PRIORITY} to {MAX_PRIORITY}"),
         );
+    }
+    let after = after(draft.after.as_deref().unwrap_or_default(), &mut errors);
+    let not_before = draft.start_after;
+    if not_before.is_some_and(|at| at > now + Duration::from_secs(MAX_START_AFTER_SECS)) {
+        errors.add("start_after", "it is more than a year ahead");
     }
     let dataset = DatasetRef {
         name: draft.dataset.parse().map_err(|error: domain::name::NameError| {
@@ -355,5 +376,24 @@ fn new_job(
         pool: DEFAULT_POOL_ID,
         max_runtime: spec.max_runtime,
         spec: Some(spec),
+        after,
+        not_before,
     })
+}
+
+fn after(drafts: &[AfterDraft], errors: &mut FieldErrors) -> Vec<(JobId, AfterCondition)> {
+    if drafts.len() > MAX_AFTER {
+        errors.add("after", format!("{} jobs; wait for at most {MAX_AFTER}", drafts.len()));
+    }
+    let mut after = Vec::new();
+    for (n, draft) in drafts.iter().take(MAX_AFTER).enumerate() {
+        match draft.job.parse() {
+            Ok(id) => after.push((id, draft.condition.unwrap_or_default())),
+            Err(error) => {
+                let error: domain::id::IdError = error;
+                errors.add(format!("after[{n}].job"), error.to_string());
+            }
+        }
+    }
+    after
 }

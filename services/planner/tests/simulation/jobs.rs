@@ -62,6 +62,7 @@ impl Job {
                 assert_eq!(self.started.last(), Some(&attempt.number.get()), "{attempt} goes back");
             }
             JobEvent::CancelAsked => self.cancelled = true,
+            JobEvent::PauseAsked | JobEvent::ResumeAsked | JobEvent::NeverReady { .. } => {}
             JobEvent::Started { attempt }
             | JobEvent::PreemptAsked { attempt, .. }
             | JobEvent::LeaseLost { attempt }
@@ -105,7 +106,7 @@ impl Job {
                 let stopping = live.stopping.or(Some(Stopping { for_job: None }));
                 Phase::Live(Live { stopping: stopping.filter(|_| is_stopping), ..live })
             }
-            JobState::Finished { .. } => return None,
+            JobState::Paused { .. } | JobState::Finished { .. } => return None,
         };
         let Self { tenant, priority, created_at, resources: needs, .. } = *self;
         let (pool, max_runtime_secs) = (PoolId::NIL, MAX_RUNTIME_SECS);

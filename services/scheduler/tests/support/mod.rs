@@ -61,6 +61,8 @@ pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
         pool: DEFAULT_POOL_ID,
         max_runtime: 600,
         spec: None,
+        after: Vec::new(),
+        not_before: None,
     };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();

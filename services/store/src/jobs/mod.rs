@@ -1,12 +1,14 @@
 //! Jobs: submitting, reading and cancelling them. How a job moves from state to state is in
 //! [`transition`], the only code that writes a job's status.
 
+mod dependencies;
+mod locked;
 pub(crate) mod transition;
 
 use domain::{
     DatasetId, JobId, PoolId, Resources, TenantId, Timestamp, UserId, WorkerId,
     job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
-    spec::TrainingSpec,
+    spec::{AfterCondition, TrainingSpec},
     wait::WaitReason,
 };
 use serde_json::{Value, json};
@@ -62,6 +64,10 @@ pub struct NewJob {
     pub max_runtime: u64,
     /// None for a profile job.
     pub spec: Option<TrainingSpec>,
+    /// Jobs that have to end first, and how.
+    pub after: Vec<(JobId, AfterCondition)>,
+    /// At once if absent.
+    pub not_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +77,10 @@ pub enum Submitted {
     QueueFull {
         limit: u32,
     },
+    /// There is no such job to wait for.
+    UnknownDependency(JobId),
+    /// It has ended already, and not as it is waited for.
+    ImpossibleDependency(JobId, JobStatus),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -98,7 +108,12 @@ pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, St
             return Ok(Submitted::QueueFull { limit });
         }
     }
-    insert(tx, job).await?;
+    let on = match dependencies::check(tx, &job.after).await? {
+        Ok(on) => on,
+        Err(refused) => return Ok(refused),
+    };
+    insert(tx, job, &on).await?;
+    dependencies::insert(tx, job).await?;
     changes::note(tx.conn(), &[Change::Job(job.id)]).await?;
     let queued = json!({"kind": if job.spec.is_some() { "train" } else { "profile" }});
     events::append(tx.conn(), job.id, "queued", queued).await?;
@@ -112,7 +127,7 @@ pub async fn queue_is_full(tx: &mut TenantTx<'_>) -> Result<Option<u32>, StoreEr
         "select t.max_queued_jobs from tenant t
          where t.id = $1 and t.max_queued_jobs <= (
              select count(*) from job j
-             where j.tenant_id = $1 and j.finished_at is null and j.status = 'queued'
+             where j.tenant_id = $1 and j.finished_at is null and j.status in ('queued', 'paused')
                and j.kind = 'train')",
         tenant,
     )
@@ -121,7 +136,8 @@ pub async fn queue_is_full(tx: &mut TenantTx<'_>) -> Result<Option<u32>, StoreEr
     Ok(full.map(i32::unsigned_abs))
 }
 
-async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
+/// `on`: what it waits for.
+async fn insert(tx: &mut TenantTx<'_>, job: &NewJob, on: &[JobId]) -> Result<(), StoreError> {
     let tenant = tx.tenant().uuid();
     let spec = job
         .spec
@@ -129,10 +145,17 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
         .map(serde_json::to_value)
         .transpose()
         .map_err(|why| StoreError::corrupt("job", "spec", why))?;
+    let reason = (!on.is_empty()).then(|| WaitReason::Dependency { on: on.to_vec() });
+    let reason = reason
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(|why| StoreError::corrupt("job", "wait_reason", why))?;
     sqlx::query!(
         "insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version, spec,
-                          priority, cpu_milli, memory_bytes, max_runtime, accelerator_milli, pool_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                          priority, cpu_milli, memory_bytes, max_runtime, accelerator_milli, pool_id,
+                          not_before, blocked, wait_reason)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($15, now()),
+                 $16, $17)",
         job.id.uuid(),
         tenant,
         kind_str(if spec.is_some() { JobKind::Train } else { JobKind::Profile }),
@@ -147,6 +170,9 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<(), StoreError> {
         i64::try_from(job.max_runtime).unwrap_or(i64::MAX),
         i32::try_from(job.resources.accelerator_milli).unwrap_or(i32::MAX),
         job.pool.uuid(),
+        job.not_before,
+        !on.is_empty(),
+        reason,
     )
     .execute(tx.conn())
     .await?;
@@ -179,6 +205,40 @@ pub async fn list(
     let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
     let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
     Ok(Page::of(jobs, page))
+}
+
+/// Holds a job until it is resumed: a waiting one does not start, a live one stops after a checkpoint.
+/// `None` if there is no such job.
+pub async fn pause(
+    tx: &mut TenantTx<'_>,
+    id: JobId,
+    retry: &RetryPolicy,
+) -> Result<Option<Result<Job, Refused>>, StoreError> {
+    ask(tx, id, JobEvent::PauseAsked, retry).await
+}
+
+/// Lets a paused job go on from its checkpoint.
+pub async fn resume(
+    tx: &mut TenantTx<'_>,
+    id: JobId,
+    retry: &RetryPolicy,
+) -> Result<Option<Result<Job, Refused>>, StoreError> {
+    ask(tx, id, JobEvent::ResumeAsked, retry).await
+}
+
+async fn ask(
+    tx: &mut TenantTx<'_>,
+    id: JobId,
+    event: JobEvent,
+    retry: &RetryPolicy,
+) -> Result<Option<Result<Job, Refused>>, StoreError> {
+    if get(tx, id).await?.is_none() {
+        return Ok(None);
+    }
+    if let Err(refused) = transition::transition(tx.conn(), id, event, retry).await? {
+        return Ok(Some(Err(refused)));
+    }
+    Ok(get(tx, id).await?.map(Ok))
 }
 
 /// Asks a job to end. `None` if there is no such job; asking again, or too late, changes nothing.

@@ -3,39 +3,25 @@
 //! jobs go together, in a fixed number of statements. The database's CHECK constraints repeat the
 //! invariants.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::collections::BTreeMap;
 
 use domain::{
-    JobId, Timestamp, WorkerId,
-    job::{
-        Attempt, Cause, JobEvent, JobState, JobStatus, Outcome, Refused, Report, RetryPolicy, Run,
-        StopReason,
-    },
+    JobId, Timestamp,
+    job::{Attempt, Cause, JobEvent, JobState, Outcome, Refused, Report, RetryPolicy, StopReason},
     world::Devices,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::json_column;
+use super::{
+    dependencies,
+    locked::{lock, state},
+};
 use crate::{
     StoreError,
     changes::{Change, note},
 };
-
-struct Row {
-    id: Uuid,
-    kind: String,
-    status: String,
-    attempt: i32,
-    tries: i32,
-    not_before: Timestamp,
-    worker_id: Option<Uuid>,
-    stop_reason: Option<String>,
-    cause: Option<Value>,
-    finished_at: Option<Timestamp>,
-    now: Timestamp,
-}
 
 /// Who tells. The scheduler knows what it has assigned; everything else it has to be told.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +54,25 @@ pub(crate) async fn transition_all(
     retry: &RetryPolicy,
     told: Told,
 ) -> Result<Outcomes, StoreError> {
-    let events: BTreeMap<JobId, JobEvent> = events.into_iter().collect();
-    if events.is_empty() {
-        return Ok(Vec::new());
+    let mut outcomes = None;
+    let (mut events, mut told) = (events, told);
+    // a job that has ended may end those that waited for it, and they others
+    while !events.is_empty() {
+        let (done, dependents) = one_round(conn, events, retry, told).await?;
+        outcomes.get_or_insert(done);
+        (events, told) = (dependents, Told::ByOthers);
     }
+    Ok(outcomes.unwrap_or_default())
+}
+
+/// The outcomes, and what follows for jobs that waited for those that have ended.
+async fn one_round(
+    conn: &mut PgConnection,
+    events: Vec<(JobId, JobEvent)>,
+    retry: &RetryPolicy,
+    told: Told,
+) -> Result<(Outcomes, Vec<(JobId, JobEvent)>), StoreError> {
+    let events: BTreeMap<JobId, JobEvent> = events.into_iter().collect();
     let mut rows = lock(conn, events.keys().map(|id| id.uuid()).collect()).await?;
     let (mut outcomes, mut steps) = (Vec::new(), Vec::new());
     for (id, event) in events {
@@ -93,6 +94,7 @@ pub(crate) async fn transition_all(
         }
         outcomes.push((id, outcome));
     }
+    let mut dependents = Vec::new();
     if !steps.is_empty() {
         write(conn, &steps).await?;
         open_attempts(conn, &steps).await?;
@@ -101,22 +103,11 @@ pub(crate) async fn transition_all(
         let changes: Vec<_> =
             steps.iter().filter(|step| step.is_news()).map(|step| Change::Job(step.id)).collect();
         note(conn, &changes).await?;
+        let ended = steps.iter().filter(|step| matches!(step.after, JobState::Finished { .. }));
+        let ended: Vec<_> = ended.map(|step| step.id).collect();
+        dependents = dependencies::settle(conn, &ended).await?;
     }
-    Ok(outcomes)
-}
-
-/// In the order of ids, as every bulk writer does, so that none waits for another in a circle.
-async fn lock(conn: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, Row>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, kind, status, attempt, tries, not_before, worker_id, stop_reason, cause,
-                  finished_at, now() as "now!"
-           from job where id = any($1) order by id for update"#,
-        &ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    Ok((outcomes, dependents))
 }
 
 /// One job's way from a state to the next.
@@ -151,49 +142,14 @@ impl Step {
     fn cause(&self) -> Option<Cause> {
         match (&self.after, &self.event) {
             (JobState::Finished { outcome: Outcome::Failed(cause), .. }, _) => Some(cause.clone()),
-            (JobState::Queued { .. }, JobEvent::Reported { report: Report::Failed(cause), .. }) => {
-                Some(cause.clone())
-            }
-            (JobState::Queued { .. }, JobEvent::LeaseLost { .. }) => {
+            (
+                JobState::Queued { .. } | JobState::Paused { .. },
+                JobEvent::Reported { report: Report::Failed(cause), .. },
+            ) => Some(cause.clone()),
+            (JobState::Queued { .. } | JobState::Paused { .. }, JobEvent::LeaseLost { .. }) => {
                 Some(Cause::retryable("lease_lost", "its worker stopped answering"))
             }
             _ => None,
-        }
-    }
-}
-
-fn state(id: JobId, row: Row) -> Result<JobState, StoreError> {
-    let corrupt = |column, why: &str| StoreError::corrupt("job", column, format!("{why} in {id}"));
-    let last_attempt = row.attempt.unsigned_abs();
-    let tries = row.tries.unsigned_abs();
-    let run = || {
-        let number = NonZeroU32::new(last_attempt).ok_or_else(|| corrupt("attempt", "0"))?;
-        let worker = row.worker_id.ok_or_else(|| corrupt("worker_id", "null"))?;
-        let attempt = Attempt { job: id, number };
-        Ok::<_, StoreError>(Run { attempt, worker: WorkerId::from_uuid(worker), tries })
-    };
-    let finished = |outcome| {
-        let at = row.finished_at.ok_or_else(|| corrupt("finished_at", "null"))?;
-        Ok::<_, StoreError>(JobState::Finished { outcome, at, last_attempt })
-    };
-    let status: JobStatus = row.status.parse().map_err(|why: String| corrupt("status", &why))?;
-    match status {
-        JobStatus::Queued => {
-            Ok(JobState::Queued { not_before: row.not_before, tries, last_attempt })
-        }
-        JobStatus::Starting => Ok(JobState::Starting { run: run()? }),
-        JobStatus::Running => Ok(JobState::Running { run: run()? }),
-        JobStatus::Stopping => {
-            let cancelled = row.stop_reason.as_deref() == Some("cancelled");
-            let why = if cancelled { StopReason::Cancelled } else { StopReason::Preempted };
-            Ok(JobState::Stopping { run: run()?, why })
-        }
-        JobStatus::Succeeded => finished(Outcome::Succeeded),
-        JobStatus::Cancelled => finished(Outcome::Cancelled),
-        JobStatus::Failed => {
-            let cause = json_column(row.cause.clone(), "job", "cause")?
-                .ok_or_else(|| corrupt("cause", "null"))?;
-            finished(Outcome::Failed(cause))
         }
     }
 }
@@ -226,9 +182,13 @@ impl Columns {
                 not_before = Some(*at);
                 tries = Some(i32::try_from(*n).unwrap_or(i32::MAX));
             }
+            JobState::Paused { tries: n, .. } => {
+                tries = Some(i32::try_from(*n).unwrap_or(i32::MAX));
+            }
             JobState::Finished { at, .. } => finished_at = Some(*at),
             JobState::Stopping { why: StopReason::Cancelled, .. } => stop = Some("cancelled"),
             JobState::Stopping { why: StopReason::Preempted, .. } => stop = Some("preempted"),
+            JobState::Stopping { why: StopReason::Paused, .. } => stop = Some("paused"),
             JobState::Starting { .. } | JobState::Running { .. } => {}
         }
         let (assigned, devices) = match step.event {
@@ -422,10 +382,12 @@ fn describe(event: &JobEvent, after: &JobState) -> (&'static str, Value) {
             let why = match event {
                 JobEvent::Reported { report: Report::Failed(cause), .. } => json!(cause),
                 JobEvent::LeaseLost { .. } => json!({"code": "lease_lost"}),
+                JobEvent::ResumeAsked => json!({"code": "resumed"}),
                 _ => json!({"code": "preempted"}),
             };
             ("requeued", json!({"not_before": not_before, "tries": tries, "cause": why}))
         }
+        JobState::Paused { .. } => ("paused", json!({})),
         JobState::Starting { run } => {
             ("starting", json!({"attempt": attempt, "worker": run.worker}))
         }

@@ -7,7 +7,10 @@ use domain::{
     world::{Command, Devices},
 };
 use proptest::{collection::vec, prelude::*};
-use store::attempts::{self, Recorded};
+use store::{
+    attempts::{self, Recorded},
+    jobs,
+};
 use tokio::runtime::Runtime;
 
 use crate::support::{World, attempt, retry, start};
@@ -19,6 +22,8 @@ enum Step {
     Assign,
     Start,
     Cancel,
+    Pause,
+    Resume,
     Move,
     Report(Report),
     Reclaim,
@@ -34,6 +39,8 @@ fn steps() -> impl Strategy<Value = (u32, Step)> {
         12 => (prop_oneof![6 => Just(1_u32), 1 => 0..4_u32], prop_oneof![
             6 => Just(Step::Start),
             1 => Just(Step::Cancel),
+            1 => Just(Step::Pause),
+            2 => Just(Step::Resume),
             2 => Just(Step::Move),
             1 => Just(Step::Report(Report::Succeeded)),
             2 => Just(Step::Report(Report::Stopped)),
@@ -92,6 +99,8 @@ fn event(world: &World, step: &Step, attempt: Attempt) -> JobEvent {
         }
         Step::Start => JobEvent::Started { attempt },
         Step::Cancel => JobEvent::CancelAsked,
+        Step::Pause => JobEvent::PauseAsked,
+        Step::Resume => JobEvent::ResumeAsked,
         Step::Move => JobEvent::PreemptAsked { attempt, for_job: None },
         Step::Report(report) => JobEvent::Reported { attempt, report: report.clone() },
         Step::Reclaim => JobEvent::LeaseLost { attempt },
@@ -112,6 +121,16 @@ async fn perform(world: &World, step: &Step, attempt: Attempt) -> Option<bool> {
             world.cancel(&world.acme, attempt.job).await;
             None
         }
+        Step::Pause | Step::Resume => {
+            let mut tx = world.begin_for(&world.acme).await;
+            let asked = if matches!(step, Step::Pause) {
+                jobs::pause(&mut tx, attempt.job, &retry()).await
+            } else {
+                jobs::resume(&mut tx, attempt.job, &retry()).await
+            };
+            tx.commit().await.unwrap();
+            Some(asked.unwrap().unwrap().is_ok())
+        }
         Step::Move => {
             let mut tx = world.begin().await;
             attempts::ask_to_move(&mut tx, attempt, &retry()).await.unwrap();
@@ -126,9 +145,9 @@ async fn perform(world: &World, step: &Step, attempt: Attempt) -> Option<bool> {
 
 fn last_attempt(state: &JobState) -> u32 {
     match state {
-        JobState::Queued { last_attempt, .. } | JobState::Finished { last_attempt, .. } => {
-            *last_attempt
-        }
+        JobState::Queued { last_attempt, .. }
+        | JobState::Paused { last_attempt, .. }
+        | JobState::Finished { last_attempt, .. } => *last_attempt,
         JobState::Starting { run } | JobState::Running { run } | JobState::Stopping { run, .. } => {
             run.attempt.number.get()
         }
@@ -138,6 +157,7 @@ fn last_attempt(state: &JobState) -> u32 {
 fn tries(state: &JobState) -> Option<u32> {
     match state {
         JobState::Queued { tries, .. }
+        | JobState::Paused { tries, .. }
         | JobState::Starting { run: Run { tries, .. } }
         | JobState::Running { run: Run { tries, .. } }
         | JobState::Stopping { run: Run { tries, .. }, .. } => Some(*tries),

@@ -8,6 +8,7 @@ mod changes;
 mod constraints;
 mod events;
 mod fences;
+mod holds;
 mod leader;
 mod publishing;
 mod queue;

@@ -8,16 +8,22 @@ use domain::{
     ApiKeyId, Digest, JobId, TenantId,
     child::Event as Said,
     job::{Attempt, Report},
-    spec::DEFAULT_POOL_ID,
+    spec::{AfterCondition, DEFAULT_POOL_ID},
     world::Quota,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use store::{attempts, idempotency, keys, models, pools, schedule};
+use store::{
+    attempts, idempotency,
+    jobs::{self, NewJob},
+    keys, models, pools, schedule,
+};
 
-use crate::support::{Tenant, World, artifact, retry};
+use crate::support::{Tenant, World, artifact, new_job, retry};
 
 /// What Postgres answers where a right or a policy is missing.
 const REFUSED: &str = "42501";
+/// Of each tenant.
+const JOBS: u64 = 2;
 
 /// Two tenants with a row in every table.
 struct Two {
@@ -54,6 +60,8 @@ impl Two {
 async fn fill(world: &World, tenant: &Tenant) {
     let running = world.running(tenant).await;
     let mut tx = world.begin_for(tenant).await;
+    let next = NewJob { after: vec![(running.job, AfterCondition::Any)], ..new_job(tenant) };
+    jobs::submit(&mut tx, &next).await.unwrap();
     let fingerprint = Digest::of(b"body");
     idempotency::claim(&mut tx, "key", fingerprint, JobId::generate().uuid()).await.unwrap();
     tx.commit().await.unwrap();
@@ -207,7 +215,7 @@ async fn a_transaction_leaves_nothing_to_the_next_one_on_its_connection() {
     let mut app = two.app().await;
     let select = "select from job";
     let role = Some("cupola_tenant");
-    assert_eq!(as_role(&mut app, role, Some(two.world.acme.id), select).await, Ok(1));
+    assert_eq!(as_role(&mut app, role, Some(two.world.acme.id), select).await, Ok(JOBS));
     assert_eq!(as_role(&mut app, role, None, select).await, Ok(0));
     assert_eq!(as_role(&mut app, None, None, select).await, Err(REFUSED.to_owned()));
 }
@@ -226,7 +234,7 @@ async fn what_is_public_is_read_and_no_more() {
     for table in ["model", "model_version", "tenant"] {
         assert_eq!(run(&format!("select from {table}")).await, Ok(2), "{table}");
     }
-    assert_eq!(run("select from job").await, Ok(1), "the job behind it stays private");
+    assert_eq!(run("select from job").await, Ok(JOBS), "the job behind it stays private");
     let theirs = format!("tenant_id = '{}'", two.globex.id.uuid());
     let hide = format!("update model set visibility = 'private' where {theirs}");
     assert_eq!(run(&hide).await, Ok(0));

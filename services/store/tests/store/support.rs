@@ -236,6 +236,8 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         pool: DEFAULT_POOL_ID,
         max_runtime: 600,
         spec: Some(spec()),
+        after: Vec::new(),
+        not_before: None,
     }
 }
 

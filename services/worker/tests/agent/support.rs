@@ -167,6 +167,8 @@ impl World {
             pool: DEFAULT_POOL_ID,
             max_runtime: 600,
             spec,
+            after: Vec::new(),
+            not_before: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
