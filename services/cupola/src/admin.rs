@@ -2,16 +2,25 @@
 
 use anyhow::Context;
 use clap::Subcommand;
-use domain::{ApiKeyId, UserId};
+use domain::{ApiKeyId, JobId, UserId};
 use gateway::ApiSecret;
 use store::{Store, keys, people};
 
-use crate::{config::Database, simulate};
+use crate::{config::Database, explain::explain, simulate};
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Replays a trace of jobs through the scheduler's own planner, with a virtual clock.
     Simulate(simulate::Arguments),
+    /// Says why a job waits, what is ahead of it and when it starts.
+    Explain {
+        job: JobId,
+        /// As the API answers.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Makes the operator with this address, if there is none, and prints a new API key for them.
     OperatorKey {
         #[arg(long, default_value = "operator@localhost")]
@@ -24,6 +33,11 @@ pub enum Command {
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Simulate(arguments) => simulate::run_all(&arguments),
+        Command::Explain { job, json, database } => {
+            let store = Store::connect(&database.database_url, 1)?;
+            println!("{}", explain(&store, job, json).await?);
+            Ok(())
+        }
         Command::OperatorKey { email, database } => {
             let store = Store::connect(&database.database_url, 1)?;
             println!("{}", operator_key(&store, &email).await?);

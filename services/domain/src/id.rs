@@ -91,6 +91,8 @@ ids! {
     ModelId = "mod";
     WorkerId = "wrk";
     PoolId = "pool";
+    SweepId = "swp";
+    ScheduleId = "sch";
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::{fmt, num::NonZeroU32};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Timestamp, WorkerId, world::Devices};
+use crate::{JobId, Timestamp, WorkerId, spend::Rate, world::Devices};
 
 /// The fence: every write of a run carries it, and matches nothing once a later attempt exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,6 +123,7 @@ pub enum JobEvent {
         attempt: Attempt,
         worker: WorkerId,
         devices: Devices,
+        rate: Rate,
     },
     /// The worker's child is up.
     Started {
@@ -357,7 +358,19 @@ fn ended(
 }
 
 /// The word for a state, as the API and the database spell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
     Queued,

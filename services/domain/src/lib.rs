@@ -16,12 +16,15 @@ pub mod name;
 pub mod predict;
 pub mod resources;
 pub mod spec;
+pub mod spend;
 pub mod time;
 pub mod wait;
 pub mod world;
 
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
-pub use id::{ApiKeyId, DatasetId, JobId, ModelId, PoolId, TenantId, UserId, WorkerId};
+pub use id::{
+    ApiKeyId, DatasetId, JobId, ModelId, PoolId, ScheduleId, SweepId, TenantId, UserId, WorkerId,
+};
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

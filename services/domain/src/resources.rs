@@ -47,6 +47,15 @@ pub enum ResourceName {
 
 impl ResourceName {
     pub const ALL: [Self; 3] = [Self::CpuMilli, Self::MemoryBytes, Self::AcceleratorMilli];
+
+    /// The field of [`Resources`] that counts it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CpuMilli => "cpu_milli",
+            Self::MemoryBytes => "memory_bytes",
+            Self::AcceleratorMilli => "accelerator_milli",
+        }
+    }
 }
 
 impl Resources {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Resources, Timestamp, resources::ResourceName};
+use crate::{JobId, Resources, Timestamp, resources::ResourceName, spend::Spend};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -18,6 +18,13 @@ pub enum WaitReason {
     Dependency { on: Vec<JobId> },
     /// Slurm: AssocMaxJobsLimit.
     MaxRunningJobs { running: u32, limit: u32 },
+    /// The same, of its quota in the pool.
+    MaxRunningJobsInPool { running: u32, limit: u32 },
+    /// As many jobs with its concurrency key run as may.
+    ConcurrencyKey { key: String, running: u32, limit: u32 },
+    /// Slurm: AssocGrpBillingMinutes. It could cost more than its tenant has left beside what its live
+    /// attempts may still cost.
+    Budget { needs: Spend, left: Spend },
     /// Slurm: AssocGrpCpuLimit and its kin. The tenant's quota in the pool ends here.
     QuotaLimit { resource: ResourceName, needs: u64, used: u64, limit: u64 },
     /// The tenants of its cohort together use what is theirs.
@@ -53,6 +60,17 @@ impl fmt::Display for WaitReason {
             Self::MaxRunningJobs { running, limit } => {
                 write!(f, "the tenant runs {running} of its {limit} jobs at once")
             }
+            Self::MaxRunningJobsInPool { running, limit } => {
+                write!(f, "the tenant runs {running} of its {limit} jobs at once in this pool")
+            }
+            Self::ConcurrencyKey { key, running, limit } => {
+                write!(f, "{running} jobs with the concurrency key `{key}` run, of {limit} at once")
+            }
+            Self::Budget { needs, left } => write!(
+                f,
+                "it may cost {needs}; of the tenant's budget {left} are left that no running job \
+                 may need; a shorter `max_runtime` costs less"
+            ),
             Self::QuotaLimit { resource, needs, used, limit } => write!(
                 f,
                 "needs {}; the tenant uses {} of the {} that its quota allows in this pool",

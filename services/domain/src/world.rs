@@ -5,7 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, PoolId, Resources, TenantId, Timestamp, WorkerId, job::Attempt};
+use crate::{
+    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
+    job::Attempt,
+    spend::{Budget, Prices, Rate, Spend},
+};
 
 /// What a tenant may use of a pool (Kueue: nominal quota, borrowing limit, fair-sharing weight).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +23,40 @@ pub struct Quota {
     pub weight: u32,
     /// Tenants that lend to each other and to nobody else. Those without one share what is left.
     pub cohort: Option<String>,
+    /// How many jobs run here at once; a further one waits.
+    pub max_running: u32,
+    /// How many jobs wait here; a further one is refused.
+    pub max_queued: u32,
+    /// The most that one job may ask for; a larger one is refused.
+    pub max_job: Resources,
 }
 
 impl Default for Quota {
     /// Nothing guaranteed, no limit, weight 1.
     fn default() -> Self {
-        Self { guaranteed: Resources::NONE, limit: Resources::UNLIMITED, weight: 1, cohort: None }
+        Self {
+            guaranteed: Resources::NONE,
+            limit: Resources::UNLIMITED,
+            weight: 1,
+            cohort: None,
+            max_running: u32::MAX,
+            max_queued: u32::MAX,
+            max_job: Resources::UNLIMITED,
+        }
+    }
+}
+
+/// What a tenant may run in all pools together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TenantCaps {
+    pub max_running: u32,
+    pub budget: Budget,
+}
+
+impl TenantCaps {
+    /// So many jobs at once, at any cost.
+    pub fn running(max_running: u32) -> Self {
+        Self { max_running, budget: Budget::default() }
     }
 }
 
@@ -81,7 +113,38 @@ pub struct PlannedJob {
     pub created_at: Timestamp,
     pub needs: Resources,
     pub max_runtime_secs: u64,
+    pub concurrency: Option<Box<Concurrency>>,
     pub phase: Phase,
+}
+
+/// Of its tenant's jobs with this key, so many run at once, in all pools together. Of different limits
+/// under one key the smallest holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Concurrency {
+    pub key: String,
+    pub limit: u32,
+}
+
+impl PlannedJob {
+    pub const fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Live(live) => Some(live),
+            Phase::Waiting { .. } => None,
+        }
+    }
+
+    /// It is live, or waits for nothing but its turn.
+    pub fn may_run_at(&self, now: Timestamp) -> bool {
+        match &self.phase {
+            Phase::Live(_) => true,
+            Phase::Waiting { not_before, .. } => *not_before <= now,
+        }
+    }
+
+    /// What its attempt costs at most.
+    pub fn reserved(&self, rate: Rate) -> Spend {
+        rate.over_secs(self.max_runtime_secs)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +164,7 @@ pub struct Live {
     pub deadline: Timestamp,
     /// What it did until then is kept if it is stopped: its newest checkpoint, or its start.
     pub saved_at: Timestamp,
+    pub rate: Rate,
     pub stopping: Option<Stopping>,
 }
 
@@ -133,8 +197,8 @@ impl FromIterator<usize> for Devices {
 /// How some things are now; `None` is what has ended, or is gone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// How many jobs of a tenant may hold a worker at once.
-    pub tenants: Vec<(TenantId, Option<u32>)>,
+    pub tenants: Vec<(TenantId, Option<TenantCaps>)>,
+    pub prices: Vec<(PoolId, Prices)>,
     pub quotas: Vec<(TenantId, PoolId, Option<Quota>)>,
     pub workers: Vec<(WorkerId, Option<WorkerView>)>,
     pub jobs: Vec<(JobId, Option<PlannedJob>)>,
@@ -148,6 +212,7 @@ pub enum Command {
         attempt: Attempt,
         worker: WorkerId,
         devices: Devices,
+        rate: Rate,
     },
     /// Stop it after a checkpoint; the job goes back to the queue.
     Preempt {

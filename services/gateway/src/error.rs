@@ -32,6 +32,9 @@ pub enum Code {
     IdempotencyMismatch,
     DatasetInvalid,
     QueueFull,
+    /// Beyond a quota's size of a job.
+    QuotaExceeded,
+    BudgetExceeded,
     Internal,
     Unavailable,
 }
@@ -74,6 +77,10 @@ impl Code {
                 (S::UNPROCESSABLE_ENTITY, "dataset_invalid", "The dataset cannot be used")
             }
             Self::QueueFull => (S::TOO_MANY_REQUESTS, "queue_full", "The tenant's queue is full"),
+            Self::QuotaExceeded => (S::FORBIDDEN, "quota_exceeded", "Beyond the tenant's quota"),
+            Self::BudgetExceeded => {
+                (S::FORBIDDEN, "budget_exceeded", "Beyond what the tenant may spend")
+            }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Not available right now"),
         }

@@ -1,13 +1,16 @@
 //! Jobs: submitting a training, and following it to its end.
 
+mod attempts;
 mod dry_run;
 mod events;
 mod explain;
+mod prepare;
 mod read;
+mod refusal;
 mod submit;
 
 use domain::{
-    JobId, Resources, Timestamp, WorkerId,
+    JobId, Resources, SweepId, Timestamp, WorkerId,
     job::{Cause, JobKind, JobStatus},
     spec::TrainingSpec,
     wait::WaitReason,
@@ -16,6 +19,11 @@ use serde::Serialize;
 use store::jobs::Job;
 use utoipa::ToSchema;
 
+pub use self::explain::{ExplanationView, explain_any};
+pub(crate) use self::{
+    prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared},
+    refusal::refused,
+};
 use crate::{ApiError, ServiceConfig};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -27,6 +35,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(read::pause)
         .service(read::resume)
         .service(explain::explain)
+        .service(attempts::attempts)
         .service(events::follow)
         .service(read::metrics)
         .service(read::logs);
@@ -42,6 +51,9 @@ pub struct JobView {
     pub priority: i32,
     pub pool: String,
     pub resources: Resources,
+    pub concurrency: Option<ConcurrencyView>,
+    /// Its sweep, and the values that differ from the sweep's specification.
+    pub sweep: Option<SweepPoint>,
     /// Seconds that one attempt may run.
     pub max_runtime: u64,
     /// Absent until the first attempt knows how much there is to do.
@@ -66,6 +78,20 @@ pub struct JobView {
     pub started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
+}
+
+/// Of the tenant's jobs with this key, so many run at once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConcurrencyView {
+    pub key: String,
+    pub limit: u32,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SweepPoint {
+    pub id: SweepId,
+    #[schema(value_type = Object)]
+    pub point: serde_json::Value,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,6 +144,8 @@ impl JobView {
             priority: job.priority,
             pool: job.pool,
             resources: job.resources,
+            concurrency: job.concurrency.map(|of| ConcurrencyView { key: of.key, limit: of.limit }),
+            sweep: job.point.map(|(id, point)| SweepPoint { id, point }),
             max_runtime: job.max_runtime,
             progress: job.total_steps.map(|total_steps| JobProgress {
                 // heartbeats carry the step, and a short job ends between two of them

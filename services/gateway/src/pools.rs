@@ -1,28 +1,21 @@
-//! Pools of workers, and what a tenant may use of each: the operator's business.
+//! Pools of workers, and what an hour in them costs: the operator's business.
 
-use actix_web::{HttpResponse, delete, get, http::header, post, put, web};
-use domain::{FieldErrors, PoolId, Resources, TenantId, Timestamp, name::Name, world::Quota};
+use actix_web::{HttpResponse, get, http::header, patch, post, web};
+use domain::{FieldErrors, PoolId, Resources, Timestamp, hint::Hint, name::Name, spend::Prices};
 use serde::{Deserialize, Serialize};
-use store::{
-    pools::{self, Pool},
-    tenants,
-};
+use store::pools::{self, Pool};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
-    auth::{ManagePools, ManageTenants, ReadSelf},
+    auth::{ManagePools, ReadSelf},
+    money::{self, MICRO},
+    people::check_label,
 };
 
-const MAX_KIND_CHARS: usize = 100;
-const MAX_COHORT_CHARS: usize = 100;
-const MAX_WEIGHT: i64 = 1_000_000;
-/// So that sums of quotas stay numbers that mean something.
-const MOST: i64 = 1 << 53;
-
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list).service(create).service(quotas).service(set_quota).service(remove_quota);
+    cfg.service(list).service(create).service(change);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -37,14 +30,34 @@ struct PoolView {
     capacity: Resources,
     /// By live attempts.
     used: Resources,
+    prices: PricesView,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
+/// What an attempt that starts now costs, in credits for an hour of each.
+#[derive(Serialize, ToSchema)]
+struct PricesView {
+    cpu_hour: f64,
+    gib_hour: f64,
+    accelerator_hour: f64,
+}
+
+impl From<Prices> for PricesView {
+    fn from(prices: Prices) -> Self {
+        Self {
+            cpu_hour: money::credits(prices.cpu_hour),
+            gib_hour: money::credits(prices.gib_hour),
+            accelerator_hour: money::credits(prices.accelerator_hour),
+        }
+    }
+}
+
 impl From<Pool> for PoolView {
     fn from(pool: Pool) -> Self {
-        let Pool { id, name, accelerator, workers, capacity, used, created_at } = pool;
-        Self { id, name, accelerator, workers, capacity, used, created_at }
+        let Pool { id, name, accelerator, workers, capacity, used, prices, created_at } = pool;
+        let prices = prices.into();
+        Self { id, name, accelerator, workers, capacity, used, prices, created_at }
     }
 }
 
@@ -97,11 +110,9 @@ async fn create(
         .parse()
         .map_err(|error: domain::name::NameError| ApiError::field("name", error.to_string()))?;
     if let Some(kind) = &draft.accelerator {
-        let length = kind.chars().count();
-        if length == 0 || length > MAX_KIND_CHARS || kind.chars().any(char::is_control) {
-            let why = format!("must be 1 to {MAX_KIND_CHARS} characters on one line");
-            return Err(ApiError::field("accelerator", why));
-        }
+        let mut errors = FieldErrors::default();
+        check_label(&mut errors, "accelerator", kind);
+        errors.into_result(())?;
     }
     let mut tx = app.store.begin().await?;
     let made = pools::create(&mut tx, PoolId::generate(), &name, draft.accelerator.as_deref());
@@ -113,178 +124,56 @@ async fn create(
     Ok(HttpResponse::Created().insert_header((header::LOCATION, "/v1/pools")).json(pool))
 }
 
-/// What a tenant may use of a pool. Without one: nothing guaranteed, no limit, weight 1, no cohort.
-#[derive(Serialize, ToSchema)]
-struct QuotaView {
-    pool: String,
-    /// What it gets back from borrowers whenever it needs it.
-    guaranteed: Resources,
-    limit: LimitView,
-    weight: u32,
-    cohort: Option<String>,
-}
-
-/// Guaranteed and borrowed together; `null`: no limit.
-#[derive(Serialize, ToSchema)]
-struct LimitView {
-    cpu_milli: Option<u64>,
-    memory_bytes: Option<u64>,
-    accelerator_milli: Option<u64>,
-}
-
-impl QuotaView {
-    fn new(pool: String, quota: Quota) -> Self {
-        let Quota { guaranteed, limit, weight, cohort } = quota;
-        let some = |n: u64| (n != u64::MAX).then_some(n);
-        let limit = LimitView {
-            cpu_milli: some(limit.cpu_milli),
-            memory_bytes: some(limit.memory_bytes),
-            accelerator_milli: some(limit.accelerator_milli),
-        };
-        Self { pool, guaranteed, limit, weight, cohort }
-    }
-}
-
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct QuotaDraft {
-    /// Nothing if absent.
-    guaranteed: Option<AmountDraft>,
-    /// No limit where absent.
-    limit: Option<AmountDraft>,
-    /// Its part of what is lent, against the weights of the others; 1 if absent. Of weight 0 it gets
-    /// only what nobody else wants.
-    weight: Option<i64>,
-    /// Tenants of one cohort lend to each other and to nobody else.
-    cohort: Option<String>,
+struct PoolChange {
+    prices: PricesDraft,
 }
 
-#[derive(Deserialize, Default, ToSchema)]
+/// In credits for an hour of each, counted in millionths; 0 where absent.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AmountDraft {
-    cpu_milli: Option<i64>,
-    memory_bytes: Option<i64>,
-    accelerator_milli: Option<i64>,
+struct PricesDraft {
+    cpu_hour: Option<f64>,
+    gib_hour: Option<f64>,
+    accelerator_hour: Option<f64>,
 }
 
-impl AmountDraft {
-    fn resources(&self, field: &str, absent: u64, errors: &mut FieldErrors) -> Resources {
-        let mut pick = |name: &str, given: Option<i64>| match given {
-            None => absent,
-            Some(n) if (0..=MOST).contains(&n) => n.unsigned_abs(),
-            Some(n) => {
-                errors.add(format!("{field}.{name}"), format!("`{n}`: use 0 to {MOST}"));
-                absent
-            }
-        };
-        Resources {
-            cpu_milli: pick("cpu_milli", self.cpu_milli),
-            memory_bytes: pick("memory_bytes", self.memory_bytes),
-            accelerator_milli: pick("accelerator_milli", self.accelerator_milli),
-        }
-    }
-}
-
-impl QuotaDraft {
-    fn check(self) -> Result<Quota, FieldErrors> {
+impl PricesDraft {
+    fn check(&self) -> Result<Prices, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let guaranteed = self.guaranteed.unwrap_or_default();
-        let guaranteed = guaranteed.resources("guaranteed", 0, &mut errors);
-        let limit = self.limit.unwrap_or_default().resources("limit", u64::MAX, &mut errors);
-        let weight = self.weight.unwrap_or(1);
-        if !(0..=MAX_WEIGHT).contains(&weight) {
-            errors.add("weight", format!("`{weight}`: use 0 to {MAX_WEIGHT}"));
-        }
-        if let Some(name) = guaranteed.first_beyond(&limit) {
-            let (guaranteed, limit) = (guaranteed.get(name), limit.get(name));
-            let why = format!("{guaranteed} is more than the limit, {limit}; raise the limit");
-            errors.add("guaranteed", why);
-        }
-        if let Some(cohort) = &self.cohort {
-            let length = cohort.chars().count();
-            if length == 0 || length > MAX_COHORT_CHARS || cohort.chars().any(char::is_control) {
-                let why = format!("must be 1 to {MAX_COHORT_CHARS} characters on one line");
-                errors.add("cohort", why);
-            }
-        }
-        let weight = u32::try_from(weight).unwrap_or(1);
-        errors.into_result(Quota { guaranteed, limit, weight, cohort: self.cohort })
+        let mut pick = |field: &str, given: Option<f64>| {
+            money::check(&mut errors, &format!("prices.{field}"), given.unwrap_or(0.0), MICRO)
+        };
+        let cpu_hour = pick("cpu_hour", self.cpu_hour);
+        let gib_hour = pick("gib_hour", self.gib_hour);
+        let accelerator_hour = pick("accelerator_hour", self.accelerator_hour);
+        errors.into_result(Prices { cpu_hour, gib_hour, accelerator_hour })
     }
 }
 
-async fn tenant(tx: &mut store::SystemTx<'_>, slug: &str) -> Result<TenantId, ApiError> {
-    let tenant = tenants::by_slug(tx, slug).await?;
-    Ok(tenant.ok_or_else(|| ApiError::not_found("tenant", slug))?.id)
-}
-
-/// A tenant's quotas; pools where it has none are left out.
-#[utoipa::path(
-    operation_id = "list_quotas", tag = "pools",
-    params(("slug" = Name, Path)),
-    responses((status = 200, body = Listing<QuotaView>)),
-)]
-#[get("/v1/tenants/{slug}/quotas")]
-async fn quotas(
-    app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
-    slug: web::Path<String>,
-) -> Result<web::Json<Listing<QuotaView>>, ApiError> {
-    let mut tx = app.store.begin().await?;
-    let id = tenant(&mut tx, &slug).await?;
-    let found = pools::quotas(&mut tx, id).await?;
-    tx.commit().await?;
-    let view = found.into_iter().map(|(pool, quota)| QuotaView::new(pool, quota));
-    Ok(web::Json(Listing::whole(view.collect())))
-}
-
-/// Set what a tenant may use of a pool.
+/// Change what an hour in a pool costs.
 ///
-/// It holds from the scheduler's next plan on. What runs beyond a lowered limit is stopped after a
-/// checkpoint and waits.
+/// It holds for attempts that start from now on; what runs keeps its price.
 #[utoipa::path(
-    operation_id = "set_quota", tag = "pools",
-    params(("slug" = Name, Path), ("pool" = Name, Path)),
-    request_body = QuotaDraft,
-    responses((status = 200, body = QuotaView)),
+    operation_id = "change_pool", tag = "pools",
+    params(("pool" = Name, Path)),
+    request_body = PoolChange,
+    responses((status = 200, body = PricesView)),
 )]
-#[put("/v1/tenants/{slug}/quotas/{pool}")]
-async fn set_quota(
+#[patch("/v1/pools/{pool}")]
+async fn change(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
-    path: web::Path<(String, String)>,
-    Body(draft): Body<QuotaDraft>,
-) -> Result<web::Json<QuotaView>, ApiError> {
-    let (slug, pool) = path.into_inner();
-    let quota = draft.check()?;
+    _caller: Caller<ManagePools>,
+    pool: web::Path<String>,
+    Body(wanted): Body<PoolChange>,
+) -> Result<web::Json<PricesView>, ApiError> {
+    let prices = wanted.prices.check()?;
     let mut tx = app.store.begin().await?;
-    let id = tenant(&mut tx, &slug).await?;
-    if !pools::set_quota(&mut tx, id, &pool, &quota).await? {
+    if !pools::set_prices(&mut tx, &pool, &prices).await? {
         return Err(ApiError::not_found("pool", pool));
     }
     tx.commit().await?;
-    app.bus.publish(domain::hint::Hint::Queue).await;
-    Ok(web::Json(QuotaView::new(pool, quota)))
-}
-
-/// Back to the default: nothing guaranteed, no limit, weight 1.
-#[utoipa::path(
-    operation_id = "remove_quota", tag = "pools",
-    params(("slug" = Name, Path), ("pool" = Name, Path)),
-    responses((status = 204)),
-)]
-#[delete("/v1/tenants/{slug}/quotas/{pool}")]
-async fn remove_quota(
-    app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, ApiError> {
-    let (slug, pool) = path.into_inner();
-    let mut tx = app.store.begin().await?;
-    let id = tenant(&mut tx, &slug).await?;
-    if !pools::remove_quota(&mut tx, id, &pool).await? {
-        return Err(ApiError::not_found("quota in pool", pool));
-    }
-    tx.commit().await?;
-    app.bus.publish(domain::hint::Hint::Queue).await;
-    Ok(HttpResponse::NoContent().finish())
+    app.bus.publish(Hint::Queue).await;
+    Ok(web::Json(prices.into()))
 }

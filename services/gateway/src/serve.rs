@@ -1,6 +1,6 @@
 //! Puts the routes together and serves them until asked to stop.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 use actix_web::{
     App as Actix, Error, HttpServer,
@@ -11,18 +11,21 @@ use actix_web::{
     web,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Code, auth, datasets, jobs, keys,
     measure::{measure, upkeep},
-    models, openapi, people, platform, pools, tenants,
+    models, openapi, people, platform, pools, quotas, schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
-    workers,
+    usage, workers,
 };
 
 /// How long requests under way may take after the gateway was asked to stop.
 const SHUTDOWN_SECS: u64 = 10;
+/// Cron expressions name minutes.
+const SCHEDULES_EVERY: Duration = Duration::from_secs(2);
 
 /// Every route; the OpenAPI document is made from these too.
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -35,6 +38,10 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     jobs::routes(cfg);
     models::routes(cfg);
     pools::routes(cfg);
+    quotas::routes(cfg);
+    schedules::routes(cfg);
+    sweeps::routes(cfg);
+    usage::routes(cfg);
     workers::routes(cfg);
 }
 
@@ -72,6 +79,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
     let app = web::Data::new(app);
+    let schedules = tokio::spawn(keep_firing(app.clone()));
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -87,10 +95,23 @@ pub async fn serve(
         ended = server => ended,
         () = stop => unreachable!("it only ends with the server"),
     };
+    schedules.abort();
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }
     ended
+}
+
+/// Submits what the clock says. Trouble with the database is waited out: the next look tries again.
+async fn keep_firing(app: web::Data<App>) {
+    let mut look = tokio::time::interval(SCHEDULES_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if let Err(error) = schedules::fire_due(&app).await {
+            warn!(error = &error as &dyn std::error::Error, "could not look for scheduled runs");
+        }
+    }
 }
 
 fn bad_query(error: &QueryPayloadError) -> ApiError {

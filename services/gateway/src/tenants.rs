@@ -1,8 +1,8 @@
 //! Tenants and their limits: the operator's business. A tenant begins with an owner and that owner's
 //! first key.
 
-use actix_web::{HttpResponse, get, http::header, patch, post, web};
-use domain::{FieldErrors, TenantId, Timestamp, UserId, access::Role, name::Name};
+use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
+use domain::{FieldErrors, TenantId, Timestamp, UserId, access::Role, hint::Hint, name::Name};
 use serde::{Deserialize, Serialize};
 use store::{
     people,
@@ -22,7 +22,7 @@ const MAX_JOBS: i64 = 1_000_000;
 const MAX_STORAGE_BYTES: i64 = 1 << 60;
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list).service(create).service(get).service(change);
+    cfg.service(list).service(create).service(get).service(change).service(close);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -33,6 +33,9 @@ struct TenantView {
     limits: LimitsView,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// From then on it submits and runs nothing.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -43,10 +46,10 @@ struct LimitsView {
 }
 
 impl From<Tenant> for TenantView {
-    fn from(Tenant { id, slug, name, limits, created_at }: Tenant) -> Self {
+    fn from(Tenant { id, slug, name, limits, created_at, closed_at }: Tenant) -> Self {
         let TenantLimits { max_running_jobs, max_queued_jobs, max_storage_bytes } = limits;
         let limits = LimitsView { max_running_jobs, max_queued_jobs, max_storage_bytes };
-        Self { id, slug, name, limits, created_at }
+        Self { id, slug, name, limits, created_at, closed_at }
     }
 }
 
@@ -228,4 +231,31 @@ async fn change(
     let tenant = tenants::set_limits(&mut tx, &slug, &limits).await?.ok_or_else(missing)?;
     tx.commit().await?;
     Ok(web::Json(tenant.into()))
+}
+
+/// Close a tenant.
+///
+/// Its keys stop working, its waiting jobs are cancelled and its running ones stop within moments; its
+/// schedules submit nothing more. What it has stays. Closing it again changes nothing.
+#[utoipa::path(
+    operation_id = "close_tenant", tag = "tenants",
+    params(("slug" = Name, Path)),
+    responses((status = 204)),
+)]
+#[delete("/v1/tenants/{slug}")]
+async fn close(
+    app: web::Data<App>,
+    _caller: Caller<ManageTenants>,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let mut tx = app.store.begin().await?;
+    let running = tenants::close(&mut tx, &slug, &app.config.retry).await?;
+    let running = running.ok_or_else(|| ApiError::not_found("tenant", slug))?;
+    tx.commit().await?;
+    app.bus.publish(Hint::Queue).await;
+    for (job, worker) in running {
+        app.bus.publish(Hint::Worker(worker)).await;
+        app.bus.publish(Hint::Job(job)).await;
+    }
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -35,10 +35,13 @@ enum Content {
 use Content::{Csv, Json, Nothing};
 
 /// Acme's objects.
+#[derive(Default)]
 struct Objects {
     user: String,
     key: String,
     job: String,
+    sweep: String,
+    schedule: String,
 }
 
 /// For everybody.
@@ -51,6 +54,12 @@ fn row(route: &'static str, body: Content, statuses: [u16; 6]) -> Row {
     let [owner, member, operator, nobody, other_owner, other_member] = statuses;
     let path = route.split_once(' ').expect("method and path").1.to_owned();
     Row { route, path, body, owner, member, operator, nobody, other_owner, other_member }
+}
+
+impl Row {
+    fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
 }
 
 fn rows(acme: &Objects) -> Vec<Row> {
@@ -82,6 +91,8 @@ fn rows(acme: &Objects) -> Vec<Row> {
         };
         for (name, value) in [
             ("{id}", id.as_str()),
+            ("{sweep}", acme.sweep.as_str()),
+            ("{schedule}", acme.schedule.as_str()),
             ("{slug}", "acme"),
             ("{pool}", "default"),
             ("{tenant}", "acme"),
@@ -101,19 +112,30 @@ fn of_tenants() -> Vec<Row> {
     // taken: permitted, and without an effect
     let tenant = Json(json!({ "slug": "acme", "name": "Acme", "owner": owner }));
     let change = Json(json!({ "limits": { "max_running_jobs": 3 } }));
+    let budget = Json(json!({ "credits": 10.5 }));
     vec![
         row("GET /v1/tenants", Nothing, [403, 403, 200, 401, 403, 403]),
         row("POST /v1/tenants", tenant, [403, 403, 409, 401, 403, 403]),
         row("GET /v1/tenants/{slug}", Nothing, [403, 403, 200, 401, 403, 403]),
         row("PATCH /v1/tenants/{slug}", change, [403, 403, 200, 401, 403, 403]),
+        // of one that is nobody's: permitted, and without an effect
+        row("DELETE /v1/tenants/{slug}", Nothing, [403, 403, 404, 401, 403, 403])
+            .at("/v1/tenants/none"),
+        row("GET /v1/usage", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("GET /v1/tenants/{slug}/usage", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("PUT /v1/tenants/{slug}/budget", budget, [403, 403, 200, 401, 403, 403]),
+        row("GET /v1/tenants/{slug}/budget", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("DELETE /v1/tenants/{slug}/budget", Nothing, [403, 403, 204, 401, 403, 403]),
     ]
 }
 
 fn of_pools() -> Vec<Row> {
     let pool = Json(json!({ "name": "default" }));
     let quota = Json(json!({ "weight": 2 }));
+    let prices = Json(json!({ "prices": { "cpu_hour": 0 } }));
     vec![
         row("GET /v1/pools", Nothing, [200, 200, 200, 401, 200, 200]),
+        row("PATCH /v1/pools/{pool}", prices, [403, 403, 200, 401, 403, 403]),
         row("POST /v1/pools", pool, [403, 403, 409, 401, 403, 403]),
         row("GET /v1/tenants/{slug}/quotas", Nothing, [403, 403, 200, 401, 403, 403]),
         row("PUT /v1/tenants/{slug}/quotas/{pool}", quota, [403, 403, 200, 401, 403, 403]),
@@ -152,13 +174,29 @@ fn of_datasets() -> Vec<Row> {
 
 fn of_jobs() -> Vec<Row> {
     let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
+    let sweep = json!({ "spec": draft, "parameters": { "epochs": [1] } });
+    let schedule = json!({ "name": "another", "cron": "@daily", "spec": draft });
     vec![
         row("GET /v1/jobs", Nothing, [200, 200, 403, 401, 200, 200]),
         // names its own tenant's dataset, and another tenant has none
         row("POST /v1/jobs", Json(draft.clone()), [202, 202, 403, 401, 422, 422]),
         row("POST /v1/jobs/dry-run", Json(draft.clone()), [200, 200, 403, 401, 422, 422]),
+        row("GET /v1/sweeps", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("POST /v1/sweeps", Json(sweep), [202, 202, 403, 401, 422, 422]),
+        row("GET /v1/sweeps/{sweep}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/sweeps/{sweep}/pause", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/sweeps/{sweep}/resume", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/sweeps/{sweep}/cancel", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/schedules", Nothing, [200, 200, 403, 401, 200, 200]),
+        // the first of those who may has made it
+        row("POST /v1/schedules", Json(schedule), [409, 201, 403, 401, 422, 422]),
+        row("GET /v1/schedules/{schedule}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/schedules/{schedule}/pause", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/schedules/{schedule}/resume", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("DELETE /v1/schedules/{schedule}", Nothing, [404, 204, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/explanation", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/attempts", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 403, 401, 404, 404]),
         row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 403, 401, 404, 404]),
@@ -193,12 +231,17 @@ async fn furnish(app: &TestApp, acme: &TestTenant) -> Objects {
     let hand = Hand::hire(app).await;
     hand.run(push(&acme.member, "flowers", FLOWERS).await).await;
     let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
-    let job = acme.member.post("/v1/jobs", draft).await.expect(202).text("/id").to_owned();
+    let job = acme.member.post("/v1/jobs", draft.clone()).await.expect(202).text("/id").to_owned();
     hand.run(job.parse().unwrap()).await;
     let person = json!({ "email": "leaver@acme.example", "name": "Lea", "role": "member" });
     let user = acme.owner.post("/v1/users", person).await.expect(201).text("/id").to_owned();
     let spare = acme.member.post("/v1/keys", json!({ "name": "spare" })).await.expect(201);
-    Objects { user, key: spare.text("/id").to_owned(), job }
+    let sweep = json!({ "spec": draft, "parameters": { "epochs": [1, 2] } });
+    let sweep = acme.member.post("/v1/sweeps", sweep).await.expect(202).text("/id").to_owned();
+    let schedule = json!({ "name": "nightly", "cron": "@daily", "spec": draft });
+    let schedule = acme.member.post("/v1/schedules", schedule).await.expect(201);
+    let schedule = schedule.text("/id").to_owned();
+    Objects { user, key: spare.text("/id").to_owned(), job, sweep, schedule }
 }
 
 async fn ask(client: &Client, row: &Row) -> u16 {
@@ -240,7 +283,7 @@ async fn every_route_answers_everybody_as_it_should() {
 
 #[test]
 fn every_documented_route_has_a_row() {
-    let nothing = Objects { user: String::new(), key: String::new(), job: String::new() };
+    let nothing = Objects::default();
     let tried: BTreeSet<_> = rows(&nothing).into_iter().map(|row| row.route.to_owned()).collect();
     let document = serde_json::to_value(gateway::openapi()).unwrap();
     let mut documented = BTreeSet::new();

@@ -92,7 +92,7 @@ async fn a_path_that_is_not_there_and_a_method_that_it_does_not_take() {
     }
     for (method, path, allow) in [
         (Method::PUT, "/v1/tenants", "GET, POST"),
-        (Method::DELETE, "/v1/tenants/acme", "GET, PATCH"),
+        (Method::PUT, "/v1/tenants/acme", "GET, PATCH, DELETE"),
         (Method::GET, "/v1/auth/token", "POST"),
         (Method::TRACE, "/healthz", "GET"),
     ] {

@@ -5,6 +5,7 @@
 
 mod auth;
 mod authority;
+mod caps;
 mod datasets;
 mod document;
 mod events;
@@ -14,4 +15,5 @@ mod jobs;
 mod models;
 mod people;
 mod support;
+mod sweeps;
 mod tenants;

@@ -1,8 +1,12 @@
 //! Tenants, as the operator sees them.
 
+use domain::job::JobStatus;
 use serde_json::json;
 
-use crate::{hand::Hand, support::TestApp};
+use crate::{
+    hand::{Hand, flowers, push},
+    support::TestApp,
+};
 
 #[actix_web::test]
 async fn a_tenant_begins_with_an_owner_whose_key_is_shown_once() {
@@ -62,4 +66,39 @@ async fn the_operator_sees_the_workers() {
     let workers = app.operator().await.get("/v1/workers").await.expect(200);
     assert_eq!(workers.text("/items/0/state"), "up");
     assert_eq!(workers.json["items"][0]["running_jobs"], 0);
+}
+
+#[actix_web::test]
+async fn a_closed_tenant_runs_nothing_more_and_keeps_what_it_has() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let (operator, hand) = (app.operator().await, Hand::hire(&app).await);
+    for tenant in [&acme, &globex] {
+        hand.run(push(&tenant.member, "flowers", flowers(60)).await).await;
+    }
+    let draft = json!({"dataset": "flowers", "target": "kind"});
+    let nightly = json!({"name": "nightly", "cron": "@daily", "spec": draft});
+    acme.member.post("/v1/schedules", nightly).await.expect(201);
+    let mut jobs = Vec::new();
+    for client in [&acme.member, &acme.member, &globex.member] {
+        jobs.push(client.post("/v1/jobs", draft.clone()).await.expect(202).text("/id").to_owned());
+    }
+    hand.start(jobs[0].parse().unwrap()).await;
+
+    operator.delete("/v1/tenants/acme").await.expect(204);
+    operator.delete("/v1/tenants/acme").await.expect(204);
+    operator.delete("/v1/tenants/none").await.expect_problem(404, "not_found");
+    acme.member.get("/v1/jobs").await.expect_problem(401, "unauthenticated");
+    let status = async |id: &str| {
+        let found = gateway::explain_any(&app.state.store, id.parse().unwrap()).await.unwrap();
+        found.unwrap().0.status
+    };
+    assert_eq!(status(&jobs[0]).await, JobStatus::Stopping);
+    assert_eq!(status(&jobs[1]).await, JobStatus::Cancelled);
+    app.state.clock.advance(chrono::Duration::hours(25));
+    assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 0);
+    let read = operator.get("/v1/tenants/acme").await.expect(200);
+    assert!(read.json["closed_at"].is_string(), "{read:?}");
+    let other = globex.member.get(&format!("/v1/jobs/{}", jobs[2])).await.expect(200);
+    assert_eq!(other.text("/status"), "queued");
 }

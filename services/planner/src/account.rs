@@ -47,7 +47,7 @@ pub struct Account {
     pub live: BTreeSet<JobId>,
     /// The jobs that may start as soon as there is room, by what they need.
     pub lines: BTreeMap<Resources, BTreeSet<Place>>,
-    /// Its tenant runs as many jobs as it may.
+    /// It, or its tenant in all pools together, runs as many jobs as it may.
     pub full: bool,
     /// Its dominant share, averaged over the past with weights that halve with each half-life.
     average: f64,
@@ -117,6 +117,11 @@ impl Account {
     /// Whether a job of its could start within `allowed` if there were room.
     pub fn may_start_within(&self, allowed: &Resources) -> bool {
         !self.full && self.lines.keys().any(|needs| self.used.plus(*needs).within(allowed))
+    }
+
+    /// How many more jobs may run here.
+    pub fn places_left(&self) -> u32 {
+        self.quota.max_running.saturating_sub(u32::try_from(self.live.len()).unwrap_or(u32::MAX))
     }
 
     pub fn borrows(&self) -> bool {

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
     JobId, TenantId, Timestamp,
-    world::{PlannedJob, WorkerState},
+    spend::Spend,
+    world::{PlannedJob, TenantCaps, WorkerState},
 };
+
+use crate::keys::Keys;
 
 #[derive(Debug, Clone, Default)]
 pub struct Books {
     pub jobs: HashMap<JobId, PlannedJob>,
     pub tenants: BTreeMap<TenantId, Tenant>,
+    pub keys: Keys,
     /// Waiting jobs that may not start yet, by when they may.
     pub begins: BTreeSet<(Timestamp, JobId)>,
     /// Live ones that are not stopping, by when they must have ended.
@@ -23,19 +27,44 @@ pub struct Books {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tenant {
-    pub max_running: u32,
+    pub caps: TenantCaps,
     pub live: u32,
+    /// What its live attempts may cost.
+    pub reserved: Spend,
+}
+
+impl Tenant {
+    /// One more attempt is live.
+    pub fn add(&mut self, reserved: Spend) {
+        self.live = self.live.saturating_add(1);
+        self.reserved = self.reserved.plus(reserved);
+    }
+
+    pub fn remove(&mut self, reserved: Spend) {
+        self.live = self.live.saturating_sub(1);
+        self.reserved = self.reserved.minus(reserved);
+    }
+
+    /// What is left of its budget for more attempts.
+    pub fn left(&self) -> Spend {
+        self.caps.budget.left(self.reserved)
+    }
 }
 
 impl Books {
+    /// A tenant that is not known may run nothing.
+    pub fn tenant(&self, id: TenantId) -> Tenant {
+        self.tenants.get(&id).copied().unwrap_or_default()
+    }
+
     pub fn is_full(&self, tenant: TenantId) -> bool {
         self.places_left(tenant) == 0
     }
 
-    /// How many more jobs it may run. A tenant that is not known may run nothing.
+    /// How many more jobs it may run.
     pub fn places_left(&self, tenant: TenantId) -> u32 {
-        let tenant = self.tenants.get(&tenant).copied().unwrap_or_default();
-        tenant.max_running.saturating_sub(tenant.live)
+        let tenant = self.tenant(tenant);
+        tenant.caps.max_running.saturating_sub(tenant.live)
     }
 
     /// What the state of its worker means to a live attempt; `None`: the worker is not known.

@@ -16,20 +16,14 @@ use crate::{
 };
 
 pub fn ended(books: &Books, now: Timestamp) -> Vec<Command> {
-    let attempt = |id: &JobId| books.jobs.get(id).and_then(live).map(|live| live.attempt);
+    let attempt =
+        |id: &JobId| books.jobs.get(id).and_then(PlannedJob::live).map(|live| live.attempt);
     let lost = books.lost.iter().filter_map(attempt);
     let late = books.deadlines.iter().take_while(|(deadline, _)| *deadline < now);
     let late = late.filter(|(_, id)| !books.lost.contains(id)).filter_map(|(_, id)| attempt(id));
     lost.map(|attempt| Command::Lose { attempt })
         .chain(late.map(|attempt| Command::TimeOut { attempt }))
         .collect()
-}
-
-pub fn live(job: &PlannedJob) -> Option<&Live> {
-    match &job.phase {
-        Phase::Live(live) => Some(live),
-        Phase::Waiting { .. } => None,
-    }
 }
 
 /// Asks to stop what is to move or to go.
@@ -61,7 +55,7 @@ fn beyond_limit(pool: &Pool, books: &Books, view: View, tenant: TenantId) -> Opt
     let whole = pool.rooms.capacity();
     let jobs = account.live.iter().filter_map(|id| Some((*id, books.jobs.get(id)?)));
     let able = jobs.filter(|(_, job)| job.needs.get(beyond) > 0);
-    let stoppable = able.filter_map(|(id, job)| Some((id, job, live(job)?)));
+    let stoppable = able.filter_map(|(id, job)| Some((id, job, job.live()?)));
     stoppable
         .filter(|(.., live)| live.stopping.is_none())
         .map(|(id, job, live)| (loss(live, &job.needs, &whole, view.now), id))
@@ -77,7 +71,7 @@ pub fn preempt(
     id: JobId,
     why: PreemptReason,
 ) -> Option<Command> {
-    let live = live(books.jobs.get(&id)?).copied().filter(|live| live.stopping.is_none())?;
+    let live = books.jobs.get(&id)?.live().copied().filter(|live| live.stopping.is_none())?;
     let stopping = Some(Stopping { for_job: why.for_job() });
     change(pool, books, view, id, Phase::Live(Live { stopping, ..live }));
     Some(Command::Preempt { attempt: live.attempt, why })

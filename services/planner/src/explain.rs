@@ -1,10 +1,11 @@
 //! Why a job waits, and how its tenant stands, from what the last plan left behind.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp,
     resources::ResourceName,
+    spend::Spend,
     wait::WaitReason,
     world::{Phase, PlannedJob, Quota},
 };
@@ -75,9 +76,8 @@ impl Queue {
         if not_before > self.now {
             return WaitReason::BeginTime { until: not_before };
         }
-        if self.books.is_full(job.tenant) {
-            let tenant = self.books.tenants.get(&job.tenant).copied().unwrap_or_default();
-            return WaitReason::MaxRunningJobs { running: tenant.live, limit: tenant.max_running };
+        if let Some(reason) = self.held_back(id, job, pool, account) {
+            return reason;
         }
         if let Some((resource, needs, used, limit)) =
             beyond(&job.needs, &account.used, &account.quota.limit)
@@ -116,6 +116,34 @@ impl Queue {
         }
     }
 
+    /// By counts and costs, whatever room there is.
+    fn held_back(
+        &self,
+        id: JobId,
+        job: &PlannedJob,
+        pool: &Pool,
+        account: &Account,
+    ) -> Option<WaitReason> {
+        let tenant = self.books.tenant(job.tenant);
+        if self.books.is_full(job.tenant) {
+            let (running, limit) = (tenant.live, tenant.caps.max_running);
+            return Some(WaitReason::MaxRunningJobs { running, limit });
+        }
+        if account.places_left() == 0 {
+            let (running, limit) = (account.live.len() as u32, account.quota.max_running);
+            return Some(WaitReason::MaxRunningJobsInPool { running, limit });
+        }
+        if let Some(of) = &job.concurrency
+            && let Some(key) = self.books.keys.get(job.tenant, of)
+            && (key.is_full() || key.is_beside(&Place::of(id, job, self.policy.order)))
+        {
+            let (running, limit) = (key.live(), key.limit());
+            return Some(WaitReason::ConcurrencyKey { key: of.key.clone(), running, limit });
+        }
+        let (needs, left) = (pool.cost(job), tenant.left());
+        (!needs.within(&left)).then_some(WaitReason::Budget { needs, left })
+    }
+
     pub fn share(&self, tenant: TenantId, pool: PoolId) -> Option<Share> {
         let pool = self.pools.get(&pool)?;
         let account = self.account(pool, tenant);
@@ -131,6 +159,11 @@ impl Queue {
         })
     }
 
+    /// What an attempt of the job costs at most, if it starts now.
+    pub fn cost(&self, job: &PlannedJob) -> Spend {
+        self.pools.get(&job.pool).map_or(Spend::NONE, |pool| pool.cost(job))
+    }
+
     pub fn capacity(&self, pool: PoolId) -> Resources {
         self.pools.get(&pool).map_or(Resources::NONE, |pool| pool.rooms.capacity())
     }
@@ -139,17 +172,18 @@ impl Queue {
         self.job(id).is_some_and(|job| matches!(job.phase, Phase::Waiting { .. }))
     }
 
-    /// Tenants with jobs in line.
-    pub fn waiting_tenants(&self) -> impl Iterator<Item = TenantId> {
-        let accounts = self.pools.values().flat_map(|pool| &pool.accounts);
-        accounts.filter(|(_, account)| !account.lines.is_empty()).map(|(tenant, _)| *tenant)
+    /// Tenants with jobs that wait.
+    pub fn waiting_tenants(&self) -> BTreeSet<TenantId> {
+        let in_line = self.pools.values().flat_map(Pool::waiting_tenants);
+        in_line.chain(self.books.keys.tenants()).collect()
     }
 
     /// The tenant's first jobs in line, at most `each` in each pool, with why they wait.
     pub fn heads(&self, tenant: TenantId, each: usize) -> Vec<(JobId, WaitReason)> {
         let accounts = self.pools.values().filter_map(|pool| pool.accounts.get(&tenant));
         let places = accounts.flat_map(|account| account.first_places(each));
-        places.filter_map(|place| Some((place.job, self.explain(place.job)?.reason))).collect()
+        let jobs = places.map(|place| place.job).chain(self.books.keys.beside(tenant, each));
+        jobs.filter_map(|id| Some((id, self.explain(id)?.reason))).collect()
     }
 }
 

@@ -112,6 +112,9 @@ impl Ahead<'_> {
                 }
                 _ => None,
             });
+            if matches!(ending, Ending::Done) {
+                self.queue.charge(id);
+            }
             self.queue.set_job(id, back);
         }
         true

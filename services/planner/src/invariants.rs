@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
+    spend::{Prices, Spend},
     world::{
-        Command, Devices, Live, Phase, PlannedJob, PreemptReason, Quota, Stopping, WorkerState,
-        WorkerView,
+        Command, Devices, Live, Phase, PlannedJob, PreemptReason, Quota, Stopping, TenantCaps,
+        WorkerState, WorkerView,
     },
 };
 
@@ -17,7 +18,8 @@ use crate::{Plan, Policy, after, seconds};
 /// The same picture as a queue's, as plain facts.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    pub tenants: BTreeMap<TenantId, u32>,
+    pub tenants: BTreeMap<TenantId, TenantCaps>,
+    pub prices: BTreeMap<PoolId, Prices>,
     pub quotas: BTreeMap<(TenantId, PoolId), Quota>,
     pub workers: BTreeMap<WorkerId, WorkerView>,
     pub jobs: BTreeMap<JobId, PlannedJob>,
@@ -37,7 +39,7 @@ pub fn all(before: &World, policy: &Policy, now: Timestamp, plan: &Plan) -> Chec
     after.carry_out(plan, now);
     let started = started(plan);
     no_worker_over_capacity(&after, &started)?;
-    no_tenant_over_its_caps(&after, &started)?;
+    no_tenant_over_its_caps(&after, now, &started)?;
     no_cohort_over_its_part(&after, &started)?;
     reclaiming_helps(&after, plan)?;
     nothing_is_left_idle(&after, now, plan)
@@ -53,7 +55,7 @@ impl World {
         for command in &plan.commands {
             let Some(job) = self.jobs.get_mut(&command.attempt().job) else { continue };
             match (*command, &mut job.phase) {
-                (Command::Start { attempt, worker, devices }, phase) => {
+                (Command::Start { attempt, worker, devices, rate }, phase) => {
                     *phase = Phase::Live(Live {
                         attempt,
                         worker,
@@ -61,6 +63,7 @@ impl World {
                         started_at: now,
                         deadline: after(now, job.max_runtime_secs),
                         saved_at: now,
+                        rate,
                         stopping: None,
                     });
                 }
@@ -73,10 +76,47 @@ impl World {
     }
 
     fn live(&self) -> impl Iterator<Item = (JobId, &PlannedJob, &Live)> {
-        self.jobs.iter().filter_map(|(id, job)| match &job.phase {
-            Phase::Live(live) => Some((*id, job, live)),
-            Phase::Waiting { .. } => None,
+        self.jobs.iter().filter_map(|(id, job)| Some((*id, job, job.live()?)))
+    }
+
+    fn caps(&self, tenant: TenantId) -> TenantCaps {
+        self.tenants.get(&tenant).copied().unwrap_or_default()
+    }
+
+    fn cost(&self, job: &PlannedJob) -> Spend {
+        let prices = self.prices.get(&job.pool).copied().unwrap_or_default();
+        prices.rate(&job.needs).over_secs(job.max_runtime_secs)
+    }
+
+    /// What the tenant has spent and what its live attempts may still cost.
+    fn committed(&self, tenant: TenantId) -> Spend {
+        let own = self.live().filter(|(_, job, _)| job.tenant == tenant);
+        own.fold(self.caps(tenant).budget.spent, |sum, (_, job, live)| {
+            sum.plus(live.rate.over_secs(job.max_runtime_secs))
         })
+    }
+
+    /// Whether the tenant's counts and costs are within its caps, with `more` such jobs.
+    fn within_caps(&self, job: &PlannedJob, now: Timestamp, more: usize) -> bool {
+        let running = |of: &dyn Fn(&PlannedJob) -> bool| {
+            let own = self.live().filter(|(_, other, _)| other.tenant == job.tenant && of(other));
+            own.count() + more
+        };
+        let (caps, quota) = (self.caps(job.tenant), self.quota(job.tenant, job.pool));
+        let within_key = job.concurrency.as_ref().is_none_or(|own| {
+            let same = |other: &PlannedJob| {
+                other.concurrency.as_ref().is_some_and(|key| key.key == own.key)
+            };
+            let counted = self.jobs.values().filter(|other| other.tenant == job.tenant);
+            let counted = counted.filter(|other| same(other) && other.may_run_at(now));
+            let limits = counted.filter_map(|other| other.concurrency.as_ref().map(|of| of.limit));
+            running(&same) <= limits.min().unwrap_or(0) as usize
+        });
+        let cost = if more == 0 { Spend::NONE } else { self.cost(job) };
+        within_key
+            && running(&|_| true) <= caps.max_running as usize
+            && running(&|other| other.pool == job.pool) <= quota.max_running as usize
+            && self.committed(job.tenant).plus(cost).within(&caps.budget.granted)
     }
 
     fn quota(&self, tenant: TenantId, pool: PoolId) -> Quota {
@@ -224,11 +264,9 @@ fn no_worker_over_capacity(world: &World, started: &BTreeSet<JobId>) -> Checked 
     Ok(())
 }
 
-fn no_tenant_over_its_caps(world: &World, started: &BTreeSet<JobId>) -> Checked {
+fn no_tenant_over_its_caps(world: &World, now: Timestamp, started: &BTreeSet<JobId>) -> Checked {
     for job in started.iter().filter_map(|id| world.jobs.get(id)) {
-        let running = world.live().filter(|(_, other, _)| other.tenant == job.tenant).count();
-        let most = world.tenants.get(&job.tenant).copied().unwrap_or(0);
-        ensure(running as u64 <= u64::from(most), || format!("{}: {running} run", job.tenant))?;
+        ensure(world.within_caps(job, now, 0), || format!("{}: over its caps", job.tenant))?;
         let (used, limit) =
             (world.used_by(job.tenant, job.pool), world.quota(job.tenant, job.pool).limit);
         ensure(used.within(&limit), || format!("{}: {used} of {limit}", job.tenant))?;
@@ -264,13 +302,18 @@ fn nothing_is_left_idle(world: &World, now: Timestamp, plan: &Plan) -> Checked {
     if plan.more {
         return Ok(());
     }
-    let due = |job: &&PlannedJob| matches!(job.phase, Phase::Waiting { not_before, .. } if not_before <= now);
+    let due = |job: &&PlannedJob| job.live().is_none() && job.may_run_at(now);
+    // of the jobs that cost too much, a plan asks a bounded number
+    let spent = |tenant: TenantId| {
+        let left = world.caps(tenant).budget.granted;
+        let own = world.jobs.values().filter(|job| job.tenant == tenant).filter(due);
+        let mut costs = own.map(|job| world.committed(tenant).plus(world.cost(job)));
+        costs.any(|sum| !sum.within(&left))
+    };
     let able = |job: &&PlannedJob| {
-        let running = world.live().filter(|(_, other, _)| other.tenant == job.tenant).count();
-        let most = world.tenants.get(&job.tenant).copied().unwrap_or(0) as usize;
         let quota = world.quota(job.tenant, job.pool);
         let within = world.used_by(job.tenant, job.pool).plus(job.needs).within(&quota.limit);
-        due(job) && running < most && within
+        due(job) && world.within_caps(job, now, 1) && within && !spent(job.tenant)
     };
     let short = |job: &PlannedJob| {
         let quota = world.quota(job.tenant, job.pool);

@@ -15,11 +15,13 @@
 
 mod account;
 mod books;
+mod claims;
 mod cohort;
 mod enforce;
 mod explain;
 mod forecast;
 pub mod invariants;
+mod keys;
 mod policy;
 mod pool;
 mod queue;

@@ -17,6 +17,8 @@ pub struct Policy {
     pub backfill_depth: usize,
     /// Jobs for which one plan looks for borrowers to stop.
     pub max_reclaims_per_plan: usize,
+    /// Where there was nobody to stop for jobs of some size, it is looked for again after so long.
+    pub reclaim_again: Duration,
     /// Decayed usage is counted anew this often; shares of live attempts always.
     pub refresh: Duration,
 }
@@ -31,6 +33,7 @@ impl Default for Policy {
             grace: Duration::minutes(1),
             backfill_depth: 100,
             max_reclaims_per_plan: 8,
+            reclaim_again: Duration::seconds(1),
             refresh: Duration::seconds(10),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     JobId, Resources, TenantId, Timestamp, WorkerId,
+    spend::{Prices, Spend},
     world::{Live, Phase, PlannedJob, Quota, WorkerState},
 };
 
@@ -12,6 +13,7 @@ use crate::{
     Order, Policy,
     account::{Account, Place},
     books::Books,
+    claims::Claim,
     cohort::{COMMON, Cohort},
     reserve::{Held, Reservation},
     room::{Room, Rooms},
@@ -24,19 +26,18 @@ pub struct View<'a> {
     pub now: Timestamp,
 }
 
-/// A job within its tenant's guarantee, for which borrowers are stopping.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub needs: Resources,
-    pub cohort: usize,
-    pub victims: BTreeSet<JobId>,
-    /// Kept for it until it has started.
-    pub workers: BTreeSet<WorkerId>,
+/// What a question about one pool is answered from.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    pub pool: &'a Pool,
+    pub books: &'a Books,
+    pub view: View<'a>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Pool {
     pub rooms: Rooms,
+    pub prices: Prices,
     pub accounts: BTreeMap<TenantId, Account>,
     pub cohorts: Vec<Cohort>,
     pub claims: BTreeMap<JobId, Claim>,
@@ -49,6 +50,8 @@ pub struct Pool {
     /// What the last plan has promised: a worker's room, and parts of cohorts.
     pub reserved: Option<Reservation>,
     pub held: BTreeMap<usize, Held>,
+    /// Cohorts and needs for which there was nobody to stop, and when to look again.
+    pub futile: BTreeMap<(usize, Resources), Timestamp>,
     /// Something has changed since the last plan.
     pub changed: bool,
     /// Starts so far.
@@ -59,6 +62,7 @@ impl Default for Pool {
     fn default() -> Self {
         Self {
             rooms: Rooms::default(),
+            prices: Prices::default(),
             accounts: BTreeMap::new(),
             cohorts: vec![Cohort::default()],
             claims: BTreeMap::new(),
@@ -67,6 +71,7 @@ impl Default for Pool {
             live_on: BTreeMap::new(),
             reserved: None,
             held: BTreeMap::new(),
+            futile: BTreeMap::new(),
             changed: true,
             served: 0,
         }
@@ -81,7 +86,12 @@ impl Pool {
             Phase::Waiting { not_before, .. } if *not_before > view.now => {
                 books.begins.insert((*not_before, id));
             }
-            Phase::Waiting { .. } => self.wait(id, job, view),
+            Phase::Waiting { .. } => match &job.concurrency {
+                None => self.wait(id, job, view),
+                Some(of) => {
+                    books.keys.wait(job.tenant, of, Place::of(id, job, view.policy.order));
+                }
+            },
             Phase::Live(live) => self.hold(id, job, live, books, view),
         }
         self.touch(job.tenant, view);
@@ -91,17 +101,23 @@ impl Pool {
         self.changed = true;
         match &job.phase {
             Phase::Waiting { not_before, .. } => {
-                if !books.begins.remove(&(*not_before, id)) {
+                let place = Place::of(id, job, view.policy.order);
+                let in_line = match &job.concurrency {
+                    _ if books.begins.remove(&(*not_before, id)) => false,
+                    None => true,
+                    Some(of) => books.keys.unwait(job.tenant, of, &place),
+                };
+                if in_line {
                     self.unwait(id, job, view);
                 }
-                self.drop_claim(id);
             }
             Phase::Live(live) => self.release(id, job, live, books, view),
         }
         self.touch(job.tenant, view);
     }
 
-    fn wait(&mut self, id: JobId, job: &PlannedJob, view: View) {
+    /// Into line.
+    pub fn wait(&mut self, id: JobId, job: &PlannedJob, view: View) {
         let Some(account) = self.accounts.get_mut(&job.tenant) else { return };
         account.wait(job.needs, Place::of(id, job, view.policy.order));
         self.cohorts[account.cohort].waits(job.needs);
@@ -110,7 +126,8 @@ impl Pool {
         }
     }
 
-    fn unwait(&mut self, id: JobId, job: &PlannedJob, view: View) {
+    pub fn unwait(&mut self, id: JobId, job: &PlannedJob, view: View) {
+        self.drop_claim(id);
         let Some(account) = self.accounts.get_mut(&job.tenant) else { return };
         if account.unwait(job.needs, &Place::of(id, job, view.policy.order)) {
             self.cohorts[account.cohort].unwaits(job.needs);
@@ -131,7 +148,10 @@ impl Pool {
             cohort.ends.insert((live.deadline, id));
         }
         if let Some(tenant) = books.tenants.get_mut(&job.tenant) {
-            tenant.live = tenant.live.saturating_add(1);
+            tenant.add(job.reserved(live.rate));
+        }
+        if let Some(of) = &job.concurrency {
+            books.keys.hold(job.tenant, of, id);
         }
         self.rooms.change(live.worker, |room| room.take(&job.needs, live.devices));
         self.live_on.entry(live.worker).or_default().insert(id);
@@ -164,7 +184,10 @@ impl Pool {
             cohort.ends.remove(&(live.deadline, id));
         }
         if let Some(tenant) = books.tenants.get_mut(&job.tenant) {
-            tenant.live = tenant.live.saturating_sub(1);
+            tenant.remove(job.reserved(live.rate));
+        }
+        if let Some(of) = &job.concurrency {
+            books.keys.release(job.tenant, of, id);
         }
         self.rooms.change(live.worker, |room| room.give(&job.needs, live.devices));
         if let Some(on) = self.live_on.get_mut(&live.worker) {
@@ -189,38 +212,6 @@ impl Pool {
         }
     }
 
-    /// `victim` on `worker` is stopping for the job `id`: nobody else gets that worker meanwhile.
-    fn claim(&mut self, id: JobId, job: &PlannedJob, victim: JobId, worker: WorkerId) {
-        let Some(account) = self.accounts.get(&job.tenant) else { return };
-        let (cohort, cohorts) = (account.cohort, &mut self.cohorts);
-        let claim = self.claims.entry(id).or_insert_with(|| {
-            cohorts[cohort].claimed = cohorts[cohort].claimed.plus(job.needs);
-            let (victims, workers) = Default::default();
-            Claim { needs: job.needs, cohort, victims, workers }
-        });
-        claim.victims.insert(victim);
-        self.keep(id, worker);
-    }
-
-    /// Keeps `worker` for a job that has a claim, unless it is kept for another.
-    pub fn keep(&mut self, id: JobId, worker: WorkerId) {
-        if let Some(claim) = self.claims.get_mut(&id)
-            && self.rooms.get(worker).is_some_and(|room| room.kept_for.is_none_or(|job| job == id))
-        {
-            claim.workers.insert(worker);
-            self.rooms.change(worker, |room| room.kept_for = Some(id));
-        }
-    }
-
-    pub fn drop_claim(&mut self, id: JobId) {
-        let Some(claim) = self.claims.remove(&id) else { return };
-        let cohort = &mut self.cohorts[claim.cohort];
-        cohort.claimed = cohort.claimed.minus(claim.needs);
-        for worker in claim.workers {
-            self.rooms.change(worker, |room| room.kept_for = None);
-        }
-    }
-
     pub fn set_room(
         &mut self,
         worker: WorkerId,
@@ -229,6 +220,7 @@ impl Pool {
         view: View,
     ) {
         self.changed = true;
+        self.futile.clear();
         let capacity = self.rooms.capacity();
         let kept_for = self.rooms.get(worker).and_then(|room| room.kept_for);
         let live = self.live_on.get(&worker).cloned().unwrap_or_default();
@@ -251,13 +243,14 @@ impl Pool {
     }
 
     pub fn open_account(&mut self, tenant: TenantId, books: &Books, view: View) {
-        let full = books.is_full(tenant);
         let new = || Account::new(Quota::default(), COMMON, view.now);
-        self.accounts.entry(tenant).or_insert_with(new).full = full;
+        let account = self.accounts.entry(tenant).or_insert_with(new);
+        account.full = books.is_full(tenant) || account.places_left() == 0;
     }
 
     pub fn set_quota(&mut self, tenant: TenantId, quota: Quota, books: &Books, view: View) {
         self.changed = true;
+        self.futile.clear();
         self.open_account(tenant, books, view);
         let cohort = self.cohort_named(quota.cohort.as_deref());
         let Some(account) = self.accounts.get_mut(&tenant) else { return };
@@ -284,6 +277,7 @@ impl Pool {
         shapes.iter().for_each(|needs| after.waits(*needs));
         after.ends.extend(ends);
         (account.cohort, account.quota) = (cohort, quota);
+        account.full = books.is_full(tenant) || account.places_left() == 0;
         let claims: Vec<_> = self.claims.keys().copied().collect();
         let own = |id: &JobId| books.jobs.get(id).is_some_and(|job| job.tenant == tenant);
         claims.iter().filter(|id| own(id)).for_each(|id| self.drop_claim(*id));
@@ -323,7 +317,14 @@ impl Pool {
         self.live_on.get(&worker).into_iter().flatten().copied()
     }
 
-    pub fn set_full(&mut self, tenant: TenantId, full: bool, view: View) {
+    /// How many more of the tenant's jobs may run here.
+    pub fn places_left(&self, tenant: TenantId, books: &Books) -> u32 {
+        let here = self.accounts.get(&tenant).map_or(u32::MAX, Account::places_left);
+        here.min(books.places_left(tenant))
+    }
+
+    pub fn update_full(&mut self, tenant: TenantId, books: &Books, view: View) {
+        let full = self.places_left(tenant, books) == 0;
         if let Some(account) = self.accounts.get_mut(&tenant)
             && account.full != full
         {
@@ -331,6 +332,11 @@ impl Pool {
             self.changed = true;
             self.touch(tenant, view);
         }
+    }
+
+    /// What an attempt of the job would cost at most, if it started now.
+    pub fn cost(&self, job: &PlannedJob) -> Spend {
+        job.reserved(self.prices.rate(&job.needs))
     }
 
     /// Puts an account where it belongs in its cohort's orders.
@@ -367,10 +373,15 @@ impl Pool {
         }
     }
 
-    /// Time alone changes the order: usage decays.
-    pub fn touch_all(&mut self, view: View) {
+    /// Those with jobs in line.
+    pub fn waiting_tenants(&self) -> impl Iterator<Item = TenantId> {
         let waiting = self.accounts.iter().filter(|(_, account)| !account.lines.is_empty());
-        let tenants: Vec<_> = waiting.map(|(tenant, _)| *tenant).collect();
+        waiting.map(|(tenant, _)| *tenant)
+    }
+
+    /// The pool is another size: so is everybody's share of it.
+    fn touch_all(&mut self, view: View) {
+        let tenants: Vec<_> = self.waiting_tenants().collect();
         tenants.into_iter().for_each(|tenant| self.touch(tenant, view));
     }
 }

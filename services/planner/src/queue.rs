@@ -1,11 +1,12 @@
 //! The picture that plans are made of. Every `set_…` says how something is now, whatever was known of
 //! it before: saying it twice changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
-    world::{Command, Facts, Phase, PlannedJob, Quota, WorkerView},
+    spend::Prices,
+    world::{Command, Concurrency, Facts, Phase, PlannedJob, Quota, TenantCaps, WorkerView},
 };
 
 use crate::{
@@ -31,7 +32,12 @@ pub struct Queue {
     pub(crate) pools: BTreeMap<PoolId, Pool>,
     workers: BTreeMap<WorkerId, PoolId>,
     refresh_at: Timestamp,
+    /// Accounts whose decayed usage is still to be counted anew.
+    stale: VecDeque<(PoolId, TenantId)>,
 }
+
+/// So many in one plan: its time does not grow with the number of tenants.
+const REFRESHED_PER_PLAN: usize = 1_000;
 
 /// More of anything is counted as this much, so that no sum of what is real saturates.
 const MOST: Resources =
@@ -55,6 +61,7 @@ impl Queue {
             pools: BTreeMap::new(),
             workers: BTreeMap::new(),
             refresh_at: now,
+            stale: VecDeque::new(),
         }
     }
 
@@ -63,14 +70,16 @@ impl Queue {
         self.now = self.now.max(now);
     }
 
-    /// How many jobs of a tenant may hold a worker at once, in all pools together; `None`: the tenant
-    /// is gone, and may run nothing.
-    pub fn set_tenant(&mut self, id: TenantId, max_running: Option<u32>) {
-        let live =
-            self.books.tenants.get(&id).map_or_else(|| self.count_live(id), |tenant| tenant.live);
-        match max_running {
-            Some(max_running) => {
-                self.books.tenants.insert(id, Tenant { max_running, live });
+    /// What a tenant may run in all pools together; `None`: it is gone, and may run nothing.
+    pub fn set_tenant(&mut self, id: TenantId, caps: Option<TenantCaps>) {
+        match caps {
+            Some(caps) => {
+                let known = self.books.tenants.get(&id).copied();
+                let tenant = known.unwrap_or_else(|| self.tally(id));
+                if tenant.caps.budget != caps.budget {
+                    self.pools.values_mut().for_each(|pool| pool.changed = true);
+                }
+                self.books.tenants.insert(id, Tenant { caps, ..tenant });
             }
             None => {
                 self.books.tenants.remove(&id);
@@ -79,9 +88,36 @@ impl Queue {
         self.update_full(id);
     }
 
-    fn count_live(&self, id: TenantId) -> u32 {
+    /// One that becomes known while it has live attempts.
+    fn tally(&self, id: TenantId) -> Tenant {
         let accounts = self.pools.values().filter_map(|pool| pool.accounts.get(&id));
-        accounts.map(|account| account.live.len() as u32).sum()
+        let jobs = accounts.flat_map(|account| &account.live);
+        let mut tenant = Tenant::default();
+        for job in jobs.filter_map(|id| self.books.jobs.get(id)) {
+            if let Some(live) = job.live() {
+                tenant.add(job.reserved(live.rate));
+            }
+        }
+        tenant
+    }
+
+    /// A live attempt ends now, as far as a forecast knows: what it has cost is spent.
+    pub(crate) fn charge(&mut self, id: JobId) {
+        let Some(job) = self.books.jobs.get(&id) else { return };
+        let (Some(live), Some(tenant)) = (job.live(), self.books.tenants.get_mut(&job.tenant))
+        else {
+            return;
+        };
+        let millis = (self.now - live.started_at).num_milliseconds().max(0).unsigned_abs();
+        let spent = &mut tenant.caps.budget.spent;
+        *spent = spent.plus(live.rate.over_millis(millis));
+    }
+
+    /// What an attempt that starts from now on costs.
+    pub fn set_prices(&mut self, pool: PoolId, prices: Prices) {
+        let pool = self.pools.entry(pool).or_default();
+        pool.prices = prices;
+        pool.changed = true;
     }
 
     pub fn set_quota(&mut self, tenant: TenantId, pool: PoolId, quota: Option<Quota>) {
@@ -119,30 +155,64 @@ impl Queue {
             return;
         }
         let view = View { policy: &self.policy, now: self.now };
-        let mut tenants = Vec::new();
+        let (mut tenants, mut keys) = (Vec::new(), Vec::new());
         if let Some(before) = self.books.jobs.remove(&id) {
             let pool = self.pools.entry(before.pool).or_default();
             pool.leave(id, &before, &mut self.books, view);
             tenants.push(before.tenant);
+            keys.extend(before.concurrency.map(|of| (before.tenant, of)));
         }
         if let Some(job) = job {
             let pool = self.pools.entry(job.pool).or_default();
             pool.enter(id, &job, &mut self.books, view);
             tenants.push(job.tenant);
+            keys.extend(job.concurrency.clone().map(|of| (job.tenant, of)));
             self.books.jobs.insert(id, job);
         }
         tenants.dedup();
         tenants.into_iter().for_each(|tenant| self.update_full(tenant));
+        keys.dedup();
+        keys.into_iter().for_each(|(tenant, of)| self.settle_key(tenant, &of));
+    }
+
+    /// Keys whose jobs were started may have no place left.
+    fn settle_keys_of(&mut self, commands: &[Command]) {
+        let starts = commands.iter().filter(|command| matches!(command, Command::Start { .. }));
+        let jobs = starts.filter_map(|command| self.books.jobs.get(&command.attempt().job));
+        let keys: BTreeSet<_> =
+            jobs.filter_map(|job| Some((job.tenant, job.concurrency.clone()?))).collect();
+        for (tenant, of) in keys {
+            self.settle_key(tenant, &of);
+        }
+    }
+
+    /// Lets those of the key's jobs stand in line that may run next.
+    fn settle_key(&mut self, tenant: TenantId, of: &Concurrency) {
+        let moves = self.books.keys.settle(tenant, of);
+        let view = View { policy: &self.policy, now: self.now };
+        let places = moves.leave.iter().map(|place| (place.job, false));
+        for (id, enters) in places.chain(moves.enter.iter().map(|place| (place.job, true))) {
+            let Some(job) = self.books.jobs.get(&id) else { continue };
+            let Some(pool) = self.pools.get_mut(&job.pool) else { continue };
+            if enters {
+                pool.open_account(tenant, &self.books, view);
+                pool.wait(id, job, view);
+            } else {
+                pool.unwait(id, job, view);
+            }
+            pool.changed = true;
+            pool.touch(tenant, view);
+        }
     }
 
     fn update_full(&mut self, tenant: TenantId) {
-        let (full, view) =
-            (self.books.is_full(tenant), View { policy: &self.policy, now: self.now });
-        self.pools.values_mut().for_each(|pool| pool.set_full(tenant, full, view));
+        let view = View { policy: &self.policy, now: self.now };
+        self.pools.values_mut().for_each(|pool| pool.update_full(tenant, &self.books, view));
     }
 
     pub fn learn(&mut self, facts: Facts) {
-        facts.tenants.into_iter().for_each(|(id, most)| self.set_tenant(id, most));
+        facts.tenants.into_iter().for_each(|(id, caps)| self.set_tenant(id, caps));
+        facts.prices.into_iter().for_each(|(id, prices)| self.set_prices(id, prices));
         facts.quotas.into_iter().for_each(|(id, pool, quota)| self.set_quota(id, pool, quota));
         facts.workers.into_iter().for_each(|(id, worker)| self.set_worker(id, worker));
         facts.jobs.into_iter().for_each(|(id, job)| self.set_job(id, job));
@@ -191,6 +261,7 @@ impl Queue {
         for pool in self.pools.values_mut().filter(|pool| pool.changed) {
             pool.changed = Shift::new(pool, &mut self.books, view, &mut left, &mut commands).run();
         }
+        self.settle_keys_of(&commands);
         Plan { commands, more: left == 0 && self.pools.values().any(|pool| pool.changed) }
     }
 
@@ -203,6 +274,9 @@ impl Queue {
             let Some(job) = self.books.jobs.get(&id).cloned() else { continue };
             let view = View { policy: &self.policy, now: self.now };
             self.pools.entry(job.pool).or_default().enter(id, &job, &mut self.books, view);
+            if let Some(of) = &job.concurrency {
+                self.settle_key(job.tenant, of);
+            }
         }
     }
 
@@ -210,8 +284,17 @@ impl Queue {
         if self.now >= self.refresh_at {
             let every = self.policy.refresh.num_seconds().max(1).unsigned_abs();
             self.refresh_at = after(self.now, every);
-            let view = View { policy: &self.policy, now: self.now };
-            self.pools.values_mut().for_each(|pool| pool.touch_all(view));
+            let waiting = self
+                .pools
+                .iter()
+                .flat_map(|(id, pool)| pool.waiting_tenants().map(move |tenant| (*id, tenant)));
+            self.stale = waiting.collect();
+        }
+        let view = View { policy: &self.policy, now: self.now };
+        for (pool, tenant) in self.stale.drain(..self.stale.len().min(REFRESHED_PER_PLAN)) {
+            if let Some(pool) = self.pools.get_mut(&pool) {
+                pool.touch(tenant, view);
+            }
         }
     }
 

@@ -3,16 +3,9 @@
 //! comes later may use that room only if it has ended by then, or leaves the promised job enough.
 
 use chrono::Duration;
-use domain::{
-    JobId, Resources, Timestamp, WorkerId,
-    world::{Phase, PlannedJob},
-};
+use domain::{JobId, Resources, Timestamp, WorkerId, world::PlannedJob};
 
-use crate::{
-    books::Books,
-    pool::{Pool, View},
-    room::Room,
-};
+use crate::{pool::Sight, room::Room};
 
 #[derive(Debug, Clone)]
 pub struct Reservation {
@@ -40,14 +33,8 @@ impl Held {
 }
 
 /// When the cohort has as much to give, if all attempts of its members take as long as they may.
-pub fn hold(
-    pool: &Pool,
-    books: &Books,
-    view: View,
-    id: JobId,
-    needs: &Resources,
-    cohort: usize,
-) -> Option<Held> {
+pub fn hold(sight: Sight, id: JobId, needs: &Resources, cohort: usize) -> Option<Held> {
+    let Sight { pool, books, view } = sight;
     let allowed = pool.allowed(cohort);
     let mut used = pool.cohorts[cohort].used.plus(pool.cohorts[cohort].claimed);
     let mut from = view.now;
@@ -61,18 +48,13 @@ pub fn hold(
 }
 
 /// The earliest; of equals, that on the worker with the lowest id.
-pub fn reserve(
-    pool: &Pool,
-    books: &Books,
-    view: View,
-    id: JobId,
-    needs: &Resources,
-) -> Option<Reservation> {
-    let open = pool.rooms.open().filter(|(_, room)| room.kept_for.is_none_or(|job| job == id));
+pub fn reserve(sight: Sight, id: JobId, needs: &Resources) -> Option<Reservation> {
+    let open =
+        sight.pool.rooms.open().filter(|(_, room)| room.kept_for.is_none_or(|job| job == id));
     let mut earliest: Option<Reservation> = None;
     for (worker, room) in open.filter(|(_, room)| room.could_hold(needs)) {
         let by = earliest.as_ref().map_or(Timestamp::MAX_UTC, |found| found.from);
-        if let Some((from, room)) = earliest_on(pool, books, view, worker, room, needs, by) {
+        if let Some((from, room)) = earliest_on(sight, worker, room, needs, by) {
             earliest = Some(Reservation { job: id, worker, from, room });
         }
     }
@@ -81,14 +63,13 @@ pub fn reserve(
 
 /// When it fits on this worker, if that is before `by`, and the room then.
 fn earliest_on(
-    pool: &Pool,
-    books: &Books,
-    view: View,
+    sight: Sight,
     worker: WorkerId,
     room: &Room,
     needs: &Resources,
     by: Timestamp,
 ) -> Option<(Timestamp, Room)> {
+    let Sight { pool, books, view } = sight;
     let live = pool.live_on(worker).filter_map(|id| books.jobs.get(&id));
     let mut ends: Vec<_> =
         live.filter_map(|job| Some((ends_by(job, view.policy.grace, view.now)?, job))).collect();
@@ -105,7 +86,7 @@ fn earliest_on(
             return None;
         }
         from = from.max(end);
-        if let Phase::Live(live) = &job.phase {
+        if let Some(live) = job.live() {
             room.give(&job.needs, live.devices);
         }
     }
@@ -113,7 +94,7 @@ fn earliest_on(
 
 /// When a live attempt has ended at the latest.
 fn ends_by(job: &PlannedJob, grace: Duration, now: Timestamp) -> Option<Timestamp> {
-    let Phase::Live(live) = &job.phase else { return None };
+    let live = job.live()?;
     let end = match live.stopping {
         Some(_) => now.checked_add_signed(grace).unwrap_or(Timestamp::MAX_UTC),
         None => live.deadline,

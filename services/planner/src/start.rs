@@ -11,7 +11,7 @@ use std::{
 use domain::{
     JobId, Resources, TenantId, Timestamp, WorkerId,
     job::Attempt,
-    world::{Command, Devices, Live, Phase, PreemptReason},
+    world::{Command, Devices, Live, Phase, PlannedJob, PreemptReason},
 };
 
 use crate::{
@@ -20,9 +20,10 @@ use crate::{
     after,
     books::Books,
     enforce::preempt,
-    pool::{Pool, View},
+    keys::Key,
+    pool::{Pool, Sight, View},
     queue::change,
-    reclaim::reclaim,
+    reclaim::{Victims, reclaim},
     reserve::{Held, Reservation, hold, reserve},
     room::Found,
 };
@@ -47,6 +48,8 @@ pub struct Shift<'a> {
     reserved: Option<Reservation>,
     held: BTreeMap<usize, Held>,
     reclaims_left: usize,
+    /// By cohort, once they are asked for.
+    victims: BTreeMap<usize, Victims>,
     /// A job could not be given its guarantee yet: time alone may change that.
     look_again: bool,
 }
@@ -84,12 +87,14 @@ impl<'a> Shift<'a> {
             reserved: None,
             held: BTreeMap::new(),
             reclaims_left: view.policy.max_reclaims_per_plan,
+            victims: BTreeMap::new(),
             look_again: false,
         }
     }
 
     /// Whether the next plan has to look at this pool even if nothing changes meanwhile.
     pub fn run(mut self) -> bool {
+        self.pool.futile.retain(|_, until| *until > self.view.now);
         self.serve_claims();
         self.pass(Pass::Guaranteed);
         self.pass(Pass::Lending);
@@ -105,8 +110,12 @@ impl<'a> Shift<'a> {
             let Some(job) = self.books.jobs.get(&id) else { continue };
             let (needs, until) = (job.needs, after(self.view.now, job.max_runtime_secs));
             let account = self.pool.accounts.get(&job.tenant);
+            let affordable = !self.key_is_full(job)
+                && self.pool.cost(job).within(&self.books.tenant(job.tenant).left());
             let entitled = account.is_some_and(|account| {
-                !account.full && account.used.plus(needs).within(&account.quota.guaranteed)
+                affordable
+                    && !account.full
+                    && account.used.plus(needs).within(&account.quota.guaranteed)
             });
             let headroom = self.pool.claims.get(&id).is_some_and(|claim| {
                 let cohort = &self.pool.cohorts[claim.cohort];
@@ -164,8 +173,8 @@ impl<'a> Shift<'a> {
     }
 
     fn serve(&mut self, tenant: TenantId, pass: Pass) -> Served {
-        if self.books.is_full(tenant) {
-            self.pool.set_full(tenant, true, self.view);
+        if self.pool.places_left(tenant, self.books) == 0 {
+            self.pool.update_full(tenant, self.books, self.view);
             return Served::Stuck;
         }
         loop {
@@ -191,6 +200,7 @@ impl<'a> Shift<'a> {
             Pass::Lending => account.quota.limit,
         };
         let headroom = self.pool.headroom(account.cohort);
+        let budget = self.books.tenant(tenant).left();
         let mut lines: Vec<_> = account
             .lines
             .iter()
@@ -204,14 +214,24 @@ impl<'a> Shift<'a> {
             if self.pool.claims.contains_key(&place.job) {
                 continue;
             }
+            let Some(job) = self.books.jobs.get(&place.job) else { continue };
+            if self.key_is_full(job) {
+                continue;
+            }
+            if !self.pool.cost(job).within(&budget) {
+                if looks_left == 0 {
+                    return Choice::Nothing;
+                }
+                looks_left -= 1;
+                continue;
+            }
             if !needs.within(&headroom) {
                 return Choice::Blocked(place.job, needs);
             }
-            let Some(job) = self.books.jobs.get(&place.job) else { continue };
             let until = after(self.view.now, job.max_runtime_secs);
             let held = self.held.get(&account.cohort);
             let kept = held.is_some_and(|held| !held.allows(place.job, &needs, until))
-                || self.crowds_out(tenant, account, place.job, &needs, until);
+                || self.crowds_out(account, place.job, job, until);
             let found = if kept {
                 Found::Kept
             } else {
@@ -227,25 +247,26 @@ impl<'a> Shift<'a> {
         Choice::Nothing
     }
 
+    /// Jobs that this plan has started may have taken its key's last place.
+    fn key_is_full(&self, job: &PlannedJob) -> bool {
+        let key = job.concurrency.as_ref().and_then(|of| self.books.keys.get(job.tenant, of));
+        key.is_some_and(Key::is_full)
+    }
+
     /// Whether it would take what its own tenant may still use away from a job that has a promise.
-    fn crowds_out(
-        &self,
-        tenant: TenantId,
-        account: &Account,
-        id: JobId,
-        needs: &Resources,
-        until: Timestamp,
-    ) -> bool {
+    fn crowds_out(&self, account: &Account, id: JobId, own: &PlannedJob, until: Timestamp) -> bool {
+        let places = self.pool.places_left(own.tenant, self.books);
+        let budget = self.books.tenant(own.tenant).left();
         let reserved = self.reserved.as_ref().map(|reserved| (reserved.job, reserved.from));
         let held = self.held.get(&account.cohort).map(|held| (held.job, held.from));
         reserved.into_iter().chain(held).any(|(promised, from)| {
-            let Some(job) = self.books.jobs.get(&promised).filter(|job| job.tenant == tenant)
-            else {
-                return false;
-            };
-            let both = account.used.plus(*needs).plus(job.needs);
-            let places = self.books.places_left(tenant);
-            id != promised && until > from && (places < 2 || !both.within(&account.quota.limit))
+            let job = self.books.jobs.get(&promised).filter(|job| job.tenant == own.tenant);
+            let Some(job) = job.filter(|_| id != promised) else { return false };
+            let both = account.used.plus(own.needs).plus(job.needs);
+            // what it costs stays spent when it has ended
+            let costs = self.pool.cost(own).plus(self.pool.cost(job));
+            !costs.within(&budget)
+                || until > from && (places < 2 || !both.within(&account.quota.limit))
         })
     }
 
@@ -256,12 +277,21 @@ impl<'a> Shift<'a> {
             return;
         };
         let short = !needs.within(&self.pool.headroom(cohort));
-        if pass == Pass::Guaranteed && self.reclaims_left > 0 {
-            self.reclaims_left -= 1;
+        let futile = self.pool.futile.get(&(cohort, needs));
+        if pass == Pass::Guaranteed {
             self.look_again = true;
-            if let Some(found) = reclaim(self.pool, self.books, self.view, id, &needs, cohort)
+        }
+        if pass == Pass::Guaranteed
+            && self.reclaims_left > 0
+            && futile.is_none_or(|until| *until <= self.view.now)
+        {
+            self.reclaims_left -= 1;
+            let sight = Sight { pool: self.pool, books: self.books, view: self.view };
+            let victims = self.victims.entry(cohort).or_insert_with(|| Victims::of(sight, cohort));
+            if let Some(found) = reclaim(sight, victims, id, &needs, cohort)
                 && !found.victims.is_empty()
             {
+                victims.remove(&found.victims);
                 let why = PreemptReason::Reclaimed { for_job: id };
                 for victim in found.victims {
                     self.commands.extend(preempt(self.pool, self.books, self.view, victim, why));
@@ -269,11 +299,13 @@ impl<'a> Shift<'a> {
                 self.pool.keep(id, found.worker);
                 return;
             }
+            let until = self.view.now.checked_add_signed(self.view.policy.reclaim_again);
+            self.pool.futile.insert((cohort, needs), until.unwrap_or(Timestamp::MAX_UTC));
         }
         if short {
             self.beyond.insert((cohort, needs));
             if !self.held.contains_key(&cohort)
-                && let Some(held) = hold(self.pool, self.books, self.view, id, &needs, cohort)
+                && let Some(held) = hold(self.sight(), id, &needs, cohort)
             {
                 self.held.insert(cohort, held);
             }
@@ -284,8 +316,12 @@ impl<'a> Shift<'a> {
         }
         self.nowhere.insert(needs);
         if self.reserved.is_none() && self.pool.rooms.could_hold(&needs) {
-            self.reserved = reserve(self.pool, self.books, self.view, id, &needs);
+            self.reserved = reserve(self.sight(), id, &needs);
         }
+    }
+
+    fn sight(&self) -> Sight<'_> {
+        Sight { pool: self.pool, books: self.books, view: self.view }
     }
 
     fn start(&mut self, id: JobId, worker: WorkerId, devices: Devices) {
@@ -295,6 +331,7 @@ impl<'a> Shift<'a> {
         // It saturates: a job that has used every number is refused by its own state.
         let number = NonZeroU32::MIN.saturating_add(last_attempt);
         let (attempt, now) = (Attempt { job: id, number }, self.view.now);
+        let rate = self.pool.prices.rate(&job.needs);
         let live = Live {
             attempt,
             worker,
@@ -302,6 +339,7 @@ impl<'a> Shift<'a> {
             started_at: now,
             deadline: after(now, max_runtime),
             saved_at: now,
+            rate,
             stopping: None,
         };
         self.pool.served += 1;
@@ -310,7 +348,7 @@ impl<'a> Shift<'a> {
         }
         change(self.pool, self.books, self.view, id, Phase::Live(live));
         self.follow_promises(tenant, id, worker, devices);
-        self.commands.push(Command::Start { attempt, worker, devices });
+        self.commands.push(Command::Start { attempt, worker, devices, rate });
         *self.left -= 1;
     }
 

@@ -9,7 +9,7 @@ use store::{
     changes::Cursor,
     leader::LeaderLease,
     schedule::{self, Applied},
-    workers,
+    usage, workers,
 };
 
 use crate::Config;
@@ -32,6 +32,8 @@ pub struct Lead {
     to_explain: VecDeque<TenantId>,
     explained_at: Timestamp,
     kept_at: Timestamp,
+    /// Hours since 1970, when what files take was last looked at.
+    metered_hour: Option<i64>,
 }
 
 impl Lead {
@@ -46,8 +48,16 @@ impl Lead {
         tx.commit().await?;
         let mut queue = Queue::new(policy, now);
         queue.learn(facts);
-        let (reasons, to_explain) = Default::default();
-        Ok(Self { lease, queue, cursor, reasons, to_explain, explained_at: now, kept_at: now })
+        Ok(Self {
+            lease,
+            queue,
+            cursor,
+            reasons: BTreeMap::new(),
+            to_explain: VecDeque::new(),
+            explained_at: now,
+            kept_at: now,
+            metered_hour: None,
+        })
     }
 
     /// Follows what has changed, plans, and carries it out. `None` if the lead is another's by now.
@@ -83,6 +93,11 @@ impl Lead {
             self.kept_at = now;
             let averages: Vec<_> = self.queue.averages().collect();
             schedule::keep_averages(&mut tx, &averages).await?;
+            let hour = now.timestamp() / 3_600;
+            if self.metered_hour != Some(hour) {
+                usage::note_storage(&mut tx).await?;
+                self.metered_hour = Some(hour);
+            }
         }
         let skipped = schedule::look_at_jobs(&mut tx, &applied.skipped).await?;
         tx.commit().await?;
@@ -105,7 +120,7 @@ impl Lead {
     fn explain(&mut self) -> Vec<(JobId, WaitReason)> {
         if self.to_explain.is_empty() {
             self.reasons.retain(|id, _| self.queue.is_waiting(*id));
-            self.to_explain = self.queue.waiting_tenants().collect();
+            self.to_explain = self.queue.waiting_tenants().into_iter().collect();
         }
         let mut changed = Vec::new();
         for _ in 0..REASONS_PER_PLAN / REASONS_EACH {

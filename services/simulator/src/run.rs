@@ -9,7 +9,7 @@ use std::{
 
 use domain::{
     JobId, Resources,
-    world::{Command, Live, Phase, PlannedJob, WorkerState, WorkerView},
+    world::{Command, Live, Phase, PlannedJob, TenantCaps, WorkerState, WorkerView},
 };
 use planner::{Order, Queue};
 
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
     fn new(workload: &'a Workload, setup: &'a Setup, order: Order) -> Self {
         let mut queue = Queue::new(setup.policy(order), at(0));
         for (n, tenant) in workload.tenants.iter().enumerate() {
-            queue.set_tenant(tenant_id(n), Some(u32::MAX));
+            queue.set_tenant(tenant_id(n), Some(TenantCaps::running(u32::MAX)));
             queue.set_quota(tenant_id(n), POOL, Some(tenant.quota.clone()));
         }
         for (n, capacity) in workload.workers.iter().enumerate() {
@@ -245,6 +245,7 @@ impl<'a> Run<'a> {
             created_at: at(job.submitted),
             needs: job.needs,
             max_runtime_secs: job.max_runtime_secs,
+            concurrency: None,
             phase: Phase::Waiting { not_before: at(self.now), last_attempt },
         };
         self.queue.set_job(job_id(n), Some(planned));

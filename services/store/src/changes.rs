@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{JobId, TenantId, WorkerId};
+use domain::{JobId, PoolId, TenantId, WorkerId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -17,10 +17,12 @@ use crate::{StoreError, SystemTx, Tx};
 pub enum Change {
     Job(JobId),
     Worker(WorkerId),
-    /// How many jobs it may run.
+    /// How many jobs it may run, and at what cost.
     Tenant(TenantId),
     /// Its quotas, in every pool.
     Quota(TenantId),
+    /// What an hour costs in it.
+    Pool(PoolId),
 }
 
 impl Change {
@@ -30,6 +32,7 @@ impl Change {
             Self::Worker(id) => ("worker", id.uuid()),
             Self::Tenant(id) => ("tenant", id.uuid()),
             Self::Quota(id) => ("quota", id.uuid()),
+            Self::Pool(id) => ("pool", id.uuid()),
         }
     }
 
@@ -39,6 +42,7 @@ impl Change {
             "worker" => Some(Self::Worker(WorkerId::from_uuid(id))),
             "tenant" => Some(Self::Tenant(TenantId::from_uuid(id))),
             "quota" => Some(Self::Quota(TenantId::from_uuid(id))),
+            "pool" => Some(Self::Pool(PoolId::from_uuid(id))),
             _ => None,
         }
     }

@@ -5,8 +5,11 @@
 //! function takes says on whose behalf it works.
 
 pub mod admin;
+mod amounts;
 pub mod attempts;
+pub mod budgets;
 pub mod changes;
+pub mod cron;
 pub mod datasets;
 mod error;
 pub mod events;
@@ -24,6 +27,7 @@ pub mod schedule;
 pub mod signing;
 pub mod tenants;
 mod tx;
+pub mod usage;
 pub mod workers;
 
 use std::{str::FromStr, time::Duration};

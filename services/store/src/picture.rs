@@ -47,6 +47,7 @@ pub async fn of_pool(
     .await?;
     let facts = Facts {
         tenants: schedule::look_at_tenants(tx, &tenants).await?,
+        prices: pools::every_price(tx, Some(&[pool.uuid()])).await?,
         quotas: pools::every_quota(tx, None)
             .await?
             .into_iter()

@@ -1,10 +1,10 @@
 //! Pools of workers, and each tenant's quota in them.
 
-use domain::{PoolId, Resources, TenantId, Timestamp, name::Name, world::Quota};
+use domain::{PoolId, Resources, TenantId, Timestamp, name::Name, spend::Prices, world::Quota};
 use uuid::Uuid;
 
 use crate::{
-    StoreError, SystemTx, TenantTx, Tx,
+    StoreError, SystemTx, TenantTx, Tx, amounts,
     changes::{self, Change},
 };
 
@@ -19,13 +19,15 @@ pub struct Pool {
     pub capacity: Resources,
     /// By live attempts, on all its workers.
     pub used: Resources,
+    pub prices: Prices,
     pub created_at: Timestamp,
 }
 
 /// Everybody sees the pools.
 pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Pool>, StoreError> {
     let rows = sqlx::query!(
-        r#"select p.id, p.name, p.accelerator, p.created_at,
+        r#"select p.id, p.name, p.accelerator, p.created_at, p.cpu_hour_price, p.gib_hour_price,
+                  p.accelerator_hour_price,
                   w.workers as "workers!", w.cpu_milli as "cpu_milli!",
                   w.memory_bytes as "memory_bytes!", w.accelerators as "accelerators!",
                   u.cpu_milli as "used_cpu_milli!", u.memory_bytes as "used_memory_bytes!",
@@ -52,16 +54,13 @@ pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Pool>, StoreError> {
         name: row.name,
         accelerator: row.accelerator,
         workers: row.workers.unsigned_abs(),
-        capacity: Resources {
-            cpu_milli: row.cpu_milli.unsigned_abs(),
-            memory_bytes: row.memory_bytes.unsigned_abs(),
-            accelerator_milli: row.accelerators.unsigned_abs() * 1_000,
-        },
-        used: Resources {
-            cpu_milli: row.used_cpu_milli.unsigned_abs(),
-            memory_bytes: row.used_memory_bytes.unsigned_abs(),
-            accelerator_milli: row.used_accelerator_milli.unsigned_abs(),
-        },
+        capacity: amounts::resources(row.cpu_milli, row.memory_bytes, row.accelerators * 1_000),
+        used: amounts::resources(
+            row.used_cpu_milli,
+            row.used_memory_bytes,
+            row.used_accelerator_milli,
+        ),
+        prices: amounts::prices(row.cpu_hour_price, row.gib_hour_price, row.accelerator_hour_price),
         created_at: row.created_at,
     });
     Ok(pool.collect())
@@ -87,6 +86,48 @@ pub async fn create(
     Ok(made.map(PoolId::from_uuid))
 }
 
+/// What an attempt costs that starts from now on. False if there is no such pool.
+pub async fn set_prices(
+    tx: &mut SystemTx<'_>,
+    name: &str,
+    prices: &Prices,
+) -> Result<bool, StoreError> {
+    let pool = sqlx::query_scalar!(
+        "update pool set cpu_hour_price = $2, gib_hour_price = $3, accelerator_hour_price = $4
+         where name = $1
+         returning id",
+        name,
+        amounts::big(prices.cpu_hour),
+        amounts::big(prices.gib_hour),
+        amounts::big(prices.accelerator_hour),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(pool) = pool else { return Ok(false) };
+    changes::note(tx.conn(), &[Change::Pool(PoolId::from_uuid(pool))]).await?;
+    Ok(true)
+}
+
+/// Of these pools, or of all.
+pub(crate) async fn every_price(
+    tx: &mut SystemTx<'_>,
+    pools: Option<&[Uuid]>,
+) -> Result<Vec<(PoolId, Prices)>, StoreError> {
+    let rows = sqlx::query!(
+        "select id, cpu_hour_price, gib_hour_price, accelerator_hour_price from pool
+         where $1::uuid[] is null or id = any($1)",
+        pools,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let prices = rows.into_iter().map(|row| {
+        let prices =
+            amounts::prices(row.cpu_hour_price, row.gib_hour_price, row.accelerator_hour_price);
+        (PoolId::from_uuid(row.id), prices)
+    });
+    Ok(prices.collect())
+}
+
 /// The pool of that name, and the kind of its accelerators.
 pub async fn by_name(
     tx: &mut TenantTx<'_>,
@@ -96,6 +137,13 @@ pub async fn by_name(
         .fetch_optional(tx.conn())
         .await?;
     Ok(row.map(|row| (PoolId::from_uuid(row.id), row.accelerator)))
+}
+
+pub async fn id_of(tx: &mut SystemTx<'_>, name: &str) -> Result<Option<PoolId>, StoreError> {
+    let id = sqlx::query_scalar!("select id from pool where name = $1", name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(id.map(PoolId::from_uuid))
 }
 
 /// The names of all pools, for whoever named none of them.
@@ -117,24 +165,35 @@ struct QuotaRow {
     limit_accelerator_milli: Option<i64>,
     weight: i32,
     cohort: Option<String>,
+    max_running: Option<i32>,
+    max_queued: Option<i32>,
+    max_job_cpu_milli: Option<i64>,
+    max_job_memory_bytes: Option<i64>,
+    max_job_accelerator_milli: Option<i64>,
 }
 
 impl From<QuotaRow> for Quota {
     fn from(row: QuotaRow) -> Self {
-        let limit = |limit: Option<i64>| limit.map_or(u64::MAX, i64::unsigned_abs);
         Self {
-            guaranteed: Resources {
-                cpu_milli: row.guaranteed_cpu_milli.unsigned_abs(),
-                memory_bytes: row.guaranteed_memory_bytes.unsigned_abs(),
-                accelerator_milli: row.guaranteed_accelerator_milli.unsigned_abs(),
-            },
-            limit: Resources {
-                cpu_milli: limit(row.limit_cpu_milli),
-                memory_bytes: limit(row.limit_memory_bytes),
-                accelerator_milli: limit(row.limit_accelerator_milli),
-            },
+            guaranteed: amounts::resources(
+                row.guaranteed_cpu_milli,
+                row.guaranteed_memory_bytes,
+                row.guaranteed_accelerator_milli,
+            ),
+            limit: amounts::resource_limit(
+                row.limit_cpu_milli,
+                row.limit_memory_bytes,
+                row.limit_accelerator_milli,
+            ),
             weight: row.weight.unsigned_abs(),
             cohort: row.cohort,
+            max_running: amounts::uncounted(row.max_running),
+            max_queued: amounts::uncounted(row.max_queued),
+            max_job: amounts::resource_limit(
+                row.max_job_cpu_milli,
+                row.max_job_memory_bytes,
+                row.max_job_accelerator_milli,
+            ),
         }
     }
 }
@@ -147,7 +206,8 @@ async fn rows(
         QuotaRow,
         "select q.tenant_id, q.pool_id, p.name as pool, guaranteed_cpu_milli,
                 guaranteed_memory_bytes, guaranteed_accelerator_milli, limit_cpu_milli,
-                limit_memory_bytes, limit_accelerator_milli, weight, cohort
+                limit_memory_bytes, limit_accelerator_milli, weight, cohort, max_running, max_queued,
+                max_job_cpu_milli, max_job_memory_bytes, max_job_accelerator_milli
          from quota q join pool p on p.id = q.pool_id
          where $1::uuid[] is null or q.tenant_id = any($1)
          order by p.name",
@@ -187,14 +247,14 @@ pub async fn set_quota(
     pool: &str,
     quota: &Quota,
 ) -> Result<bool, StoreError> {
-    let part = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    // a limit that no number of a bigint reaches is none
-    let limit = |n: u64| i64::try_from(n).ok();
+    let Quota { guaranteed, limit, max_job, .. } = quota;
     let set = sqlx::query!(
         "insert into quota (tenant_id, pool_id, guaranteed_cpu_milli, guaranteed_memory_bytes,
              guaranteed_accelerator_milli, limit_cpu_milli, limit_memory_bytes,
-             limit_accelerator_milli, weight, cohort)
-         select $1, id, $3, $4, $5, $6, $7, $8, $9, $10 from pool where name = $2
+             limit_accelerator_milli, weight, cohort, max_running, max_queued, max_job_cpu_milli,
+             max_job_memory_bytes, max_job_accelerator_milli)
+         select $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+         from pool where name = $2
          on conflict (tenant_id, pool_id) do update set
              guaranteed_cpu_milli = excluded.guaranteed_cpu_milli,
              guaranteed_memory_bytes = excluded.guaranteed_memory_bytes,
@@ -203,17 +263,27 @@ pub async fn set_quota(
              limit_memory_bytes = excluded.limit_memory_bytes,
              limit_accelerator_milli = excluded.limit_accelerator_milli,
              weight = excluded.weight,
-             cohort = excluded.cohort",
+             cohort = excluded.cohort,
+             max_running = excluded.max_running,
+             max_queued = excluded.max_queued,
+             max_job_cpu_milli = excluded.max_job_cpu_milli,
+             max_job_memory_bytes = excluded.max_job_memory_bytes,
+             max_job_accelerator_milli = excluded.max_job_accelerator_milli",
         tenant.uuid(),
         pool,
-        part(quota.guaranteed.cpu_milli),
-        part(quota.guaranteed.memory_bytes),
-        part(quota.guaranteed.accelerator_milli),
-        limit(quota.limit.cpu_milli),
-        limit(quota.limit.memory_bytes),
-        limit(quota.limit.accelerator_milli),
+        amounts::big(guaranteed.cpu_milli),
+        amounts::big(guaranteed.memory_bytes),
+        amounts::big(guaranteed.accelerator_milli),
+        amounts::limit(limit.cpu_milli),
+        amounts::limit(limit.memory_bytes),
+        amounts::limit(limit.accelerator_milli),
         i32::try_from(quota.weight).unwrap_or(i32::MAX),
         quota.cohort,
+        amounts::count_limit(quota.max_running),
+        amounts::count_limit(quota.max_queued),
+        amounts::limit(max_job.cpu_milli),
+        amounts::limit(max_job.memory_bytes),
+        amounts::limit(max_job.accelerator_milli),
     )
     .execute(tx.conn())
     .await?;

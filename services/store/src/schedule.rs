@@ -3,17 +3,19 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
-    JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
+    JobId, PoolId, TenantId, Timestamp, WorkerId,
     job::{Attempt, Cause, JobEvent, Report, RetryPolicy},
+    spend::{Budget, Prices, Rate},
     wait::WaitReason,
     world::{
-        Command, Devices, Facts, Live, Phase, PlannedJob, Quota, Stopping, WorkerState, WorkerView,
+        Command, Concurrency, Devices, Facts, Live, Phase, PlannedJob, Quota, Stopping, TenantCaps,
+        WorkerState, WorkerView,
     },
 };
 use uuid::Uuid;
 
 use crate::{
-    StoreError, SystemTx, Tx,
+    StoreError, SystemTx, Tx, amounts,
     changes::{Change, Cursor},
     jobs::transition::{Told, transition_all},
     leader::{self, LeaderLease},
@@ -25,8 +27,6 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
     sqlx::query("set transaction isolation level repeatable read").execute(tx.conn()).await?;
     let now = time(tx).await?;
     let cursor = Cursor::at_present(tx).await?;
-    let tenants =
-        sqlx::query!("select id, max_running_jobs from tenant").fetch_all(tx.conn()).await?;
     let quotas = pools::every_quota(tx, None).await?;
     let workers = sqlx::query_as!(
         WorkerRow,
@@ -39,7 +39,8 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
         JobRow,
         "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
                 accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
-                assigned_at, saved_at, deadline, preempted_for, blocked
+                assigned_at, saved_at, deadline, preempted_for, blocked, rate_micro_credits,
+                rate_accelerator_milli, concurrency_key, concurrency_limit
          from job where finished_at is null",
     )
     .fetch_all(tx.conn())
@@ -48,10 +49,8 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
         .fetch_all(tx.conn())
         .await?;
     let facts = Facts {
-        tenants: tenants
-            .iter()
-            .map(|row| (TenantId::from_uuid(row.id), Some(row.max_running_jobs.unsigned_abs())))
-            .collect(),
+        tenants: every_tenant(tx, None).await?.into_iter().map(|(id, c)| (id, Some(c))).collect(),
+        prices: pools::every_price(tx, None).await?,
         quotas: quotas.into_iter().map(|(tenant, pool, q)| (tenant, pool, Some(q))).collect(),
         workers: workers.iter().map(WorkerRow::fact).collect::<Result<_, _>>()?,
         jobs: jobs.iter().map(JobRow::fact).collect(),
@@ -85,8 +84,13 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
         Change::Quota(id) => Some(id.uuid()),
         _ => None,
     });
+    let pools = pick(|change| match change {
+        Change::Pool(id) => Some(id.uuid()),
+        _ => None,
+    });
     Ok(Facts {
         tenants: look_at_tenants(tx, &tenants).await?,
+        prices: look_at_prices(tx, &pools).await?,
         quotas: look_at_quotas(tx, &quotas).await?,
         workers: look_at_workers(tx, &workers).await?,
         jobs: look_at_jobs(tx, &jobs).await?,
@@ -101,16 +105,49 @@ pub async fn time(tx: &mut SystemTx<'_>) -> Result<Timestamp, StoreError> {
 pub(crate) async fn look_at_tenants(
     tx: &mut SystemTx<'_>,
     ids: &[Uuid],
-) -> Result<Vec<(TenantId, Option<u32>)>, StoreError> {
+) -> Result<Vec<(TenantId, Option<TenantCaps>)>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!("select id, max_running_jobs from tenant where id = any($1)", ids)
-        .fetch_all(tx.conn())
-        .await?;
-    let found: BTreeMap<_, _> =
-        rows.iter().map(|row| (row.id, row.max_running_jobs.unsigned_abs())).collect();
-    Ok(ids.iter().map(|id| (TenantId::from_uuid(*id), found.get(id).copied())).collect())
+    let found: BTreeMap<_, _> = every_tenant(tx, Some(ids)).await?.into_iter().collect();
+    let ids = ids.iter().map(|id| TenantId::from_uuid(*id));
+    Ok(ids.map(|id| (id, found.get(&id).copied())).collect())
+}
+
+/// Of these tenants, or of all.
+async fn every_tenant(
+    tx: &mut SystemTx<'_>,
+    ids: Option<&[Uuid]>,
+) -> Result<Vec<(TenantId, TenantCaps)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select t.id as "id!",
+                  case when t.closed_at is null then t.max_running_jobs else 0 end as "max_running_jobs!",
+                  b.granted_micro_credits as "granted_micro_credits?",
+                  b.granted_accelerator_ms as "granted_accelerator_ms?",
+                  coalesce(b.spent_micro_credits, 0) as "spent_micro_credits!",
+                  coalesce(b.spent_accelerator_ms, 0) as "spent_accelerator_ms!"
+           from tenant t left join budget b on b.tenant_id = t.id
+           where $1::uuid[] is null or t.id = any($1)"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let caps = rows.into_iter().map(|row| {
+        let budget = Budget {
+            granted: amounts::granted(row.granted_micro_credits, row.granted_accelerator_ms),
+            spent: amounts::spent(row.spent_micro_credits, row.spent_accelerator_ms),
+        };
+        let max_running = row.max_running_jobs.unsigned_abs();
+        (TenantId::from_uuid(row.id), TenantCaps { max_running, budget })
+    });
+    Ok(caps.collect())
+}
+
+async fn look_at_prices(
+    tx: &mut SystemTx<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<(PoolId, Prices)>, StoreError> {
+    if ids.is_empty() { Ok(Vec::new()) } else { pools::every_price(tx, Some(ids)).await }
 }
 
 /// The tenants' rows, and the end of those that they had: a quota without a row is the default.
@@ -166,7 +203,8 @@ pub async fn look_at_jobs(
         JobRow,
         "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
                 accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
-                assigned_at, saved_at, deadline, preempted_for, blocked
+                assigned_at, saved_at, deadline, preempted_for, blocked, rate_micro_credits,
+                rate_accelerator_milli, concurrency_key, concurrency_limit
          from job where id = any($1) and finished_at is null",
         &ids,
     )
@@ -188,11 +226,8 @@ struct WorkerRow {
 
 impl WorkerRow {
     fn fact(&self) -> Result<(WorkerId, Option<WorkerView>), StoreError> {
-        let capacity = Resources {
-            cpu_milli: self.cpu_milli.unsigned_abs().into(),
-            memory_bytes: self.memory_bytes.unsigned_abs(),
-            accelerator_milli: u64::from(self.accelerators.unsigned_abs()) * 1_000,
-        };
+        let accelerators = i64::from(self.accelerators) * 1_000;
+        let capacity = amounts::resources(self.cpu_milli.into(), self.memory_bytes, accelerators);
         let state = self
             .state
             .parse::<WorkerState>()
@@ -222,6 +257,10 @@ struct JobRow {
     deadline: Option<Timestamp>,
     preempted_for: Option<Uuid>,
     blocked: bool,
+    rate_micro_credits: i64,
+    rate_accelerator_milli: i64,
+    concurrency_key: Option<String>,
+    concurrency_limit: Option<i32>,
 }
 
 impl JobRow {
@@ -236,12 +275,17 @@ impl JobRow {
             pool: PoolId::from_uuid(self.pool_id),
             priority: self.priority,
             created_at: self.created_at,
-            needs: Resources {
-                cpu_milli: self.cpu_milli.unsigned_abs().into(),
-                memory_bytes: self.memory_bytes.unsigned_abs(),
-                accelerator_milli: self.accelerator_milli.unsigned_abs().into(),
-            },
+            needs: amounts::resources(
+                self.cpu_milli.into(),
+                self.memory_bytes,
+                self.accelerator_milli.into(),
+            ),
             max_runtime_secs: self.max_runtime.unsigned_abs(),
+            concurrency: self
+                .concurrency_key
+                .clone()
+                .zip(self.concurrency_limit)
+                .map(|(key, limit)| Box::new(Concurrency { key, limit: limit.unsigned_abs() })),
             phase: self.phase(id),
         };
         (id, Some(job))
@@ -260,6 +304,10 @@ impl JobRow {
                     started_at,
                     deadline,
                     saved_at,
+                    rate: Rate {
+                        micro_credits_per_hour: self.rate_micro_credits.unsigned_abs(),
+                        accelerator_milli: self.rate_accelerator_milli.unsigned_abs(),
+                    },
                     stopping: (self.status == "stopping").then_some(stopping),
                 })
             }
@@ -309,8 +357,8 @@ pub async fn apply(
 
 fn event_of(command: &Command) -> JobEvent {
     match *command {
-        Command::Start { attempt, worker, devices } => {
-            JobEvent::Assigned { attempt, worker, devices }
+        Command::Start { attempt, worker, devices, rate } => {
+            JobEvent::Assigned { attempt, worker, devices, rate }
         }
         Command::Preempt { attempt, why } => {
             JobEvent::PreemptAsked { attempt, for_job: why.for_job() }

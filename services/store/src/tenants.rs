@@ -1,10 +1,15 @@
 //! Tenants and their limits: the operator's business.
 
-use domain::{TenantId, Timestamp, name::Name};
+use domain::{
+    JobId, TenantId, Timestamp, WorkerId,
+    job::{JobEvent, RetryPolicy},
+    name::Name,
+};
 
 use crate::{
     StoreError, SystemTx, TenantTx, Tx,
     changes::{self, Change},
+    jobs::transition::{Told, transition_all},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub struct Tenant {
     pub name: String,
     pub limits: TenantLimits,
     pub created_at: Timestamp,
+    /// From then on it submits and runs nothing.
+    pub closed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,7 @@ struct Row {
     max_queued_jobs: i32,
     max_storage_bytes: i64,
     created_at: Timestamp,
+    closed_at: Option<Timestamp>,
 }
 
 impl From<Row> for Tenant {
@@ -45,6 +53,7 @@ impl From<Row> for Tenant {
                 max_storage_bytes: row.max_storage_bytes.unsigned_abs(),
             },
             created_at: row.created_at,
+            closed_at: row.closed_at,
         }
     }
 }
@@ -60,7 +69,7 @@ pub async fn create(
         Row,
         "insert into tenant (id, slug, name) values ($1, $2, $3)
          on conflict (slug) do nothing
-         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at",
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at",
         id.uuid(),
         slug.as_str(),
         name,
@@ -84,7 +93,7 @@ async fn noted(
 pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
          from tenant where slug = $1",
         slug,
     )
@@ -96,7 +105,7 @@ pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>
 pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Tenant>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
          from tenant order by slug limit 1000",
     )
     .fetch_all(tx.conn())
@@ -109,7 +118,7 @@ pub async fn own(tx: &mut TenantTx<'_>) -> Result<Option<Tenant>, StoreError> {
     let id = tx.tenant().uuid();
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
          from tenant where id = $1",
         id,
     )
@@ -128,7 +137,7 @@ pub async fn set_limits(
         "update tenant
          set max_running_jobs = $2, max_queued_jobs = $3, max_storage_bytes = $4
          where slug = $1
-         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at",
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at",
         slug,
         i32::try_from(limits.max_running_jobs).unwrap_or(i32::MAX),
         i32::try_from(limits.max_queued_jobs).unwrap_or(i32::MAX),
@@ -137,4 +146,44 @@ pub async fn set_limits(
     .fetch_optional(tx.conn())
     .await?;
     noted(tx, row.map(Tenant::from)).await
+}
+
+/// Ends all that a tenant does: its keys are revoked, its jobs are asked to end, and it submits no more.
+/// What it has stays. Answers with the jobs that still run, and where; `None` if there is no such tenant.
+pub async fn close(
+    tx: &mut SystemTx<'_>,
+    slug: &str,
+    retry: &RetryPolicy,
+) -> Result<Option<Vec<(JobId, WorkerId)>>, StoreError> {
+    let closed = sqlx::query_scalar!(
+        "update tenant set closed_at = coalesce(closed_at, now()) where slug = $1 returning id",
+        slug,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(tenant) = closed else { return Ok(None) };
+    // a submission that began before holds this until its job is there to be found
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query!(
+        "update api_key set revoked_at = now() where tenant_id = $1 and revoked_at is null",
+        tenant,
+    )
+    .execute(tx.conn())
+    .await?;
+    let open = sqlx::query_scalar!(
+        "select id from job where tenant_id = $1 and finished_at is null",
+        tenant,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let events = open.into_iter().map(|id| (JobId::from_uuid(id), JobEvent::CancelAsked)).collect();
+    let outcomes = transition_all(tx.conn(), events, retry, Told::ByOthers).await?;
+    changes::note(tx.conn(), &[Change::Tenant(TenantId::from_uuid(tenant))]).await?;
+    let running = outcomes.into_iter().filter_map(|(id, outcome)| {
+        let worker = outcome.ok()?.run()?.worker;
+        Some((id, worker))
+    });
+    Ok(Some(running.collect()))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Duration};
 use domain::{
     Clock, JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
-    world::{Command, Phase, PlannedJob, Quota, WorkerState, WorkerView},
+    world::{Command, Phase, PlannedJob, Quota, TenantCaps, WorkerState, WorkerView},
 };
 use e2e::bench::{Machine, Section};
 use planner::{Policy, Queue};
@@ -131,7 +131,7 @@ impl Bench {
             queue.set_worker(WorkerId::from_uuid(id(n)), Some(view));
         }
         for n in 0..tenants {
-            queue.set_tenant(TenantId::from_uuid(id(n)), Some(u32::MAX));
+            queue.set_tenant(TenantId::from_uuid(id(n)), Some(TenantCaps::running(u32::MAX)));
             if n % 10 == 0 {
                 let cpus = WORKERS as u64 * CPUS / 2 / (tenants as u64).div_ceil(10);
                 let guaranteed = Resources::cpu(cpus * 1_000, cpus << 30);
@@ -157,6 +157,7 @@ impl Bench {
             created_at: self.now,
             needs: Resources::cpu(cpus * 1_000, cpus << 30),
             max_runtime_secs: 600 + mixed % 3_000,
+            concurrency: None,
             phase: Phase::Waiting { not_before: self.now, last_attempt: 0 },
         };
         self.queue.set_job(JobId::from_uuid(id(n)), Some(job));

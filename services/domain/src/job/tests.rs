@@ -49,7 +49,12 @@ fn live() -> [JobState; 4] {
 }
 
 fn assigned(number: u32) -> JobEvent {
-    JobEvent::Assigned { attempt: attempt(number), worker: worker(), devices: Devices::default() }
+    JobEvent::Assigned {
+        attempt: attempt(number),
+        worker: worker(),
+        devices: Devices::default(),
+        rate: Rate::FREE,
+    }
 }
 
 fn reported(report: Report) -> JobEvent {
@@ -294,8 +299,8 @@ fn events() -> impl Strategy<Value = (u32, JobEvent)> {
 
 fn naming(event: JobEvent, attempt: Attempt) -> JobEvent {
     match event {
-        JobEvent::Assigned { worker, devices, .. } => {
-            JobEvent::Assigned { attempt, worker, devices }
+        JobEvent::Assigned { worker, devices, rate, .. } => {
+            JobEvent::Assigned { attempt, worker, devices, rate }
         }
         JobEvent::Started { .. } => JobEvent::Started { attempt },
         JobEvent::PreemptAsked { .. } => JobEvent::PreemptAsked { attempt, for_job: None },

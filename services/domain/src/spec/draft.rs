@@ -87,6 +87,8 @@ pub struct TrainingDraft {
     pub name: Option<String>,
     /// From -100 to 100; among a tenant's waiting jobs the higher goes first. 0 if absent.
     pub priority: Option<i64>,
+    /// Of the tenant's jobs with one key, so many run at once.
+    pub concurrency: Option<ConcurrencyDraft>,
     /// Jobs that have to end first.
     pub after: Option<Vec<AfterDraft>>,
     /// It does not start before; within a year.
@@ -95,6 +97,16 @@ pub struct TrainingDraft {
 }
 
 /// Either a list of layers, or a family and what it should have other than its defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConcurrencyDraft {
+    /// 1 to 100 characters of your choice.
+    #[schema(examples("nightly"))]
+    pub key: String,
+    /// 1 if absent. Of different limits under one key the smallest holds.
+    pub limit: Option<i64>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelDraft {

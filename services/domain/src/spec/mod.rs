@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, PoolId, Resources, child::DataFile, name::Name};
 
 pub use draft::{
-    AfterCondition, AfterDraft, Family, ModelDraft, RecommendationDraft, ResourcesDraft,
-    SeriesDraft, TestDraft, TrainingDraft, ValidationDraft,
+    AfterCondition, AfterDraft, ConcurrencyDraft, Family, ModelDraft, RecommendationDraft,
+    ResourcesDraft, SeriesDraft, TestDraft, TrainingDraft, ValidationDraft,
 };
 pub use estimate::Estimate;
 pub use input::{

@@ -190,6 +190,8 @@ async fn queue_profile(
         spec: None,
         after: Vec::new(),
         not_before: None,
+        concurrency: None,
+        point: None,
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

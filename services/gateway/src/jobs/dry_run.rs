@@ -18,8 +18,9 @@ use utoipa::ToSchema;
 use super::{
     WaitReasonView,
     explain::{EACH, Interval, UNKNOWN_RATIOS, forecast},
+    refusal::refused,
 };
-use crate::{ApiError, App};
+use crate::{ApiError, App, usage::SpendView};
 
 /// A change is worth saying if the job starts by so many seconds sooner.
 const WORTH_SAYING_SECS: i64 = 10;
@@ -41,6 +42,7 @@ pub(super) struct DryRunView {
     /// Absent if that cannot be said: then the reason says what has to change first.
     pub starts: Option<Interval>,
     pub uses_at_most: Usage,
+    pub costs_at_most: SpendView,
     /// Changes to the specification with which it would start sooner.
     pub sooner: Vec<Suggestion>,
 }
@@ -63,12 +65,12 @@ pub(super) struct Suggestion {
 pub(super) async fn foresee(
     app: &App,
     tenant: TenantId,
-    job: NewJob,
-    spec: TrainingSpec,
+    mut job: NewJob,
 ) -> Result<DryRunView, ApiError> {
     let mut tx = app.store.begin_for(tenant).await?;
-    let full = jobs::queue_is_full(&mut tx).await?;
+    let refusal = jobs::refusal(&mut tx, &job).await?.map(|r| refused(&job, r).detail);
     tx.commit().await?;
+    let spec = job.spec.take().expect("a training has one");
     let mut tx = app.store.begin().await?;
     let (facts, now) = picture::of_pool(&mut tx, job.pool, EACH, None).await?;
     let ratios = picture::runtime_ratios(&mut tx, job.pool).await?.unwrap_or(UNKNOWN_RATIOS);
@@ -82,11 +84,12 @@ pub(super) async fn foresee(
         queue.set_job(job.id, Some(asked.clone()));
         queue.plan(now);
         DryRunView {
-            accepted: full.is_none(),
-            refusal: full.map(super::submit::why_full),
+            accepted: refusal.is_none(),
+            refusal,
             reason: queue.explain(job.id).map(|explained| explained.reason.into()),
             starts,
             uses_at_most: usage(&asked.needs, job.max_runtime),
+            costs_at_most: queue.cost(&asked).into(),
             sooner,
             spec,
         }
@@ -102,6 +105,7 @@ fn planned(tenant: TenantId, job: &NewJob, now: Timestamp) -> PlannedJob {
         created_at: now,
         needs: job.resources,
         max_runtime_secs: job.max_runtime,
+        concurrency: job.concurrency.clone().map(Box::new),
         phase: Phase::Waiting { not_before: now, last_attempt: 0 },
     }
 }

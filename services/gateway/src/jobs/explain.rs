@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 
 use actix_web::{get, web};
 use domain::{JobId, Resources, Timestamp, job::JobStatus, world::PlannedJob};
-use planner::{Policy, Queue};
+use planner::{Policy, Queue, Share};
 use serde::Serialize;
-use store::{jobs, picture, pools};
+use store::{
+    Store,
+    jobs::{self, Job},
+    picture, pools,
+};
 use utoipa::ToSchema;
 
 use super::{WaitReasonView, known_id, unknown};
@@ -21,7 +25,7 @@ const HORIZON: usize = 2_000;
 pub(super) const UNKNOWN_RATIOS: (f64, f64) = (0.1, 1.0);
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct ExplanationView {
+pub struct ExplanationView {
     pub status: JobStatus,
     /// Absent if it does not wait.
     pub reason: Option<WaitReasonView>,
@@ -35,7 +39,7 @@ pub(super) struct ExplanationView {
 
 /// How its tenant stands in the pool.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShareView {
+pub struct ShareView {
     pub pool: String,
     pub used: Resources,
     pub guaranteed: Resources,
@@ -49,9 +53,25 @@ pub(super) struct ShareView {
     pub waiting: usize,
 }
 
+impl ShareView {
+    fn new(pool: String, share: Share) -> Self {
+        Self {
+            pool,
+            used: share.used,
+            guaranteed: share.quota.guaranteed,
+            weight: share.quota.weight,
+            current: share.current,
+            average: share.average,
+            score: share.score.is_finite().then_some(share.score),
+            running: share.running,
+            waiting: share.waiting,
+        }
+    }
+}
+
 /// If attempts take as short, or as long, as nearly all have taken, and nothing else is submitted.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Interval {
+pub struct Interval {
     #[schema(value_type = String, format = DateTime)]
     pub from: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -73,42 +93,53 @@ pub(super) async fn explain(
     let id = known_id(&id)?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let job = jobs::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    let pool = pools::by_name(&mut tx, &job.pool).await?;
     tx.commit().await?;
-    let Some((pool, _)) = pool else { return Err(unknown(id)) };
+    Ok(web::Json(explained(&app.store, &job).await?))
+}
 
-    let mut tx = app.store.begin().await?;
+/// The same for an operator, of any tenant's job; `None` if there is no such job.
+pub async fn explain_any(
+    store: &Store,
+    id: JobId,
+) -> Result<Option<(Job, ExplanationView)>, ApiError> {
+    let mut tx = store.begin().await?;
+    let tenant = jobs::tenant_of(&mut tx, id).await?;
+    tx.commit().await?;
+    let Some(tenant) = tenant else { return Ok(None) };
+    let mut tx = store.begin_for(tenant).await?;
+    let job = jobs::get(&mut tx, id).await?;
+    tx.commit().await?;
+    let Some(job) = job else { return Ok(None) };
+    let explanation = explained(store, &job).await?;
+    Ok(Some((job, explanation)))
+}
+
+async fn explained(store: &Store, job: &Job) -> Result<ExplanationView, ApiError> {
+    let (id, status, pool_name) = (job.id, job.status, job.pool.clone());
+    let tenant = job.tenant;
+    let mut tx = store.begin().await?;
+    let pool = pools::id_of(&mut tx, &pool_name).await?.ok_or_else(|| unknown(id))?;
     let (facts, now) = picture::of_pool(&mut tx, pool, EACH, Some(id)).await?;
     let ratios = picture::runtime_ratios(&mut tx, pool).await?.unwrap_or(UNKNOWN_RATIOS);
     tx.commit().await?;
     let view = web::block(move || {
         let mut queue = Queue::new(Policy::default(), now);
         queue.learn(facts);
-        let (share, pool_name) = (queue.share(job.tenant, pool), job.pool.clone());
+        let share = queue.share(tenant, pool);
         let starts = forecast(&queue, id, ratios);
         // what the next plan starts does not wait any more; the others know by it what is reserved
         queue.plan(now);
         let explained = queue.explain(id);
         ExplanationView {
-            status: job.status,
+            status,
             own_ahead: explained.as_ref().map_or(0, |explained| explained.own_ahead),
             tenants_ahead: explained.as_ref().map_or(0, |explained| explained.tenants_ahead),
             reason: explained.map(|explained| WaitReasonView::from(explained.reason)),
-            share: share.map(|share| ShareView {
-                pool: pool_name,
-                used: share.used,
-                guaranteed: share.quota.guaranteed,
-                weight: share.quota.weight,
-                current: share.current,
-                average: share.average,
-                score: share.score.is_finite().then_some(share.score),
-                running: share.running,
-                waiting: share.waiting,
-            }),
-            starts: starts.filter(|_| job.status == JobStatus::Queued),
+            share: share.map(|share| ShareView::new(pool_name, share)),
+            starts: starts.filter(|_| status == JobStatus::Queued),
         }
     });
-    Ok(web::Json(view.await.map_err(|error| ApiError::internal(&error))?))
+    view.await.map_err(|error| ApiError::internal(&error))
 }
 
 pub(super) fn forecast(queue: &Queue, id: JobId, (short, long): (f64, f64)) -> Option<Interval> {

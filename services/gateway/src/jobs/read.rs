@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{get, post, web};
 use domain::{
-    JobId, Timestamp,
+    JobId, SweepId, Timestamp,
     hint::Hint,
     job::{JobKind, JobStatus, Refused},
 };
@@ -30,6 +30,8 @@ const MAX_LOG_LINES: u32 = 5_000;
 pub(super) struct ListParams {
     status: Option<JobStatus>,
     kind: Option<JobKind>,
+    /// The jobs of this sweep alone.
+    sweep: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// The most items to answer, 50 if absent, at most 200.
@@ -56,7 +58,9 @@ pub(super) async fn list(
         .transpose()
         .map_err(|_| ApiError::field("cursor", "is not the `next` of a page of this list"))?;
     let page = PageRequest::new(before.map(JobId::uuid), params.limit);
-    let filter = JobFilter { status: params.status, kind: params.kind };
+    let sweep = params.sweep.map(|id| id.parse::<SweepId>()).transpose();
+    let sweep = sweep.map_err(|error| ApiError::field("sweep", error.to_string()))?;
+    let filter = JobFilter { status: params.status, kind: params.kind, sweep };
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let found = jobs::list(&mut tx, &filter, page).await?;
     tx.commit().await?;

@@ -10,6 +10,7 @@ use domain::{
     dataset::ReadLimits,
     hint::Hint,
     job::{Attempt, Cause, JobKind, Report},
+    spend::Rate,
     wait::WaitReason,
     world::{Command, Devices},
 };
@@ -80,7 +81,7 @@ impl Hand {
     pub async fn start(&self, job: JobId) -> Assignment {
         let attempt = Attempt { job, number: std::num::NonZeroU32::MIN };
         let (worker, devices) = (self.worker, Devices::default());
-        self.apply(Command::Start { attempt, worker, devices }).await;
+        self.apply(Command::Start { attempt, worker, devices, rate: Rate::FREE }).await;
         let mut tx = self.state.store.begin().await.unwrap();
         let given = attempts::assigned_to(&mut tx, self.worker).await.unwrap();
         let retry = &self.state.config.retry;

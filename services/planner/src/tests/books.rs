@@ -56,6 +56,7 @@ fn numbers_at_their_ends_do_no_harm() {
             limit: domain::Resources::NONE,
             weight: u32::MAX,
             cohort: Some(String::new()),
+            ..domain::world::Quota::default()
         }),
     );
     scene.queue.plan(domain::Timestamp::MAX_UTC);

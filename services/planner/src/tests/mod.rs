@@ -1,6 +1,7 @@
 //! The rules of a plan, one test each, in a world small enough to read.
 
 mod books;
+mod caps;
 mod example;
 mod lending;
 mod order;

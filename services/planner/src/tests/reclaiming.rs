@@ -49,12 +49,14 @@ fn what_was_freed_goes_to_whom_it_was_freed_for() {
 #[test]
 fn a_minimum_runtime_is_protected() {
     let scene = borrowed();
-    let (young, old) = (scene.now - Duration::seconds(59), scene.now - Duration::seconds(60));
+    let young = scene.now - Duration::seconds(58);
     let mut scene = scene
         .live_as(1, 2, 1, cpus(2), |live| live.started_at = young)
         .live_as(2, 2, 1, cpus(2), |live| live.started_at = young)
         .waiting(3, 1, cpus(2));
     assert_eq!(scene.stopped(), []);
+    scene.pass(1);
+    let old = scene.now - Duration::seconds(60);
     let mut scene = scene.live_as(1, 2, 1, cpus(2), |live| live.started_at = old);
     assert_eq!(scene.stopped(), [1]);
 }

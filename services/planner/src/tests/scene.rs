@@ -6,8 +6,11 @@ use chrono::{DateTime, Duration};
 use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     job::Attempt,
+    spend::{Prices, Rate},
     wait::WaitReason,
-    world::{Command, Devices, Live, Phase, PlannedJob, Quota, WorkerState, WorkerView},
+    world::{
+        Command, Devices, Live, Phase, PlannedJob, Quota, TenantCaps, WorkerState, WorkerView,
+    },
 };
 use uuid::Uuid;
 
@@ -49,7 +52,7 @@ pub fn cpus(n: u64) -> Resources {
 }
 
 pub fn quota(guaranteed: u64, limit: u64, weight: u32) -> Quota {
-    Quota { guaranteed: cpus(guaranteed), limit: cpus(limit), weight, cohort: None }
+    Quota { guaranteed: cpus(guaranteed), limit: cpus(limit), weight, ..Quota::default() }
 }
 
 /// Jobs need one CPU and 1 GiB for at most 100 s, and were created a second apart in the order of their
@@ -84,8 +87,17 @@ impl Scene {
     }
 
     pub fn set_tenant(&mut self, n: u128, max_running: u32) {
-        self.world.tenants.insert(tenant_id(n), max_running);
-        self.queue.set_tenant(tenant_id(n), Some(max_running));
+        self.set_caps(n, TenantCaps::running(max_running));
+    }
+
+    pub fn set_caps(&mut self, n: u128, caps: TenantCaps) {
+        self.world.tenants.insert(tenant_id(n), caps);
+        self.queue.set_tenant(tenant_id(n), Some(caps));
+    }
+
+    pub fn set_prices(&mut self, prices: Prices) {
+        self.world.prices.insert(pool_id(POOL), prices);
+        self.queue.set_prices(pool_id(POOL), prices);
     }
 
     pub fn set_quota(&mut self, n: u128, quota: Quota) {
@@ -142,6 +154,7 @@ impl Scene {
             started_at,
             deadline: self.now + Duration::hours(2),
             saved_at: started_at,
+            rate: Rate::FREE,
             stopping: None,
         };
         change(&mut live);
@@ -204,6 +217,7 @@ pub fn plain(n: u128, tenant: u128, needs: Resources) -> PlannedJob {
         created_at: at(n as i64),
         needs,
         max_runtime_secs: 100,
+        concurrency: None,
         phase: Phase::Waiting { not_before: at(0), last_attempt: 0 },
     }
 }

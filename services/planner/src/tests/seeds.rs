@@ -5,7 +5,8 @@
 use chrono::Duration;
 use domain::{
     JobId, Resources,
-    world::{Command, Live, Phase, PlannedJob, Quota, WorkerState},
+    spend::{Budget, Prices, Spend},
+    world::{Command, Concurrency, Live, Phase, PlannedJob, Quota, TenantCaps, WorkerState},
 };
 use rand::{Rng, SeedableRng, seq::IteratorRandom};
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +46,22 @@ fn any_quota(rng: &mut ChaCha8Rng) -> Quota {
         if rng.random_bool(0.3) { cpus(rng.random_range(0..9)) } else { Resources::UNLIMITED };
     let cohort = rng.random_bool(0.3).then(|| format!("cohort-{}", rng.random_range(0..2)));
     let guaranteed = guaranteed.least(limit);
-    Quota { guaranteed, limit, weight: rng.random_range(0..4), cohort }
+    let max_running = if rng.random_bool(0.1) { rng.random_range(0..3) } else { u32::MAX };
+    let weight = rng.random_range(0..4);
+    Quota { guaranteed, limit, weight, cohort, max_running, ..Quota::default() }
+}
+
+/// Jobs cost up to some hundred: some tenants can pay for a few, and some for none.
+fn any_caps(rng: &mut ChaCha8Rng) -> TenantCaps {
+    let max_running = if rng.random_bool(0.8) { u32::MAX } else { rng.random_range(0..4) };
+    let micro_credits = if rng.random_bool(0.8) { u64::MAX } else { rng.random_range(0..500) };
+    let granted = Spend { micro_credits, ..Spend::UNLIMITED };
+    TenantCaps { max_running, budget: Budget { granted, spent: Spend::NONE } }
+}
+
+fn any_concurrency(rng: &mut ChaCha8Rng) -> Option<Box<Concurrency>> {
+    let limit = rng.random_range(1..3);
+    rng.random_bool(0.2).then(|| Box::new(Concurrency { key: format!("key-{limit}"), limit }))
 }
 
 impl Chance {
@@ -57,14 +73,17 @@ impl Chance {
             grace: Duration::seconds(rng.random_range(0..20)),
             backfill_depth: rng.random_range(0..4),
             max_reclaims_per_plan: rng.random_range(1..4),
+            reclaim_again: Duration::zero(),
             ..Policy::default()
         };
+        let prices = Prices { cpu_hour: 3_600, ..Prices::default() };
         let (tenants, workers) = (rng.random_range(1..5), rng.random_range(1..5));
         let mut made =
             Self { scene: Scene::with(policy), rng, tenants, workers, jobs: 0, stops: 0 };
+        made.scene.set_prices(prices);
         for n in 0..tenants {
-            let most = if made.rng.random_bool(0.8) { u32::MAX } else { 2 };
-            made.scene.set_tenant(n, most);
+            let caps = any_caps(&mut made.rng);
+            made.scene.set_caps(n, caps);
             if made.rng.random_bool(0.7) {
                 let quota = any_quota(&mut made.rng);
                 made.scene.set_quota(n, quota);
@@ -85,6 +104,7 @@ impl Chance {
             priority: self.rng.random_range(0..3),
             created_at: self.scene.now,
             max_runtime_secs: self.rng.random_range(1..120),
+            concurrency: any_concurrency(&mut self.rng),
             phase: Phase::Waiting { not_before: self.scene.now + wait, last_attempt: 0 },
             ..plain(self.jobs, tenant, needs(&mut self.rng))
         };
@@ -93,15 +113,17 @@ impl Chance {
 
     fn live(&self) -> Vec<(JobId, PlannedJob, Live)> {
         let jobs = self.scene.world.jobs.iter();
-        let live = jobs.filter_map(|(id, job)| match job.phase {
-            Phase::Live(live) => Some((*id, job.clone(), live)),
-            Phase::Waiting { .. } => None,
-        });
-        live.collect()
+        jobs.filter_map(|(id, job)| Some((*id, job.clone(), *job.live()?))).collect()
     }
 
     fn end(&mut self, (id, job, live): (JobId, PlannedJob, Live), comes_back: bool) {
         let n = id.uuid().as_u128();
+        if let Some(mut caps) = self.scene.world.tenants.get(&job.tenant).copied() {
+            let ran = (self.scene.now - live.started_at).num_seconds().unsigned_abs();
+            let cost = live.rate.over_secs(ran.min(job.max_runtime_secs));
+            caps.budget.spent = caps.budget.spent.plus(cost);
+            self.scene.set_caps(job.tenant.uuid().as_u128(), caps);
+        }
         let last_attempt = live.attempt.number.get();
         let phase = Phase::Waiting { not_before: self.scene.now, last_attempt };
         self.scene.set_job(n, comes_back.then_some(PlannedJob { phase, ..job }));
@@ -146,8 +168,9 @@ impl Chance {
             }
             15 => {
                 let n = self.rng.random_range(0..self.tenants);
-                let most = self.rng.random_range(0..4);
-                self.scene.set_tenant(n, most);
+                let mut caps = any_caps(&mut self.rng);
+                caps.budget.spent = self.scene.world.tenants[&tenant_id(n)].budget.spent;
+                self.scene.set_caps(n, caps);
             }
             _ => self.scene.pass(self.rng.random_range(0..30)),
         }
@@ -176,8 +199,11 @@ impl Chance {
     /// A queue that is told the present alone.
     fn anew(&self) -> Queue {
         let mut queue = Queue::new(self.scene.policy.clone(), self.scene.now);
-        for (id, most) in &self.scene.world.tenants {
-            queue.set_tenant(*id, Some(*most));
+        for (id, caps) in &self.scene.world.tenants {
+            queue.set_tenant(*id, Some(*caps));
+        }
+        for (id, prices) in &self.scene.world.prices {
+            queue.set_prices(*id, *prices);
         }
         for ((tenant, pool), quota) in &self.scene.world.quotas {
             queue.set_quota(*tenant, *pool, Some(quota.clone()));
@@ -252,6 +278,8 @@ fn a_queue_that_followed_the_changes_decides_as_one_made_anew() {
             if !chance.has_claims() {
                 let now = chance.scene.now;
                 let (mut followed, mut anew) = (chance.scene.queue.clone(), chance.anew());
+                // promises are as of a plan's own way; a start may have been behind one in it
+                followed.pools.values_mut().for_each(|pool| pool.changed = true);
                 assert_eq!(anew.plan(now), followed.plan(now), "seed {seed}");
                 for (id, _) in chance.scene.queue.jobs() {
                     let reason = |queue: &Queue| queue.explain(id).map(|e| e.reason);

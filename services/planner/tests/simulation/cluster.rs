@@ -8,7 +8,7 @@ use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     job::{JobEvent, JobState, JobStatus, RetryPolicy},
     wait::WaitReason,
-    world::{Command, Devices, Live, Quota, Stopping, WorkerState, WorkerView},
+    world::{Command, Devices, Live, Quota, Stopping, TenantCaps, WorkerState, WorkerView},
 };
 use planner::{
     Policy, Queue,
@@ -33,7 +33,7 @@ pub struct Cluster {
     peace: bool,
     policy: Policy,
     retry: RetryPolicy,
-    tenants: BTreeMap<TenantId, u32>,
+    tenants: BTreeMap<TenantId, TenantCaps>,
     quotas: BTreeMap<(TenantId, PoolId), Quota>,
     /// Follows every change, as a leader's does.
     queue: Queue,
@@ -111,8 +111,9 @@ impl Cluster {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let tenant = |n| TenantId::from_uuid(Uuid::from_u128(n));
-        let tenants: BTreeMap<_, _> =
-            (0..TENANTS).map(|n| (tenant(n), rng.random_range(1..4))).collect();
+        let tenants: BTreeMap<_, _> = (0..TENANTS)
+            .map(|n| (tenant(n), TenantCaps::running(rng.random_range(1..4))))
+            .collect();
         let guaranteed = Resources::cpu(rng.random_range(0..3) * 1_000, 9);
         let quota = Quota { guaranteed, ..Quota::default() };
         let quotas = BTreeMap::from([((tenant(0), PoolId::NIL), quota)]);
@@ -122,7 +123,7 @@ impl Cluster {
             ..Policy::default()
         };
         let mut queue = Queue::new(policy.clone(), DateTime::UNIX_EPOCH);
-        tenants.iter().for_each(|(id, most)| queue.set_tenant(*id, Some(*most)));
+        tenants.iter().for_each(|(id, caps)| queue.set_tenant(*id, Some(*caps)));
         for ((tenant, pool), quota) in &quotas {
             queue.set_quota(*tenant, *pool, Some(quota.clone()));
         }
@@ -307,6 +308,7 @@ impl Cluster {
         };
         World {
             tenants: self.tenants.clone(),
+            prices: BTreeMap::new(),
             quotas: self.quotas.clone(),
             jobs: self.jobs.values().filter_map(|job| Some((job.id, job.planned()?))).collect(),
             workers: self.workers.iter().map(|(id, worker)| (*id, view(worker))).collect(),
@@ -345,11 +347,16 @@ impl Cluster {
 
     fn carry_out(&mut self, command: &Command) {
         let (attempt, event) = match command {
-            Command::Start { attempt, worker, devices } => {
+            Command::Start { attempt, worker, devices, rate } => {
                 self.seen.starts += 1;
                 (
                     *attempt,
-                    JobEvent::Assigned { attempt: *attempt, worker: *worker, devices: *devices },
+                    JobEvent::Assigned {
+                        attempt: *attempt,
+                        worker: *worker,
+                        devices: *devices,
+                        rate: *rate,
+                    },
                 )
             }
             Command::Preempt { attempt, why } => {
@@ -369,7 +376,7 @@ impl Cluster {
         job.hear(&event, &self.retry, self.now)
             .expect("a command fits the state it was planned on");
         match *command {
-            Command::Start { attempt, worker, .. } => {
+            Command::Start { attempt, worker, rate, .. } => {
                 job.live = Some(Live {
                     attempt,
                     worker,
@@ -377,6 +384,7 @@ impl Cluster {
                     started_at: self.now,
                     deadline: self.now + Duration::seconds(MAX_RUNTIME_SECS as i64),
                     saved_at: self.now,
+                    rate,
                     stopping: None,
                 });
             }

@@ -110,7 +110,16 @@ impl Job {
         };
         let Self { tenant, priority, created_at, resources: needs, .. } = *self;
         let (pool, max_runtime_secs) = (PoolId::NIL, MAX_RUNTIME_SECS);
-        Some(PlannedJob { tenant, pool, priority, created_at, needs, max_runtime_secs, phase })
+        Some(PlannedJob {
+            tenant,
+            pool,
+            priority,
+            created_at,
+            needs,
+            max_runtime_secs,
+            concurrency: None,
+            phase,
+        })
     }
 }
 

@@ -63,6 +63,8 @@ pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
         spec: None,
         after: Vec::new(),
         not_before: None,
+        concurrency: None,
+        point: None,
     };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();

@@ -51,6 +51,7 @@ impl Kueue {
                         },
                         weight: 1,
                         cohort: Some(format!("cohort-{cohort}")),
+                        ..Quota::default()
                     },
                 });
                 let jobs = self.classes.iter().flat_map(|class| class.jobs(tenant));

@@ -119,6 +119,7 @@ impl Setup {
                 limit: given.limit.map_or(Resources::UNLIMITED, |limit| part(&whole, limit)),
                 weight: given.weight.unwrap_or(1),
                 cohort: given.cohort.clone(),
+                ..Quota::default()
             };
         }
         Ok(())

@@ -1,22 +1,30 @@
 //! Jobs: submitting, reading and cancelling them. How a job moves from state to state is in
 //! [`transition`], the only code that writes a job's status.
 
+mod caps;
 mod dependencies;
+mod ledger;
 mod locked;
+pub mod sweeps;
 pub(crate) mod transition;
 
 use domain::{
-    DatasetId, JobId, PoolId, Resources, TenantId, Timestamp, UserId, WorkerId,
+    DatasetId, JobId, PoolId, Resources, SweepId, TenantId, Timestamp, UserId, WorkerId,
     job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
+    resources::ResourceName,
     spec::{AfterCondition, TrainingSpec},
+    spend::Spend,
     wait::WaitReason,
+    world::Concurrency,
 };
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
+pub use caps::refusal;
+
 use crate::{
-    Page, PageRequest, StoreError, TenantTx, Tx,
+    Page, PageRequest, StoreError, SystemTx, TenantTx, Tx,
     changes::{self, Change},
     events,
 };
@@ -41,6 +49,8 @@ pub struct Job {
     pub worker: Option<WorkerId>,
     pub cause: Option<Cause>,
     pub wait_reason: Option<WaitReason>,
+    pub concurrency: Option<Concurrency>,
+    pub point: Option<(SweepId, Value)>,
     pub step: Option<u64>,
     pub total_steps: Option<u64>,
     /// The published model's name and version.
@@ -68,25 +78,51 @@ pub struct NewJob {
     pub after: Vec<(JobId, AfterCondition)>,
     /// At once if absent.
     pub not_before: Option<Timestamp>,
+    pub concurrency: Option<Concurrency>,
+    /// Of a sweep, and which values make it that one.
+    pub point: Option<(SweepId, Value)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
     Accepted,
-    /// The tenant has as many waiting jobs as it may.
-    QueueFull {
-        limit: u32,
-    },
+    Refused(Refusal),
     /// There is no such job to wait for.
     UnknownDependency(JobId),
     /// It has ended already, and not as it is waited for.
     ImpossibleDependency(JobId, JobStatus),
 }
 
+/// Which hard cap a job is beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    TenantClosed,
+    /// The tenant has as many waiting jobs as it may.
+    QueueFull {
+        limit: u32,
+    },
+    /// The same in this pool.
+    PoolQueueFull {
+        limit: u32,
+    },
+    /// Its quota in the pool allows no job that asks for so much.
+    TooLarge {
+        resource: ResourceName,
+        asked: u64,
+        most: u64,
+    },
+    /// It may cost more than is left of the tenant's budget, even if all that runs now cost nothing.
+    BeyondBudget {
+        cost: Spend,
+        left: Spend,
+    },
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub status: Option<JobStatus>,
     pub kind: Option<JobKind>,
+    pub sweep: Option<SweepId>,
 }
 
 const fn kind_str(kind: JobKind) -> &'static str {
@@ -104,8 +140,8 @@ pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, St
         sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
             .execute(tx.conn())
             .await?;
-        if let Some(limit) = queue_is_full(tx).await? {
-            return Ok(Submitted::QueueFull { limit });
+        if let Some(refusal) = refusal(tx, job).await? {
+            return Ok(Submitted::Refused(refusal));
         }
     }
     let on = match dependencies::check(tx, &job.after).await? {
@@ -118,22 +154,6 @@ pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, St
     let queued = json!({"kind": if job.spec.is_some() { "train" } else { "profile" }});
     events::append(tx.conn(), job.id, "queued", queued).await?;
     Ok(Submitted::Accepted)
-}
-
-/// The tenant's limit of waiting jobs, if there are as many.
-pub async fn queue_is_full(tx: &mut TenantTx<'_>) -> Result<Option<u32>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    let full = sqlx::query_scalar!(
-        "select t.max_queued_jobs from tenant t
-         where t.id = $1 and t.max_queued_jobs <= (
-             select count(*) from job j
-             where j.tenant_id = $1 and j.finished_at is null and j.status in ('queued', 'paused')
-               and j.kind = 'train')",
-        tenant,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(full.map(i32::unsigned_abs))
 }
 
 /// `on`: what it waits for.
@@ -153,9 +173,10 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob, on: &[JobId]) -> Result<(),
     sqlx::query!(
         "insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version, spec,
                           priority, cpu_milli, memory_bytes, max_runtime, accelerator_milli, pool_id,
-                          not_before, blocked, wait_reason)
+                          not_before, blocked, wait_reason, concurrency_key, concurrency_limit,
+                          sweep_id, point)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($15, now()),
-                 $16, $17)",
+                 $16, $17, $18, $19, $20, $21)",
         job.id.uuid(),
         tenant,
         kind_str(if spec.is_some() { JobKind::Train } else { JobKind::Profile }),
@@ -173,6 +194,10 @@ async fn insert(tx: &mut TenantTx<'_>, job: &NewJob, on: &[JobId]) -> Result<(),
         job.not_before,
         !on.is_empty(),
         reason,
+        job.concurrency.as_ref().map(|of| &of.key),
+        job.concurrency.as_ref().map(|of| i32::try_from(of.limit).unwrap_or(i32::MAX)),
+        job.point.as_ref().map(|(sweep, _)| sweep.uuid()),
+        job.point.as_ref().map(|(_, point)| point),
     )
     .execute(tx.conn())
     .await?;
@@ -186,6 +211,14 @@ pub async fn get(tx: &mut TenantTx<'_>, id: JobId) -> Result<Option<Job>, StoreE
     row.map(Job::try_from).transpose()
 }
 
+/// Whose job it is, for those who may see every tenant's.
+pub async fn tenant_of(tx: &mut SystemTx<'_>, id: JobId) -> Result<Option<TenantId>, StoreError> {
+    let tenant = sqlx::query_scalar!("select tenant_id from job where id = $1", id.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(tenant.map(TenantId::from_uuid))
+}
+
 pub async fn list(
     tx: &mut TenantTx<'_>,
     filter: &JobFilter,
@@ -197,6 +230,9 @@ pub async fn list(
     }
     if let Some(kind) = filter.kind {
         query.push(" and j.kind = ").push_bind(kind_str(kind));
+    }
+    if let Some(sweep) = filter.sweep {
+        query.push(" and j.sweep_id = ").push_bind(sweep.uuid());
     }
     if let Some(before) = page.before {
         query.push(" and j.id < ").push_bind(before);
@@ -262,7 +298,7 @@ fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
                 j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
                 p.name as pool, j.max_runtime,
                 j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
-                j.total_steps, m.name as model_name, v.number as model_version, j.last_event,
+                j.total_steps, j.concurrency_key, j.concurrency_limit, j.sweep_id, j.point, m.name as model_name, v.number as model_version, j.last_event,
                 j.created_at, j.started_at, j.finished_at
          from job j
          join dataset d on d.id = j.dataset_id
@@ -299,6 +335,10 @@ struct Row {
     wait_reason: Option<Value>,
     step: Option<i64>,
     total_steps: Option<i64>,
+    concurrency_key: Option<String>,
+    concurrency_limit: Option<i32>,
+    sweep_id: Option<Uuid>,
+    point: Option<Value>,
     model_name: Option<String>,
     model_version: Option<i32>,
     last_event: i64,
@@ -346,6 +386,11 @@ impl TryFrom<Row> for Job {
             worker: row.worker_id.map(WorkerId::from_uuid),
             cause: json_column(row.cause, "job", "cause")?,
             wait_reason: json_column(row.wait_reason, "job", "wait_reason")?,
+            concurrency: row
+                .concurrency_key
+                .zip(row.concurrency_limit)
+                .map(|(key, limit)| Concurrency { key, limit: limit.unsigned_abs() }),
+            point: row.sweep_id.map(SweepId::from_uuid).zip(row.point),
             step: row.step.map(i64::unsigned_abs),
             total_steps: row.total_steps.map(i64::unsigned_abs),
             published: row.model_name.zip(row.model_version.map(i32::unsigned_abs)),

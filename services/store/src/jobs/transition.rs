@@ -15,11 +15,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    dependencies,
+    dependencies, ledger,
     locked::{lock, state},
 };
 use crate::{
-    StoreError,
+    StoreError, amounts,
     changes::{Change, note},
 };
 
@@ -96,9 +96,10 @@ async fn one_round(
     }
     let mut dependents = Vec::new();
     if !steps.is_empty() {
+        // before the job forgets what its attempt cost
+        ledger::close(conn, &steps).await?;
         write(conn, &steps).await?;
-        open_attempts(conn, &steps).await?;
-        close_attempts(conn, &steps).await?;
+        ledger::open(conn, &steps).await?;
         settle_profiles(conn, &steps).await?;
         let changes: Vec<_> =
             steps.iter().filter(|step| step.is_news()).map(|step| Change::Job(step.id)).collect();
@@ -111,11 +112,11 @@ async fn one_round(
 }
 
 /// One job's way from a state to the next.
-struct Step {
+pub(super) struct Step {
     id: JobId,
     is_profile: bool,
-    now: Timestamp,
-    event: JobEvent,
+    pub now: Timestamp,
+    pub event: JobEvent,
     before: JobState,
     after: JobState,
 }
@@ -127,7 +128,7 @@ impl Step {
     }
 
     /// The attempt that has ended, with its outcome.
-    fn ended(&self) -> Option<(Attempt, &'static str, Option<&Cause>)> {
+    pub(super) fn ended(&self) -> Option<(Attempt, &'static str, Option<&Cause>)> {
         let (Some(run), None) = (self.before.run(), self.after.run()) else { return None };
         let (outcome, cause) = match &self.event {
             JobEvent::Reported { report: Report::Succeeded, .. } => ("succeeded", None),
@@ -136,6 +137,18 @@ impl Step {
             _ => ("lost", None),
         };
         Some((run.attempt, outcome, cause))
+    }
+
+    /// What the platform takes away, it pays for: work since the newest checkpoint of an attempt that
+    /// was preempted, or whose worker was lost.
+    pub(super) const fn tenant_pays_all(&self) -> bool {
+        let preempted =
+            matches!(self.before, JobState::Stopping { why: StopReason::Preempted, .. });
+        match &self.event {
+            JobEvent::Reported { report: Report::Stopped, .. } => !preempted,
+            JobEvent::LeaseLost { .. } => false,
+            _ => true,
+        }
     }
 
     /// The reason to keep with the job: of its final failure, or of the try that just failed.
@@ -163,6 +176,8 @@ struct Columns {
     worker: Vec<Option<Uuid>>,
     assigned_at: Vec<Option<Timestamp>>,
     devices: Vec<Option<i64>>,
+    rate_credits: Vec<Option<i64>>,
+    rate_accelerators: Vec<Option<i64>>,
     not_before: Vec<Option<Timestamp>>,
     tries: Vec<Option<i32>>,
     finished_at: Vec<Option<Timestamp>>,
@@ -191,11 +206,11 @@ impl Columns {
             JobState::Stopping { why: StopReason::Paused, .. } => stop = Some("paused"),
             JobState::Starting { .. } | JobState::Running { .. } => {}
         }
-        let (assigned, devices) = match step.event {
-            JobEvent::Assigned { devices: Devices(set), .. } => {
-                (Some(step.now), Some(set.cast_signed()))
+        let (assigned, devices, rate) = match step.event {
+            JobEvent::Assigned { devices: Devices(set), rate, .. } => {
+                (Some(step.now), Some(set.cast_signed()), Some(rate))
             }
-            _ => (None, None),
+            _ => (None, None, None),
         };
         let preempted_for = match step.event {
             JobEvent::PreemptAsked { for_job, .. } => for_job.map(JobId::uuid),
@@ -209,6 +224,8 @@ impl Columns {
         self.worker.push(run.map(|run| run.worker.uuid()));
         self.assigned_at.push(assigned);
         self.devices.push(devices);
+        self.rate_credits.push(rate.map(|rate| amounts::big(rate.micro_credits_per_hour)));
+        self.rate_accelerators.push(rate.map(|rate| amounts::big(rate.accelerator_milli)));
         self.not_before.push(not_before);
         self.tries.push(tries);
         self.finished_at.push(finished_at);
@@ -229,9 +246,10 @@ async fn write(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError
         "with new as (
              select * from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[],
                  $6::bigint[], $7::timestamptz[], $8::int[], $9::timestamptz[], $10::text[],
-                 $11::uuid[], $12::jsonb[], $13::text[], $14::jsonb[])
+                 $11::uuid[], $12::jsonb[], $13::text[], $14::jsonb[], $15::bigint[], $16::bigint[])
                  as n (id, status, attempt, worker_id, assigned_at, devices, not_before, tries,
-                       finished_at, stop_reason, preempted_for, cause, kind, data)
+                       finished_at, stop_reason, preempted_for, cause, kind, data,
+                       rate_micro_credits, rate_accelerator_milli)
          ), written as (
              update job j set
                  status = n.status,
@@ -247,6 +265,10 @@ async fn write(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError
                                                j.deadline) end,
                  devices = case when n.worker_id is null then 0
                                 else coalesce(n.devices, j.devices) end,
+                 rate_micro_credits = case when n.worker_id is null then 0
+                     else coalesce(n.rate_micro_credits, j.rate_micro_credits) end,
+                 rate_accelerator_milli = case when n.worker_id is null then 0
+                     else coalesce(n.rate_accelerator_milli, j.rate_accelerator_milli) end,
                  not_before = coalesce(n.not_before, j.not_before),
                  tries = coalesce(n.tries, j.tries),
                  finished_at = n.finished_at,
@@ -278,6 +300,8 @@ async fn write(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError
         &new.cause as _,
         &new.kind,
         &new.data,
+        &new.rate_credits as _,
+        &new.rate_accelerators as _,
     )
     .execute(conn)
     .await?;
@@ -286,66 +310,6 @@ async fn write(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError
 
 pub(crate) fn number(attempt: Attempt) -> i32 {
     i32::try_from(attempt.number.get()).unwrap_or(i32::MAX)
-}
-
-/// An attempt's own row begins when it is assigned.
-async fn open_attempts(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
-    let assigned = steps.iter().filter_map(|step| match step.event {
-        JobEvent::Assigned { attempt, worker, .. } => Some((attempt, worker, step.now)),
-        _ => None,
-    });
-    let (mut jobs, mut numbers, mut workers, mut times) = (vec![], vec![], vec![], vec![]);
-    for (attempt, worker, now) in assigned {
-        jobs.push(attempt.job.uuid());
-        numbers.push(number(attempt));
-        workers.push(worker.uuid());
-        times.push(now);
-    }
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into attempt (job_id, number, tenant_id, worker_id, assigned_at)
-         select j.id, a.number, j.tenant_id, a.worker_id, a.assigned_at
-         from unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[])
-             as a (job_id, number, worker_id, assigned_at)
-         join job j on j.id = a.job_id",
-        &jobs,
-        &numbers,
-        &workers,
-        &times,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// And ends with its run.
-async fn close_attempts(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
-    let (mut jobs, mut numbers, mut outcomes, mut causes) = (vec![], vec![], vec![], vec![]);
-    for (attempt, outcome, cause) in steps.iter().filter_map(Step::ended) {
-        let cause = cause.map(serde_json::to_value).transpose();
-        jobs.push(attempt.job.uuid());
-        numbers.push(number(attempt));
-        outcomes.push(outcome.to_owned());
-        causes.push(cause.map_err(|why| StoreError::corrupt("attempt", "cause", why))?);
-    }
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "update attempt a set ended_at = now(), outcome = e.outcome, cause = e.cause
-         from unnest($1::uuid[], $2::int[], $3::text[], $4::jsonb[])
-             as e (job_id, number, outcome, cause)
-         where a.job_id = e.job_id and a.number = e.number",
-        &jobs,
-        &numbers,
-        &outcomes,
-        &causes as _,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// A profile job that ended badly leaves its cause as the version's problem.

@@ -4,6 +4,7 @@
 use domain::{
     JobId, Timestamp,
     job::{Attempt, Cause, JobEvent, JobState, Report, Run},
+    spend::Rate,
     world::{Command, Devices},
 };
 use proptest::{collection::vec, prelude::*};
@@ -94,9 +95,12 @@ async fn numbered_without_gaps(world: &World, job: JobId) -> Result<(), TestCase
 
 fn event(world: &World, step: &Step, attempt: Attempt) -> JobEvent {
     match step {
-        Step::Assign => {
-            JobEvent::Assigned { attempt, worker: world.worker, devices: Devices::default() }
-        }
+        Step::Assign => JobEvent::Assigned {
+            attempt,
+            worker: world.worker,
+            devices: Devices::default(),
+            rate: Rate::FREE,
+        },
         Step::Start => JobEvent::Started { attempt },
         Step::Cancel => JobEvent::CancelAsked,
         Step::Pause => JobEvent::PauseAsked,

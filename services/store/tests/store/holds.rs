@@ -6,7 +6,7 @@ use domain::{
     spec::AfterCondition::{self, Any, Failure, Success},
 };
 use store::{
-    jobs::{self, NewJob, Submitted},
+    jobs::{self, NewJob, Refusal, Submitted},
     schedule,
 };
 
@@ -187,7 +187,10 @@ async fn a_paused_job_counts_as_a_waiting_one() {
     world.limit_queue(&world.acme, 1).await;
     let held = world.submit(&world.acme).await;
     pause(&world, held).await;
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 1 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 1 })
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod agreement;
+mod budgets;
+mod caps;
 mod changes;
 mod constraints;
 mod events;

@@ -4,7 +4,7 @@ use domain::{Digest, JobId, job::JobStatus};
 use store::{
     PageRequest,
     idempotency::{self, Claim},
-    jobs::{self, JobFilter, Submitted},
+    jobs::{self, JobFilter, Refusal, Submitted},
 };
 
 use crate::support::{Tenant, World, new_job};
@@ -27,7 +27,10 @@ async fn the_queue_limit_is_exact_when_many_submit_at_once() {
         submitted.iter().filter(|(_, s)| *s == Submitted::Accepted).map(|(id, _)| *id).collect();
     assert_eq!(accepted.len(), 7);
     for (_, outcome) in &submitted {
-        assert!(matches!(outcome, Submitted::Accepted | Submitted::QueueFull { limit: 7 }));
+        assert!(matches!(
+            outcome,
+            Submitted::Accepted | Submitted::Refused(Refusal::QueueFull { limit: 7 })
+        ));
     }
     assert_eq!(jobs_of(&world, &world.acme).await, 7);
 
@@ -35,7 +38,10 @@ async fn the_queue_limit_is_exact_when_many_submit_at_once() {
     let cancelled = world.cancel(&world.acme, accepted[0]).await;
     assert_eq!(cancelled.status, JobStatus::Cancelled);
     assert_eq!(world.try_submit(&world.acme).await.1, Submitted::Accepted);
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 7 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 7 })
+    );
 }
 
 #[tokio::test]
@@ -43,7 +49,10 @@ async fn one_tenants_full_queue_is_not_anothers() {
     let world = World::create().await;
     world.limit_queue(&world.acme, 0).await;
     let globex = world.tenant("globex").await;
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 0 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 0 })
+    );
     assert_eq!(world.try_submit(&globex).await.1, Submitted::Accepted);
 }
 

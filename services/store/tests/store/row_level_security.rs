@@ -5,17 +5,18 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ApiKeyId, Digest, JobId, TenantId,
+    ApiKeyId, Digest, JobId, ScheduleId, SweepId, TenantId,
     child::Event as Said,
     job::{Attempt, Report},
     spec::{AfterCondition, DEFAULT_POOL_ID},
+    spend::Spend,
     world::Quota,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
-    attempts, idempotency,
-    jobs::{self, NewJob},
-    keys, models, pools, schedule,
+    attempts, budgets, cron, idempotency,
+    jobs::{self, NewJob, sweeps},
+    keys, models, pools, schedule, usage,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
@@ -62,10 +63,31 @@ async fn fill(world: &World, tenant: &Tenant) {
     let mut tx = world.begin_for(tenant).await;
     let next = NewJob { after: vec![(running.job, AfterCondition::Any)], ..new_job(tenant) };
     jobs::submit(&mut tx, &next).await.unwrap();
+    let sweep = sweeps::NewSweep {
+        id: SweepId::generate(),
+        name: "sweep".to_owned(),
+        submitted_by: tenant.owner,
+        parallelism: 1,
+        metric: "loss".to_owned(),
+        minimize: true,
+    };
+    sweeps::insert(&mut tx, &sweep).await.unwrap();
+    let schedule = cron::NewSchedule {
+        id: ScheduleId::generate(),
+        name: "nightly".to_owned(),
+        created_by: tenant.owner,
+        cron: "@daily".to_owned(),
+        draft: serde_json::json!({}),
+        skip_overlap: false,
+        next_at: chrono::DateTime::UNIX_EPOCH,
+    };
+    cron::insert(&mut tx, &schedule, 1).await.unwrap();
     let fingerprint = Digest::of(b"body");
     idempotency::claim(&mut tx, "key", fingerprint, JobId::generate().uuid()).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.begin().await;
+    budgets::grant(&mut tx, tenant.id, &Spend::UNLIMITED).await.unwrap();
+    usage::note_storage(&mut tx).await.unwrap();
     let key = keys::NewKey {
         id: ApiKeyId::generate(),
         tenant: Some(tenant.id),

@@ -13,6 +13,7 @@ use domain::{
         Activation, Augmentation, DEFAULT_POOL_ID, DatasetRef, Estimate, Gradient, Input, Layer,
         Loss, Optimizer, Preprocess, Regularization, Schedule, Task, TrainingSpec,
     },
+    spend::Rate,
     world::{Command, Devices},
 };
 use store::{
@@ -221,7 +222,7 @@ pub fn next(attempt: Attempt) -> Attempt {
 }
 
 pub fn start(attempt: Attempt, worker: WorkerId) -> Command {
-    Command::Start { attempt, worker, devices: Devices::default() }
+    Command::Start { attempt, worker, devices: Devices::default(), rate: Rate::FREE }
 }
 
 pub fn new_job(tenant: &Tenant) -> NewJob {
@@ -238,6 +239,8 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         spec: Some(spec()),
         after: Vec::new(),
         not_before: None,
+        concurrency: None,
+        point: None,
     }
 }
 

@@ -18,6 +18,7 @@ use domain::{
     job::{Attempt, JobStatus, RetryPolicy},
     name::Name,
     spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
+    spend::Rate,
     world::{self, Devices},
 };
 use registry::Blobs;
@@ -169,6 +170,8 @@ impl World {
             spec,
             after: Vec::new(),
             not_before: None,
+            concurrency: None,
+            point: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
@@ -194,7 +197,13 @@ impl World {
     pub async fn start(&self, job: JobId, number: u32, agent: &Agent) -> Attempt {
         let attempt = Attempt { job, number: NonZeroU32::new(number).unwrap() };
         let worker = self.registered(agent).await.id;
-        self.command(world::Command::Start { attempt, worker, devices: Devices::default() }).await;
+        self.command(world::Command::Start {
+            attempt,
+            worker,
+            devices: Devices::default(),
+            rate: Rate::FREE,
+        })
+        .await;
         attempt
     }
 

@@ -1,0 +1,51 @@
+//! Room that is being made: a job within its tenant's guarantee has a claim while borrowers stop for it.
+
+use std::collections::BTreeSet;
+
+use domain::{JobId, Resources, WorkerId, world::PlannedJob};
+
+use crate::pool::Pool;
+
+/// A job within its tenant's guarantee, for which borrowers are stopping.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub needs: Resources,
+    pub cohort: usize,
+    pub victims: BTreeSet<JobId>,
+    /// Kept for it until it has started.
+    pub workers: BTreeSet<WorkerId>,
+}
+
+impl Pool {
+    /// `victim` on `worker` is stopping for the job `id`: nobody else gets that worker meanwhile.
+    pub fn claim(&mut self, id: JobId, job: &PlannedJob, victim: JobId, worker: WorkerId) {
+        let Some(account) = self.accounts.get(&job.tenant) else { return };
+        let (cohort, cohorts) = (account.cohort, &mut self.cohorts);
+        let claim = self.claims.entry(id).or_insert_with(|| {
+            cohorts[cohort].claimed = cohorts[cohort].claimed.plus(job.needs);
+            let (victims, workers) = Default::default();
+            Claim { needs: job.needs, cohort, victims, workers }
+        });
+        claim.victims.insert(victim);
+        self.keep(id, worker);
+    }
+
+    /// Keeps `worker` for a job that has a claim, unless it is kept for another.
+    pub fn keep(&mut self, id: JobId, worker: WorkerId) {
+        if let Some(claim) = self.claims.get_mut(&id)
+            && self.rooms.get(worker).is_some_and(|room| room.kept_for.is_none_or(|job| job == id))
+        {
+            claim.workers.insert(worker);
+            self.rooms.change(worker, |room| room.kept_for = Some(id));
+        }
+    }
+
+    pub fn drop_claim(&mut self, id: JobId) {
+        let Some(claim) = self.claims.remove(&id) else { return };
+        let cohort = &mut self.cohorts[claim.cohort];
+        cohort.claimed = cohort.claimed.minus(claim.needs);
+        for worker in claim.workers {
+            self.rooms.change(worker, |room| room.kept_for = None);
+        }
+    }
+}
