@@ -96,6 +96,11 @@ impl Client {
         answer(self.request(Method::POST, path).json(body)).await.unwrap()
     }
 
+    /// `None` if the gateway is away, or goes away before it has answered.
+    pub async fn answer_to(&self, request: RequestBuilder) -> Option<Answer> {
+        answer(request).await.ok()
+    }
+
     /// `None` if the gateway, or the database behind it, is away.
     pub async fn try_get(&self, path: &str) -> Option<Value> {
         let answer = answer(self.request(Method::GET, path)).await.ok()?;

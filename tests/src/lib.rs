@@ -6,13 +6,16 @@
 //! and fails with its name when it does not become so.
 
 //!
-//! [`bench`] is apart from that: what the benchmarks share.
+//! [`chaos`] does all of that at once, and asks the database afterwards whether its promises held.
+//! [`bench`] is apart: what the benchmarks share.
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
 pub mod bench;
+pub mod chaos;
 mod client;
 mod data;
+mod ground;
 mod platform;
 mod process;
 mod system;

@@ -11,14 +11,16 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{system, wait_until};
+use crate::{ground::Environment, system, wait_until};
 
 /// Names the binary where it is not beside the tests.
 const BINARY_VARIABLE: &str = "CUPOLA_BIN";
 
 pub struct Process {
+    /// What is written before the program.
+    launcher: Vec<String>,
     arguments: Vec<String>,
-    environment: Vec<(&'static str, String)>,
+    environment: Environment,
     log: PathBuf,
     /// Where this run's lines begin in the log.
     log_start: usize,
@@ -27,14 +29,20 @@ pub struct Process {
 
 impl Process {
     /// `log` is added to, so that a restarted process's story stands in one file.
-    pub fn start(
+    pub fn start(arguments: &[&str], environment: Environment, log: PathBuf) -> Self {
+        Self::start_through(&[], arguments, environment, log)
+    }
+
+    /// By a command that ends in becoming the program which follows it.
+    pub(crate) fn start_through(
+        launcher: &[String],
         arguments: &[&str],
-        environment: Vec<(&'static str, String)>,
+        environment: Environment,
         log: PathBuf,
     ) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let (child, log_start) = spawn(&arguments, &environment, &log);
-        Self { arguments, environment, log, log_start, child }
+        let (child, log_start) = spawn(launcher, &arguments, &environment, &log);
+        Self { launcher: launcher.to_vec(), arguments, environment, log, log_start, child }
     }
 
     pub fn pid(&self) -> u32 {
@@ -77,7 +85,8 @@ impl Process {
     /// The same again, after it has ended.
     pub fn start_again(&mut self) {
         self.kill();
-        (self.child, self.log_start) = spawn(&self.arguments, &self.environment, &self.log);
+        (self.child, self.log_start) =
+            spawn(&self.launcher, &self.arguments, &self.environment, &self.log);
     }
 
     /// What this run has logged.
@@ -109,13 +118,14 @@ impl Drop for Process {
 }
 
 fn spawn(
+    launcher: &[String],
     arguments: &[String],
     environment: &[(&'static str, String)],
     log: &Path,
 ) -> (Child, usize) {
     let file = OpenOptions::new().create(true).append(true).open(log).unwrap();
     let log_start = usize::try_from(file.metadata().unwrap().len()).unwrap();
-    let child = command(arguments)
+    let child = command(launcher, arguments)
         .arg("--lifeline")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
@@ -132,7 +142,7 @@ fn spawn(
 /// If it fails, with what it said.
 pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) -> String {
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    let output = command(&arguments)
+    let output = command(&[], &arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
@@ -142,8 +152,15 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) ->
 }
 
 /// Of our own binary, free of what the surroundings have set for it.
-fn command(arguments: &[String]) -> Command {
-    let mut command = Command::new(binary());
+fn command(launcher: &[String], arguments: &[String]) -> Command {
+    let mut command = match launcher.split_first() {
+        None => Command::new(binary()),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(binary());
+            command
+        }
+    };
     for (name, _) in env::vars_os() {
         let name_text = name.to_string_lossy();
         let is_ours = name_text.starts_with("CUPOLA_") && name_text != "CUPOLA_PG_BIN";

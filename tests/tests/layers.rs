@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("testkit", &["boot", "domain", "store"]),
-    ("e2e", &["boot", "domain", "engine", "planner", "testkit"]),
+    ("e2e", &["boot", "domain", "engine", "planner", "store", "testkit"]),
 ];
 
 /// Libraries that one crate alone may name.

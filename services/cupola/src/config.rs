@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use boot::bus::Bus;
 use clap::Args;
-use domain::Resources;
+use domain::{Resources, job::RetryPolicy};
 use planner::Policy;
 use registry::Blobs;
 use store::Store;
@@ -43,6 +43,9 @@ pub struct Patience {
     /// Seconds for which the scheduler's lead holds without being renewed.
     #[arg(long, env = "CUPOLA_LEADER_LEASE_SECS", default_value_t = 10.0)]
     pub leader_lease_secs: f64,
+    /// Seconds of pause before a job that failed is tried again; doubles with each further try.
+    #[arg(long, env = "CUPOLA_RETRY_PAUSE_SECS", default_value_t = 2.0)]
+    pub retry_pause_secs: f64,
 }
 
 impl Patience {
@@ -52,6 +55,14 @@ impl Patience {
 
     pub fn leader_lease(&self) -> Duration {
         Duration::from_secs_f64(self.leader_lease_secs.clamp(0.5, 3_600.0))
+    }
+
+    pub fn retry(&self) -> RetryPolicy {
+        let pause = self.retry_pause_secs.clamp(0.0, 300.0) * 1_000.0;
+        RetryPolicy {
+            backoff: chrono::Duration::milliseconds(pause as i64),
+            ..RetryPolicy::default()
+        }
     }
 }
 

@@ -144,6 +144,7 @@ pub fn scheduler_config(patience: Patience, sharing: Sharing) -> scheduler::Conf
     scheduler::Config {
         leader_lease: patience.leader_lease(),
         attempt_lease: patience.lease(),
+        retry: patience.retry(),
         policy: sharing.policy(),
         ..scheduler::Config::default()
     }
@@ -167,6 +168,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
     let config = worker::AgentConfig {
         lease,
         heartbeat: lease / 3,
+        retry: arguments.patience.retry(),
         pool: arguments.capacity.pool.clone(),
         ..worker::AgentConfig::new(name, arguments.capacity.resources(), scratch, own_program()?)
     };

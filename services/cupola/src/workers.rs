@@ -35,6 +35,7 @@ impl WorkerProcess {
         let mut arguments = arguments.to_vec();
         arguments.push(scratch.display().to_string());
         arguments.push(format!("--lease-secs={}", patience.lease_secs));
+        arguments.push(format!("--retry-pause-secs={}", patience.retry_pause_secs));
         let mut environment = vec![
             ("DATABASE_URL", database_url.to_owned()),
             ("OBJECT_STORE_URL", object_store_url.to_owned()),

@@ -12,7 +12,7 @@ use store::{
     usage, workers,
 };
 
-use crate::Config;
+use crate::{Config, watch::Watch};
 
 /// Of each tenant and pool, so many waiting jobs have their reason written.
 const REASONS_EACH: usize = 20;
@@ -26,6 +26,7 @@ pub struct Lead {
     pub lease: LeaderLease,
     queue: Queue,
     cursor: Cursor,
+    watch: Watch,
     /// What was last written of why jobs wait.
     reasons: BTreeMap<JobId, WaitReason>,
     /// Tenants whose jobs' reasons are to be looked at, in turn.
@@ -52,6 +53,7 @@ impl Lead {
             lease,
             queue,
             cursor,
+            watch: Watch::begin(now),
             reasons: BTreeMap::new(),
             to_explain: VecDeque::new(),
             explained_at: now,
@@ -67,10 +69,14 @@ impl Lead {
         config: &Config,
     ) -> Result<Option<(Plan, Applied)>, StoreError> {
         let mut tx = store.begin().await?;
-        let silent = workers::bury_silent(&mut tx, config.attempt_lease).await?;
-        let now = schedule::time(&mut tx).await?;
         let changes = self.cursor.read(&mut tx).await?;
         let facts = schedule::look(&mut tx, &changes).await?;
+        let now = schedule::time(&mut tx).await?;
+        let silent = if self.watch.look(now, config.attempt_lease, config.tick) {
+            workers::bury_silent(&mut tx, config.attempt_lease).await?
+        } else {
+            Vec::new()
+        };
         tx.commit().await?;
         self.queue.advance(now);
         self.queue.learn(facts);

@@ -5,6 +5,7 @@
 //! that: whatever goes wrong, it lets go of what it knows and begins anew from what is true.
 
 mod lead;
+mod watch;
 
 use std::time::Duration;
 

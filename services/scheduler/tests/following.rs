@@ -9,6 +9,7 @@ use domain::{
     world::{Phase, PlannedJob, Quota, WorkerState},
 };
 use scheduler::{Config, Lead, tick};
+use sqlx::{Connection, PgConnection};
 use store::{Store, attempts, leader, pools, workers};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -98,4 +99,26 @@ async fn same(store: &Store, config: &Config, holder: Uuid, lead: &mut Option<Le
         assert_eq!(quota(lead.as_ref().unwrap()), quota(&anew));
     }
     *lead = Some(anew);
+}
+
+#[tokio::test]
+async fn who_nobody_could_hear_has_a_lease_to_speak_up() {
+    let db = TestDb::create().await;
+    let store = Store::connect(&db.url(), 4).unwrap();
+    let config = Config::default();
+    let (holder, mut lead) = (Uuid::now_v7(), None);
+    let acme = Tenant::create(&store, "acme", 5).await;
+    register(&store, "first", 4).await;
+    let job = submit(&store, &acme).await;
+    let (_, applied) = tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
+    assert_eq!(applied.changed, [job]);
+
+    // the database was away for an hour, whereupon the leader begins anew
+    let mut owner = PgConnection::connect(&db.owner_url()).await.unwrap();
+    let an_hour_ago = "update worker set heartbeat_at = now() - interval '1 hour'";
+    sqlx::query(an_hour_ago).execute(&mut owner).await.unwrap();
+    let (_, applied) = tick(&store, holder, &config, &mut None).await.unwrap().expect("it leads");
+    assert_eq!(applied.changed, [], "the worker may be there and have a result to report");
+    owner.close().await.unwrap();
+    store.close().await;
 }

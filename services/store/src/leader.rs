@@ -29,8 +29,9 @@ pub async fn acquire(
              set holder = excluded.holder,
                  term = leader.term + (leader.holder <> excluded.holder)::int,
                  until = excluded.until
-             -- ours already, or free
+             -- ours already, or free, or given by a clock that has gone back since
              where leader.holder = excluded.holder or leader.until < now()
+                or leader.until > now() + 2 * make_interval(secs => $3)
          returning term",
         name,
         holder,
@@ -39,6 +40,14 @@ pub async fn acquire(
     .fetch_optional(tx.conn())
     .await?;
     Ok(term.map(|term| LeaderLease { name, holder, term }))
+}
+
+/// Who has led last, and in which term; `None` before the first.
+pub async fn holder(tx: &mut SystemTx<'_>, name: &str) -> Result<Option<(Uuid, i64)>, StoreError> {
+    let row = sqlx::query!("select holder, term from leader where name = $1", name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| (row.holder, row.term)))
 }
 
 /// Locks the lease's row for this transaction: nobody can take the lead until it ends.

@@ -98,8 +98,10 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
     })
 }
 
+/// The present, and not the beginning of the transaction: no earlier than anything that it has seen, so
+/// that what starts by a plan starts after what the plan knows to have ended.
 pub async fn time(tx: &mut SystemTx<'_>) -> Result<Timestamp, StoreError> {
-    Ok(sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(tx.conn()).await?)
+    Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(tx.conn()).await?)
 }
 
 pub(crate) async fn look_at_tenants(

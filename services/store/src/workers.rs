@@ -116,20 +116,26 @@ pub async fn standing(tx: &mut SystemTx<'_>, id: WorkerId) -> Result<Standing, S
     })
 }
 
-/// Those that have not answered for `silence` are gone; who they are.
+/// Those that have not answered for `silence` are gone; who they are. A heartbeat from the future, by a
+/// clock that has gone back since, counts from now on.
 pub async fn bury_silent(
     tx: &mut SystemTx<'_>,
     silence: Duration,
 ) -> Result<Vec<WorkerId>, StoreError> {
-    let buried = sqlx::query_scalar!(
-        "update worker set state = 'gone'
-         where state <> 'gone' and heartbeat_at < now() - make_interval(secs => $1)
-         returning id",
+    let rows = sqlx::query!(
+        r#"update worker set
+             state = case when heartbeat_at < now() then 'gone' else state end,
+             heartbeat_at = least(heartbeat_at, now())
+           where state <> 'gone'
+             and heartbeat_at not between now() - make_interval(secs => $1)
+                                      and now() + make_interval(secs => $1)
+           returning id, state = 'gone' as "gone!""#,
         silence.as_secs_f64(),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(buried.into_iter().map(WorkerId::from_uuid).collect())
+    let buried = rows.into_iter().filter(|row| row.gone);
+    Ok(buried.map(|row| WorkerId::from_uuid(row.id)).collect())
 }
 
 /// Those that are up or draining, and those that left within the last day.

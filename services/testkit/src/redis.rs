@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use boot::lifeline;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -35,26 +35,31 @@ impl Redis {
     /// the server with the thread.
     pub fn start() -> anyhow::Result<Self> {
         let dir = reachable_dir()?;
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .args(["--unixsocketperm", "700", "--unixsocket"])
-            .arg(socket(&dir))
-            .arg("--dir")
-            .arg(dir.path())
-            .arg("--logfile")
-            .arg(log(&dir))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .process_group(0);
-        lifeline::end_with_parent(&mut command, Signal::TERM);
-        let child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => anyhow::Error::msg(MISSING),
-            _ => anyhow::Error::new(error).context("could not run redis-server"),
-        })?;
-        let mut redis = Self { child, dir };
+        let mut redis = Self { child: spawn(&dir)?, dir };
         redis.wait_until_ready()?;
         Ok(redis)
+    }
+
+    /// As `kill -9`. Waits until it is gone.
+    pub fn kill(&mut self) {
+        // both calls fail only if it has ended already
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// An empty one, at the same place.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.child = spawn(&self.dir)?;
+        self.wait_until_ready()
+    }
+
+    /// Whatever it holds is gone, and so is whoever listened to it.
+    pub fn flush(&self) -> anyhow::Result<()> {
+        let ask = |command| answer(&socket(&self.dir), command).context("redis does not answer");
+        ensure!(ask("FLUSHALL")? == "+OK", "redis would not be flushed");
+        ensure!(ask("CLIENT KILL TYPE pubsub")?.starts_with(':'), "redis keeps its listeners");
+        Ok(())
     }
 
     pub fn url(&self) -> String {
@@ -67,7 +72,7 @@ impl Redis {
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
-        while !answers(&socket(&self.dir)) {
+        while !answer(&socket(&self.dir), "PING").is_ok_and(|answer| answer == "+PONG") {
             let ended = self.child.try_wait().context("could not wait for redis-server")?;
             if ended.is_some() || Instant::now() >= deadline {
                 let said = fs::read_to_string(log(&self.dir)).unwrap_or_default();
@@ -81,10 +86,29 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It holds nothing worth a farewell; both calls fail only if it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // it holds nothing worth a farewell
+        self.kill();
     }
+}
+
+fn spawn(dir: &TempDir) -> anyhow::Result<Child> {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .args(["--unixsocketperm", "700", "--unixsocket"])
+        .arg(socket(dir))
+        .arg("--dir")
+        .arg(dir.path())
+        .arg("--logfile")
+        .arg(log(dir))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .process_group(0);
+    lifeline::end_with_parent(&mut command, Signal::TERM);
+    command.spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow::Error::msg(MISSING),
+        _ => anyhow::Error::new(error).context("could not run redis-server"),
+    })
 }
 
 fn socket(dir: &TempDir) -> PathBuf {
@@ -95,14 +119,15 @@ fn log(dir: &TempDir) -> PathBuf {
     dir.path().join("redis.log")
 }
 
-fn answers(socket: &Path) -> bool {
-    let ask = || -> io::Result<bool> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(READY_WITHIN))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        Ok(&answer == b"+PONG")
-    };
-    ask().unwrap_or(false)
+/// The first line of what it says to a command.
+fn answer(socket: &Path, command: &str) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(READY_WITHIN))?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while !line.ends_with(b"\r\n") {
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
 }

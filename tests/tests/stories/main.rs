@@ -4,6 +4,7 @@
 
 mod bad_uploads;
 mod cancel;
+mod chaos;
 mod drain;
 mod kills;
 mod main_job;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use domain::job::JobStatus;
+use sqlx::{Connection, PgConnection};
 use store::{
     leader::{self, LeaderLease},
-    schedule,
+    schedule, workers,
 };
 use uuid::Uuid;
 
@@ -100,4 +101,36 @@ async fn letting_go_hands_the_lead_over_at_once() {
     leader::release(&mut tx, &lead).await.unwrap();
     tx.commit().await.unwrap();
     assert!(acquire(&world, Uuid::from_u128(2), LEASE).await.is_some());
+}
+
+/// The database's clock has gone back by an hour: what was given before lasts for an hour more.
+async fn clock_went_back(world: &World) {
+    let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
+    let an_hour_ahead = "update leader set until = until + interval '1 hour'";
+    sqlx::query(an_hour_ahead).execute(&mut owner).await.unwrap();
+    let an_hour_ahead = "update worker set heartbeat_at = heartbeat_at + interval '1 hour'";
+    sqlx::query(an_hour_ahead).execute(&mut owner).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_from_before_the_clock_went_back_keeps_nobody_from_leading() {
+    let world = World::create().await;
+    let dead = acquire(&world, Uuid::from_u128(1), LEASE).await.unwrap();
+    clock_went_back(&world).await;
+    let next = acquire(&world, Uuid::from_u128(2), LEASE).await.expect("the lead is free");
+    assert!(still_held(&world, &next).await && !still_held(&world, &dead).await);
+    assert_eq!(acquire(&world, Uuid::from_u128(1), LEASE).await, None);
+}
+
+#[tokio::test]
+async fn a_heartbeat_from_before_the_clock_went_back_counts_from_now_on() {
+    let world = World::create().await;
+    clock_went_back(&world).await;
+    let mut tx = world.begin().await;
+    assert_eq!(workers::bury_silent(&mut tx, LEASE).await.unwrap(), []);
+    // silent since, however short that is
+    assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), []);
+    tx.commit().await.unwrap();
+    let mut tx = world.begin().await;
+    assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), [world.worker]);
 }
