@@ -11,6 +11,7 @@ use store::{
     schedule::{self, Applied},
     usage, workers,
 };
+use tokio::time::Instant;
 
 use crate::{Config, watch::Watch};
 
@@ -24,6 +25,7 @@ const SECONDS_BETWEEN_AVERAGES: i64 = 60;
 
 pub struct Lead {
     pub lease: LeaderLease,
+    pub(crate) renewed_at: Instant,
     queue: Queue,
     cursor: Cursor,
     watch: Watch,
@@ -44,6 +46,7 @@ impl Lead {
         lease: LeaderLease,
         policy: Policy,
     ) -> Result<Self, StoreError> {
+        let renewed_at = Instant::now();
         let mut tx = store.begin().await?;
         let (facts, now, cursor) = schedule::load(&mut tx).await?;
         tx.commit().await?;
@@ -51,6 +54,7 @@ impl Lead {
         queue.learn(facts);
         Ok(Self {
             lease,
+            renewed_at,
             queue,
             cursor,
             watch: Watch::begin(now),

@@ -17,7 +17,13 @@ use store::{
     leader::{self, LeaderLease},
     schedule::Applied,
 };
-use tokio::{sync::broadcast, time::Instant};
+use tokio::{
+    sync::broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
@@ -25,6 +31,8 @@ use uuid::Uuid;
 pub use lead::Lead;
 
 const LEADER: &str = "scheduler";
+/// So often within a lease it is renewed; doing so at each look would be a commit that nothing waits for.
+const RENEWED_EACH: u32 = 4;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -58,7 +66,7 @@ pub async fn run(store: Store, bus: Bus, config: Config, end: CancellationToken)
     while !end.is_cancelled() {
         match tick(&store, holder, &config, &mut lead).await {
             Ok(Some((more, applied))) => {
-                announce(&bus, &applied).await;
+                announce(&bus, &applied);
                 if more {
                     continue;
                 }
@@ -82,16 +90,24 @@ pub async fn tick(
     config: &Config,
     lead: &mut Option<Lead>,
 ) -> Result<Option<(bool, Applied)>, StoreError> {
-    let mut tx = store.begin().await?;
-    let lease = leader::acquire(&mut tx, LEADER, holder, config.leader_lease).await?;
-    tx.commit().await?;
-    let known = lead.take().filter(|lead| lease.as_ref() == Some(&lead.lease));
-    let Some(lease) = lease else { return Ok(None) };
-    let mut leading = match known {
-        Some(leading) => leading,
-        None => {
-            info!(leader.holder = %holder, "leading");
-            Lead::begin(store, lease, config.policy.clone()).await?
+    let mut leading = match lead.take() {
+        // whether the lead is ours still is looked at where something is written
+        Some(leading) if leading.renewed_at.elapsed() < config.leader_lease / RENEWED_EACH => {
+            leading
+        }
+        known => {
+            let asked_at = Instant::now();
+            let Some(lease) = acquire(store, holder, config).await? else { return Ok(None) };
+            match known {
+                Some(mut leading) if leading.lease == lease => {
+                    leading.renewed_at = asked_at;
+                    leading
+                }
+                _ => {
+                    info!(leader.holder = %holder, "leading");
+                    Lead::begin(store, lease, config.policy.clone()).await?
+                }
+            }
         }
     };
     let Some((plan, applied)) = leading.tick(store, config).await? else { return Ok(None) };
@@ -114,26 +130,38 @@ pub async fn tick(
     Ok(Some((plan.more || ended, applied)))
 }
 
-async fn announce(bus: &Bus, applied: &Applied) {
+fn announce(bus: &Bus, applied: &Applied) {
     for worker in &applied.workers {
-        bus.publish(Hint::Worker(*worker)).await;
+        bus.publish(Hint::Worker(*worker));
     }
     for job in &applied.changed {
-        bus.publish(Hint::Job(*job)).await;
+        bus.publish(Hint::Job(*job));
     }
 }
 
-/// Until the queue has changed, or until `next`.
+/// Until the queue has changed, or until `next`. One look answers all the hints that are there.
 async fn wait(hints: &mut broadcast::Receiver<Hint>, next: Instant) {
     loop {
         match tokio::time::timeout_at(next, hints.recv()).await {
-            Ok(Ok(Hint::Queue) | Err(broadcast::error::RecvError::Lagged(_))) => return,
+            Ok(Ok(Hint::Queue) | Err(RecvError::Lagged(_))) => break,
             Ok(Ok(_)) => {}
             // the bus is closed: the tick alone is left
-            Ok(Err(broadcast::error::RecvError::Closed)) => tokio::time::sleep_until(next).await,
+            Ok(Err(RecvError::Closed)) => tokio::time::sleep_until(next).await,
             Err(_elapsed) => return,
         }
     }
+    while let Ok(_) | Err(TryRecvError::Lagged(_)) = hints.try_recv() {}
+}
+
+async fn acquire(
+    store: &Store,
+    holder: Uuid,
+    config: &Config,
+) -> Result<Option<LeaderLease>, StoreError> {
+    let mut tx = store.begin().await?;
+    let lease = leader::acquire(&mut tx, LEADER, holder, config.leader_lease).await?;
+    tx.commit().await?;
+    Ok(lease)
 }
 
 async fn step_down(store: &Store, lease: &LeaderLease) -> Result<(), StoreError> {
