@@ -1,14 +1,23 @@
 //! Hints between processes, through Redis where there is one and through Postgres otherwise. A hint
 //! says "look again" and holds no fact: when the bus is away, everybody still looks from time to time,
 //! so what is lost is a moment. The process's own readers are told at once, without a round trip.
+//!
+//! Hints that come while others are on their way go together, each once: a thousand submissions do not
+//! send a thousand notifications, for which their commits would queue.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    mem,
+    ops::DerefMut,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use domain::hint::Hint;
 use futures::StreamExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use store::Store;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -16,15 +25,23 @@ const CHANNEL: &str = "cupola";
 /// Hints that a slow reader may be behind; beyond these it is told that it missed some.
 const BACKLOG: usize = 1_024;
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+/// A notification of Postgres holds up to 8,000 bytes.
+const TOGETHER: usize = 150;
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub struct Bus {
     readers: broadcast::Sender<Hint>,
-    line: Line,
+    unsent: Arc<Unsent>,
 }
 
-#[derive(Clone)]
+/// What is to go out, each once.
+#[derive(Default)]
+struct Unsent {
+    hints: Mutex<BTreeSet<Hint>>,
+    some: Notify,
+}
+
 enum Line {
     Postgres(Store),
     Redis(ConnectionManager),
@@ -41,7 +58,8 @@ impl Bus {
         let line = match redis_url {
             None => {
                 tokio::spawn(
-                    end.run_until_cancelled_owned(follow_postgres(store.clone(), readers.clone())),
+                    end.clone()
+                        .run_until_cancelled_owned(follow_postgres(store.clone(), readers.clone())),
                 );
                 Line::Postgres(store.clone())
             }
@@ -52,29 +70,24 @@ impl Bus {
                     .set_response_timeout(Some(PUBLISH_TIMEOUT))
                     .set_number_of_retries(1);
                 let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-                tokio::spawn(end.run_until_cancelled_owned(follow_redis(client, readers.clone())));
+                tokio::spawn(
+                    end.clone().run_until_cancelled_owned(follow_redis(client, readers.clone())),
+                );
                 Line::Redis(manager)
             }
         };
-        Ok(Self { readers, line })
+        let unsent = Arc::new(Unsent::default());
+        tokio::spawn(end.run_until_cancelled_owned(send(line, unsent.clone())));
+        Ok(Self { readers, unsent })
     }
 
-    /// Tells everybody. A failure is logged and nothing else: see the module's words.
-    pub async fn publish(&self, hint: Hint) {
+    /// Tells everybody, other processes in a moment. A failure is logged and nothing else: see the
+    /// module's words.
+    pub fn publish(&self, hint: Hint) {
         // no reader in this process is no failure
         let _ = self.readers.send(hint);
-        let sent = match &self.line {
-            Line::Postgres(store) => store.notify(hint).await.map_err(|error| error.to_string()),
-            Line::Redis(manager) => redis::cmd("PUBLISH")
-                .arg(CHANNEL)
-                .arg(hint.to_string())
-                .exec_async(&mut manager.clone())
-                .await
-                .map_err(|error| error.to_string()),
-        };
-        if let Err(error) = sent {
-            debug!(%hint, error, "a hint was not sent");
-        }
+        self.unsent.hints().insert(hint);
+        self.unsent.some.notify_one();
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Hint> {
@@ -82,12 +95,44 @@ impl Bus {
     }
 }
 
+impl Unsent {
+    fn hints(&self) -> impl DerefMut<Target = BTreeSet<Hint>> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn send(mut line: Line, unsent: Arc<Unsent>) {
+    loop {
+        unsent.some.notified().await;
+        let hints: Vec<_> = mem::take(&mut *unsent.hints()).into_iter().collect();
+        for hints in hints.chunks(TOGETHER) {
+            if let Err(error) = line.send(&Hint::together(hints)).await {
+                debug!(hints = hints.len(), error, "hints were not sent");
+            }
+        }
+    }
+}
+
+impl Line {
+    async fn send(&mut self, hints: &str) -> Result<(), String> {
+        match self {
+            Self::Postgres(store) => store.notify(hints).await.map_err(|error| error.to_string()),
+            Self::Redis(manager) => redis::cmd("PUBLISH")
+                .arg(CHANNEL)
+                .arg(hints)
+                .exec_async(manager)
+                .await
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
 async fn follow_postgres(store: Store, readers: broadcast::Sender<Hint>) {
     loop {
         match store.listen().await {
             Ok(mut listener) => {
-                while let Ok(Some(hint)) = listener.next().await {
-                    let _ = readers.send(hint);
+                while let Ok(Some(hints)) = listener.next().await {
+                    tell(&readers, &hints);
                 }
                 info!("the line for hints broke; listening again");
             }
@@ -115,9 +160,13 @@ async fn listen_redis(
     line.subscribe(CHANNEL).await?;
     let mut messages = line.into_on_message();
     while let Some(message) = messages.next().await {
-        if let Ok(hint) = message.get_payload::<String>()?.parse() {
-            let _ = readers.send(hint);
-        }
+        tell(readers, &message.get_payload::<String>()?);
     }
     Ok(())
+}
+
+fn tell(readers: &broadcast::Sender<Hint>, hints: &str) {
+    for hint in Hint::each(hints) {
+        let _ = readers.send(hint);
+    }
 }

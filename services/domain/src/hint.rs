@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{JobId, WorkerId};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hint {
     /// For the scheduler: the queue or the workers have changed.
     Queue,
@@ -13,6 +13,18 @@ pub enum Hint {
     Worker(WorkerId),
     /// For whoever follows a job: it has new events.
     Job(JobId),
+}
+
+impl Hint {
+    /// As one message.
+    pub fn together(hints: &[Self]) -> String {
+        hints.iter().map(Self::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Those of a message; what is no hint is left out.
+    pub fn each(message: &str) -> impl Iterator<Item = Self> {
+        message.split(' ').filter_map(|hint| hint.parse().ok())
+    }
 }
 
 impl fmt::Display for Hint {
@@ -35,5 +47,19 @@ impl FromStr for Hint {
         let job = || text.parse().map(Self::Job).ok();
         let worker = || text.parse().map(Self::Worker).ok();
         (text == "queue").then_some(Self::Queue).or_else(job).or_else(worker).ok_or(NotAHint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_travel_together_and_what_is_none_is_left_out() {
+        let hints = [Hint::Queue, Hint::Worker(WorkerId::generate()), Hint::Job(JobId::generate())];
+        let message = Hint::together(&hints);
+        assert_eq!(Hint::each(&message).collect::<Vec<_>>(), hints);
+        assert_eq!(Hint::each("queue cue").collect::<Vec<_>>(), [Hint::Queue]);
+        assert_eq!(Hint::each("").count(), 0);
     }
 }

@@ -174,6 +174,6 @@ async fn change(
         return Err(ApiError::not_found("pool", pool));
     }
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(web::Json(prices.into()))
 }

@@ -214,7 +214,7 @@ async fn set_quota(
         return Err(ApiError::not_found("pool", pool));
     }
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(web::Json(QuotaView::new(pool, quota)))
 }
 
@@ -237,6 +237,6 @@ async fn remove_quota(
         return Err(ApiError::not_found("quota in pool", pool));
     }
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -144,7 +144,7 @@ async fn submit(
     }
     let made = sweeps::get(&mut tx, sweep.id).await?.ok_or_else(|| unknown(sweep.id))?;
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     let location = (header::LOCATION, format!("/v1/sweeps/{}", sweep.id));
     Ok(HttpResponse::Accepted().insert_header(location).json(SweepView::from(made)))
 }
@@ -307,9 +307,9 @@ async fn ask(
     let asked = sweeps::ask(&mut tx, id, event, &app.config.retry).await?;
     let sweep = sweeps::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     for job in asked {
-        app.bus.publish(Hint::Job(job)).await;
+        app.bus.publish(Hint::Job(job));
     }
     Ok(web::Json(sweep.into()))
 }

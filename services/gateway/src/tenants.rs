@@ -252,10 +252,10 @@ async fn close(
     let running = tenants::close(&mut tx, &slug, &app.config.retry).await?;
     let running = running.ok_or_else(|| ApiError::not_found("tenant", slug))?;
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     for (job, worker) in running {
-        app.bus.publish(Hint::Worker(worker)).await;
-        app.bus.publish(Hint::Job(job)).await;
+        app.bus.publish(Hint::Worker(worker));
+        app.bus.publish(Hint::Job(job));
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -271,7 +271,7 @@ async fn grant(
     budgets::grant(&mut tx, id, &granted).await?;
     let view = budget(&mut tx, id).await?;
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     view.map(web::Json).ok_or_else(|| ApiError::not_found("budget of tenant", slug))
 }
 
@@ -293,6 +293,6 @@ async fn remove(
         return Err(ApiError::not_found("budget of tenant", slug));
     }
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -102,6 +102,6 @@ async fn change(
         return Err(unknown());
     }
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(actix_web::HttpResponse::NoContent().finish())
 }

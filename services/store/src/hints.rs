@@ -1,7 +1,6 @@
 //! Hints through Postgres, for installations without Redis. Sent after the commit, in a statement of
 //! their own, so that no writing transaction queues for NOTIFY's lock.
 
-use domain::hint::Hint;
 use sqlx::postgres::PgListener;
 
 use crate::{Store, StoreError};
@@ -11,10 +10,9 @@ const CHANNEL: &str = "cupola";
 pub struct Listener(PgListener);
 
 impl Store {
-    pub async fn notify(&self, hint: Hint) -> Result<(), StoreError> {
-        sqlx::query!("select pg_notify($1, $2)", CHANNEL, hint.to_string())
-            .execute(&self.pool)
-            .await?;
+    /// Up to 8,000 bytes.
+    pub async fn notify(&self, hints: &str) -> Result<(), StoreError> {
+        sqlx::query!("select pg_notify($1, $2)", CHANNEL, hints).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -26,14 +24,10 @@ impl Store {
 }
 
 impl Listener {
-    /// The next hint; `None` after the connection was lost: whatever came meanwhile is unknown, so
+    /// The next hints; `None` after the connection was lost: whatever came meanwhile is unknown, so
     /// the reader should look again at everything.
-    pub async fn next(&mut self) -> Result<Option<Hint>, StoreError> {
-        while let Some(notification) = self.0.try_recv().await? {
-            if let Ok(hint) = notification.payload().parse() {
-                return Ok(Some(hint));
-            }
-        }
-        Ok(None)
+    pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        let notification = self.0.try_recv().await?;
+        Ok(notification.map(|notification| notification.payload().to_owned()))
     }
 }

@@ -117,7 +117,7 @@ impl Agent {
         }
         let name = &self.context.config.name;
         info!(worker.id = %self.id, worker.name = name, "worker is up");
-        self.context.bus.publish(Hint::Queue).await;
+        self.context.bus.publish(Hint::Queue);
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Agent {
         for attempt in &attempts {
             self.direct(attempt, Directive::Stop(StopReason::Preempted));
         }
-        self.context.bus.publish(Hint::Queue).await;
+        self.context.bus.publish(Hint::Queue);
         let deadline = Instant::now() + LEAVE_WITHIN;
         loop {
             tokio::select! {
@@ -242,7 +242,7 @@ impl Agent {
         if let Some(Err(error)) = self.heard(answer) {
             error!(worker.id = %self.id, %error, "could not say that it has left");
         }
-        self.context.bus.publish(Hint::Queue).await;
+        self.context.bus.publish(Hint::Queue);
     }
 
     /// `None` if the database is away, which is logged when it begins and when it ends.

@@ -104,7 +104,7 @@ async fn run(
     let attempt = assignment.attempt;
     let write = || started(context, assignment, resumed_from);
     match until_answered(orders, write).await {
-        Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)).await,
+        Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)),
         refused => {
             if let Some(Err(error)) = refused {
                 error!(job.id = %attempt.job, attempt = attempt.number, %error, "not started");

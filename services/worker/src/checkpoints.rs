@@ -90,7 +90,7 @@ impl Upload {
         let obsolete = match until_answered(&mut self.orders, write).await {
             None => None,
             Some(Ok((Recorded::Recorded, earlier))) => {
-                context.bus.publish(Hint::Job(attempt.job)).await;
+                context.bus.publish(Hint::Job(attempt.job));
                 earlier
             }
             Some(Ok((Recorded::Superseded, _))) => Some(checkpoint.path),

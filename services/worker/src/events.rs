@@ -84,7 +84,7 @@ async fn record(
         let write = || write(&context, attempt, &batch, first_line);
         match until_answered(&mut orders, write).await {
             None | Some(Ok(Recorded::Superseded)) => return,
-            Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)).await,
+            Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)),
             Some(Err(error)) => {
                 error!(job.id = %attempt.job, attempt = attempt.number, %error, "events are lost");
             }

@@ -133,8 +133,8 @@ async fn commit(
 
 async fn clean_up(context: &Context, assignment: &Assignment, job_ended: bool) {
     let job = assignment.attempt.job;
-    context.bus.publish(Hint::Job(job)).await;
-    context.bus.publish(Hint::Queue).await;
+    context.bus.publish(Hint::Job(job));
+    context.bus.publish(Hint::Queue);
     if job_ended {
         let delete = || context.blobs.delete_checkpoints(assignment.tenant, job);
         if let Err(error) = with_tries(SOME, delete).await {

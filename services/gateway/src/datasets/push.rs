@@ -96,7 +96,7 @@ pub(super) async fn push(
     }
     tx.commit().await?;
     if is_new {
-        app.bus.publish(Hint::Queue).await;
+        app.bus.publish(Hint::Queue);
     }
 
     let patience = patience(request.headers(), Duration::ZERO);

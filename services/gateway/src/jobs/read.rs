@@ -116,10 +116,10 @@ pub(super) async fn cancel(
     let job = jobs::cancel(&mut tx, id, &app.config.retry).await?.ok_or_else(|| unknown(id))?;
     tx.commit().await?;
     if let Some(worker) = job.worker {
-        app.bus.publish(Hint::Worker(worker)).await;
+        app.bus.publish(Hint::Worker(worker));
     }
-    app.bus.publish(Hint::Queue).await;
-    app.bus.publish(Hint::Job(id)).await;
+    app.bus.publish(Hint::Queue);
+    app.bus.publish(Hint::Job(id));
     Ok(web::Json(JobView::new(job, caller.tenant_slug())))
 }
 
@@ -176,10 +176,10 @@ async fn told(
     })?;
     tx.commit().await?;
     if let Some(worker) = job.worker {
-        app.bus.publish(Hint::Worker(worker)).await;
+        app.bus.publish(Hint::Worker(worker));
     }
-    app.bus.publish(Hint::Queue).await;
-    app.bus.publish(Hint::Job(id)).await;
+    app.bus.publish(Hint::Queue);
+    app.bus.publish(Hint::Job(id));
     Ok(web::Json(JobView::new(job, caller.tenant_slug())))
 }
 

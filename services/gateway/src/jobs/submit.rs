@@ -71,7 +71,7 @@ pub(super) async fn submit(
     }
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
     tx.commit().await?;
-    app.bus.publish(Hint::Queue).await;
+    app.bus.publish(Hint::Queue);
     Ok(accepted(job, caller.tenant_slug(), false))
 }
 

@@ -34,7 +34,7 @@ pub async fn fire_due(app: &App) -> Result<usize, StoreError> {
         }
     }
     if fired > 0 {
-        app.bus.publish(Hint::Queue).await;
+        app.bus.publish(Hint::Queue);
     }
     Ok(fired)
 }

@@ -83,7 +83,7 @@ impl Hand {
         let (worker, devices) = (self.worker, Devices::default());
         self.apply(Command::Start { attempt, worker, devices, rate: Rate::FREE }).await;
         let mut tx = self.state.store.begin().await.unwrap();
-        let given = attempts::assigned_to(&mut tx, self.worker).await.unwrap();
+        let given = attempts::assigned_to(&mut tx, self.worker, None).await.unwrap();
         let retry = &self.state.config.retry;
         attempts::started(&mut tx, attempt, None, retry).await.unwrap();
         self.commit(tx, job).await;
@@ -125,7 +125,7 @@ impl Hand {
     /// Commits and hints, as whoever changes a job does.
     async fn commit(&self, tx: SystemTx<'_>, job: JobId) {
         tx.commit().await.unwrap();
-        self.state.bus.publish(Hint::Job(job)).await;
+        self.state.bus.publish(Hint::Job(job));
     }
 
     /// From the queue to its end, by the real engine.

@@ -190,7 +190,7 @@ impl World {
         let applied = applied.expect("the lead is ours");
         assert_eq!(applied.skipped, [], "not the time for it");
         for worker in applied.workers {
-            self.bus.publish(Hint::Worker(worker)).await;
+            self.bus.publish(Hint::Worker(worker));
         }
     }
 
@@ -216,7 +216,7 @@ impl World {
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::cancel(&mut tx, job, &retry()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        self.bus.publish(Hint::Worker(self.registered(agent).await.id)).await;
+        self.bus.publish(Hint::Worker(self.registered(agent).await.id));
     }
 
     pub async fn registered(&self, agent: &Agent) -> Worker {
