@@ -1,11 +1,13 @@
 //! What a worker reads and writes about its attempts. Every write carries the attempt's number and
 //! matches nothing once the attempt has been superseded: that is an answer, not an error.
 
-use std::num::NonZeroU32;
+mod record;
+
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
-    JobId, Resources, TenantId, WorkerId,
-    child::{self, DataFile},
+    JobId, Resources, TenantId, Timestamp, WorkerId,
+    child::DataFile,
     job::{Attempt, JobEvent, JobKind, JobState, Refused, Report, RetryPolicy, StopReason},
     spec::TrainingSpec,
 };
@@ -18,9 +20,11 @@ use crate::{
     events,
     jobs::{
         json_column,
-        transition::{number, transition},
+        transition::{Told, number, transition, transition_all},
     },
 };
+
+pub use record::record;
 
 /// Everything a worker needs to run an attempt, wherever it is.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct Assignment {
     pub data: DataFile,
     pub resources: Resources,
     pub checkpoint: Option<Checkpoint>,
+    /// As of the plan that did so.
+    pub assigned_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,26 +55,42 @@ pub enum Directive {
     Superseded,
 }
 
+/// What an attempt says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The child is up.
+    Started {
+        resumed_from_step: Option<u64>,
+    },
+    Ended(Report),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     Recorded,
     Superseded,
 }
 
-/// Attempts given to this worker that it has not started.
+/// Attempts given to this worker that it has not started. `since` leaves out those that were given
+/// earlier, so that a worker of a million attempts need not walk over what is left of those that have
+/// ended (a reader's open snapshot keeps it).
 pub async fn assigned_to(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
+    since: Option<Timestamp>,
 ) -> Result<Vec<Assignment>, StoreError> {
     sqlx::query!(
         "select j.id, j.attempt, j.tenant_id, j.kind, j.spec, j.cpu_milli, j.memory_bytes,
-                j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256, v.bytes, v.format, v.compression
+                j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256, v.bytes, v.format, v.compression,
+                a.assigned_at
          from attempt a
          join job j on j.id = a.job_id and j.attempt = a.number
          join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
          where a.worker_id = $1 and a.ended_at is null and a.started_at is null
+           and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
          order by j.id",
         worker.uuid(),
+        since,
     )
     .fetch_all(tx.conn())
     .await?
@@ -97,14 +119,15 @@ pub async fn assigned_to(
                 .checkpoint_path
                 .zip(row.checkpoint_step)
                 .map(|(path, step)| Checkpoint { path, step: step.unsigned_abs() }),
+            assigned_at: row.assigned_at,
         })
     })
     .collect()
 }
 
 /// Says that the worker is alive, which renews its lease and so that of all its attempts, and how far
-/// `running` are; the answer has one directive for each, in order. Locks rows in the order of ids, as
-/// every bulk writer does.
+/// `running` are; the answer has one directive for each, in order. Locks only rows that it changes, in
+/// the order of ids, as every bulk writer does.
 pub async fn heartbeat(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
@@ -126,18 +149,20 @@ pub async fn heartbeat(
         r#"with beat as (
              select * from unnest($2::uuid[], $3::int[], $4::bigint[])
                  with ordinality as b (job_id, number, step, place)
-         ), mine as (
-             select j.id, b.step, j.stop_reason, b.place
+         ), further as (
+             select j.id, b.step
              from job j join beat b on b.job_id = j.id and b.number = j.attempt
              where j.worker_id = $1 and j.status in ('starting', 'running', 'stopping')
+               and b.step >= 0 and j.step is distinct from b.step
              order by j.id
              for update of j
          ), advanced as (
-             update job j set step = m.step
-             from mine m where j.id = m.id and m.step >= 0 and j.step is distinct from m.step
+             update job j set step = f.step from further f where j.id = f.id
          )
-         select m.id is not null as "mine!", m.stop_reason
-         from beat b left join mine m on m.place = b.place
+         select j.id is not null as "mine!", j.stop_reason as "stop_reason?"
+         from beat b
+         left join job j on j.id = b.job_id and j.attempt = b.number and j.worker_id = $1
+             and j.status in ('starting', 'running', 'stopping')
          order by b.place"#,
         worker.uuid(),
         &jobs,
@@ -176,151 +201,62 @@ pub async fn forgotten(
     Ok(attempt.filter(|attempt| !known.contains(attempt)).collect())
 }
 
-/// The child is up. `Superseded` says: do not run it.
+/// What many attempts say of themselves, each job named once; for each, in the same order, the job's new
+/// state or why the word does not count. For a success that publishes something see [`report`].
+pub async fn tell(
+    tx: &mut SystemTx<'_>,
+    words: &[(Attempt, Word)],
+    retry: &RetryPolicy,
+) -> Result<Vec<Result<JobState, Refused>>, StoreError> {
+    let events = words.iter().map(|(attempt, word)| (attempt.job, event_of(*attempt, word)));
+    let outcomes = transition_all(tx.conn(), events.collect(), retry, Told::ByOthers).await?;
+    let mut outcomes: BTreeMap<_, _> = outcomes.into_iter().collect();
+    let outcomes: Vec<_> = words
+        .iter()
+        .map(|(attempt, _)| outcomes.remove(&attempt.job).unwrap_or(Err(Refused::Superseded)))
+        .collect();
+    let (mut jobs, mut numbers, mut steps) = (vec![], vec![], vec![]);
+    for ((attempt, word), outcome) in words.iter().zip(&outcomes) {
+        if let (Word::Started { resumed_from_step }, Ok(_)) = (word, outcome) {
+            jobs.push(attempt.job.uuid());
+            numbers.push(number(*attempt));
+            steps.push(resumed_from_step.map(|step| i64::try_from(step).unwrap_or(i64::MAX)));
+        }
+    }
+    if !jobs.is_empty() {
+        sqlx::query!(
+            "update attempt a set started_at = now(), resumed_from_step = s.step
+             from unnest($1::uuid[], $2::int[], $3::bigint[]) as s (job_id, number, step)
+             where a.job_id = s.job_id and a.number = s.number",
+            &jobs,
+            &numbers,
+            &steps as _,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(outcomes)
+}
+
+fn event_of(attempt: Attempt, word: &Word) -> JobEvent {
+    match word {
+        Word::Started { .. } => JobEvent::Started { attempt },
+        Word::Ended(report) => JobEvent::Reported { attempt, report: report.clone() },
+    }
+}
+
+/// One attempt has started: see [`tell`]. `Superseded` says: do not run it.
 pub async fn started(
     tx: &mut SystemTx<'_>,
     attempt: Attempt,
     resumed_from_step: Option<u64>,
     retry: &RetryPolicy,
 ) -> Result<Recorded, StoreError> {
-    let event = JobEvent::Started { attempt };
-    if transition(tx.conn(), attempt.job, event, retry).await?.is_err() {
-        return Ok(Recorded::Superseded);
-    }
-    sqlx::query!(
-        "update attempt set started_at = now(), resumed_from_step = $3
-         where job_id = $1 and number = $2",
-        attempt.job.uuid(),
-        number(attempt),
-        resumed_from_step.map(|s| i64::try_from(s).unwrap_or(i64::MAX)),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(Recorded::Recorded)
-}
-
-/// Locks the job's row if `attempt` is still its live one.
-async fn hold(tx: &mut SystemTx<'_>, attempt: Attempt) -> Result<Recorded, StoreError> {
-    let held = sqlx::query_scalar!(
-        "select id from job
-         where id = $1 and attempt = $2 and status in ('starting', 'running', 'stopping')
-         for update",
-        attempt.job.uuid(),
-        number(attempt),
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(if held.is_some() { Recorded::Recorded } else { Recorded::Superseded })
-}
-
-/// What the child has said, in order: metrics, log lines, and an event for each epoch.
-/// `first_line` numbers the log lines of this batch.
-pub async fn record(
-    tx: &mut SystemTx<'_>,
-    attempt: Attempt,
-    said: &[child::Event],
-    first_line: u64,
-) -> Result<Recorded, StoreError> {
-    if hold(tx, attempt).await? == Recorded::Superseded {
-        return Ok(Recorded::Superseded);
-    }
-    let mut line_no = first_line;
-    for event in said {
-        match event {
-            child::Event::Started { total_steps, epochs, parameters, resumed_from_step } => {
-                set_total_steps(tx, attempt, *total_steps).await?;
-                let data = json!({"attempt": attempt.number, "total_steps": total_steps,
-                    "epochs": epochs, "parameters": parameters,
-                    "resumed_from_step": resumed_from_step});
-                events::append(tx.conn(), attempt.job, "training", data).await?;
-            }
-            child::Event::Epoch { epoch, step, metrics } => {
-                add_metrics(tx, attempt, *epoch, *step, metrics).await?;
-                let data = json!({"attempt": attempt.number, "epoch": epoch, "step": step,
-                    "metrics": metrics});
-                events::append(tx.conn(), attempt.job, "epoch", data).await?;
-            }
-            child::Event::Log { line } => {
-                add_line(tx, attempt, line_no, line).await?;
-                line_no += 1;
-            }
-            child::Event::Step { step, epoch, loss, kept: true } => {
-                let point = [("batch_loss".to_owned(), *loss)].into();
-                add_metrics(tx, attempt, *epoch, *step, &point).await?;
-            }
-            // other steps are carried by the heartbeat, a checkpoint and the end by calls of their own
-            child::Event::Step { .. }
-            | child::Event::Checkpoint { .. }
-            | child::Event::Profiled { .. }
-            | child::Event::Trained { .. }
-            | child::Event::Stopped { .. }
-            | child::Event::Failed { .. } => {}
-        }
-    }
-    Ok(Recorded::Recorded)
-}
-
-async fn set_total_steps(
-    tx: &mut SystemTx<'_>,
-    attempt: Attempt,
-    total: u64,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update job set total_steps = $2 where id = $1",
-        attempt.job.uuid(),
-        i64::try_from(total).unwrap_or(i64::MAX),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Repeated steps of a resumed attempt have the same values: the later write wins.
-async fn add_metrics(
-    tx: &mut SystemTx<'_>,
-    attempt: Attempt,
-    epoch: u32,
-    step: u64,
-    metrics: &std::collections::BTreeMap<String, f64>,
-) -> Result<(), StoreError> {
-    let names: Vec<String> = metrics.keys().cloned().collect();
-    let values: Vec<f64> = metrics.values().copied().collect();
-    sqlx::query!(
-        "insert into job_metric (job_id, name, step, tenant_id, epoch, value)
-         select j.id, m.name, $2, j.tenant_id, $3, m.value
-         from job j, unnest($4::text[], $5::float8[]) as m (name, value)
-         where j.id = $1
-         on conflict (job_id, name, step) do update set value = excluded.value, at = now()",
-        attempt.job.uuid(),
-        i64::try_from(step).unwrap_or(i64::MAX),
-        i32::try_from(epoch).unwrap_or(i32::MAX),
-        &names,
-        &values,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-async fn add_line(
-    tx: &mut SystemTx<'_>,
-    attempt: Attempt,
-    line_no: u64,
-    line: &str,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "insert into job_log (job_id, attempt, line_no, tenant_id, line)
-         select id, $2, $3, tenant_id, $4 from job where id = $1
-         on conflict do nothing",
-        attempt.job.uuid(),
-        number(attempt),
-        i64::try_from(line_no).unwrap_or(i64::MAX),
-        // text in Postgres holds no NUL
-        line.replace('\0', "\u{fffd}"),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    let outcomes = tell(tx, &[(attempt, Word::Started { resumed_from_step })], retry).await?;
+    Ok(match outcomes[..] {
+        [Ok(_)] => Recorded::Recorded,
+        _ => Recorded::Superseded,
+    })
 }
 
 /// The checkpoint's bytes are stored: the next attempt continues from it. Answers with the one that

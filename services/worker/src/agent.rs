@@ -4,20 +4,22 @@ use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
 
 use boot::bus::Bus;
 use domain::{
-    WorkerId,
+    Timestamp, WorkerId,
     hint::Hint,
-    job::{Attempt, Cause, Report, StopReason},
-    world::WorkerState,
+    job::{Attempt, StopReason},
 };
 use registry::Blobs;
 use store::{
     Store, StoreError,
-    attempts::{self, Assignment, Directive},
-    workers::{self, NewWorker, Registered, Standing},
+    attempts::{Assignment, Directive},
+    workers::{Registered, Standing},
 };
 use tokio::{
     sync::{
-        broadcast::{self, error::RecvError},
+        broadcast::{
+            self,
+            error::{RecvError, TryRecvError},
+        },
         watch,
     },
     task::{AbortHandle, JoinSet},
@@ -27,13 +29,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    AgentConfig, AgentError, Context, SharedContext,
+    AgentConfig, AgentError, Context, SharedContext, asks,
     attempt::{Progress, perform},
     decide::Order,
+    reports::Reports,
+    work::Work,
 };
 
 /// Between looks for work, when no hint says that there is some.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A hint brings the next heartbeat forward, but never closer to the last one than this: a worker that is
+/// given work all the time would else do little but renew its lease.
+const BEATS_APART: Duration = Duration::from_millis(250);
+/// How far before the newest assignment that it knows a worker looks for others: after a hint, and from
+/// time to time. A plan is carried out moments after the time that its assignments bear.
+const BACK_AFTER_HINT: Duration = Duration::from_secs(1);
+const BACK: Duration = Duration::from_secs(10);
+/// Between looks at everything, also for attempts that have been lost track of.
+const SEARCH_EVERY: Duration = Duration::from_secs(30);
 /// For a child's checkpoint, its upload and the last words.
 const LEAVE_WITHIN: Duration = Duration::from_secs(90);
 
@@ -45,12 +58,38 @@ pub async fn run(
     bus: Bus,
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
+    run_with(config, store, blobs, bus, shutdown, perform).await
+}
+
+/// The same, with attempts carried out as `perform` does it.
+pub async fn run_with<P, F>(
+    config: AgentConfig,
+    store: Store,
+    blobs: Blobs,
+    bus: Bus,
+    shutdown: CancellationToken,
+    perform: P,
+) -> Result<(), AgentError>
+where
+    P: Fn(Work) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     clear_leftovers(&config.scratch)
         .map_err(|source| AgentError::Scratch { path: config.scratch.clone(), source })?;
     let mut hints = bus.subscribe();
     let mut agent = Agent {
         next_beat: ticker(config.heartbeat),
-        context: Arc::new(Context { config, store, blobs, bus }),
+        next_search: ticker(SEARCH_EVERY),
+        last_beat: Instant::now(),
+        newest: None,
+        perform,
+        context: Arc::new(Context {
+            reports: Reports::start(store.clone(), config.retry),
+            config,
+            store,
+            blobs,
+            bus,
+        }),
         id: WorkerId::generate(),
         live: HashMap::new(),
         tasks: JoinSet::new(),
@@ -91,21 +130,30 @@ struct Live {
     task: AbortHandle,
 }
 
-struct Agent {
+struct Agent<P> {
     context: SharedContext,
+    perform: P,
     id: WorkerId,
     next_beat: Interval,
+    last_beat: Instant,
+    /// The newest assignment that it has seen.
+    newest: Option<Timestamp>,
+    next_search: Interval,
     live: HashMap<Attempt, Live>,
     tasks: JoinSet<()>,
     /// The database did not answer the last time.
     cut_off: bool,
 }
 
-impl Agent {
+impl<P, F> Agent<P>
+where
+    P: Fn(Work) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     /// Keeps trying while the database is away.
     async fn register(&mut self) -> Result<(), AgentError> {
         loop {
-            let answer = register(&self.context, self.id).await;
+            let answer = asks::register(&self.context, self.id).await;
             match self.heard(answer) {
                 Some(Ok(Registered::Registered)) => break,
                 Some(Ok(Registered::NoSuchPool)) => {
@@ -131,19 +179,21 @@ impl Agent {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 () = meant_for(self.id, hints) => {
-                    self.look().await;
-                    self.beat().await?;
+                    self.look(Some(BACK_AFTER_HINT)).await;
+                    self.next_beat.reset_at(self.last_beat + BEATS_APART);
                 }
-                _ = look.tick() => self.look().await,
+                _ = look.tick() => self.look(Some(BACK)).await,
                 _ = self.next_beat.tick() => self.beat().await?,
+                _ = self.next_search.tick() => self.search().await,
             }
             self.forget_ended();
         }
     }
 
-    /// Starts what is assigned and not started.
-    async fn look(&mut self) {
-        let answer = assigned_to(&self.context, self.id).await;
+    /// Starts what is assigned and not started, as far back as it says.
+    async fn look(&mut self, back: Option<Duration>) {
+        let since = self.newest.zip(back).map(|(newest, back)| newest - back);
+        let answer = asks::assigned_to(&self.context, self.id, since).await;
         let assigned = match self.heard(answer) {
             Some(Ok(assigned)) => assigned,
             Some(Err(error)) => {
@@ -159,23 +209,30 @@ impl Agent {
 
     fn start(&mut self, assignment: Assignment) {
         let attempt = assignment.attempt;
+        self.newest = self.newest.max(Some(assignment.assigned_at));
         if self.live.contains_key(&attempt) {
             return;
         }
         let (orders, received) = watch::channel(Order::Run);
         let progress = Progress::default();
-        let work = perform(self.context.clone(), assignment, received, progress.clone());
-        let task = self.tasks.spawn(work);
+        let work = Work {
+            assignment,
+            context: self.context.clone(),
+            orders: received,
+            progress: progress.clone(),
+        };
+        let task = self.tasks.spawn((self.perform)(work));
         self.live.insert(attempt, Live { orders, progress, task });
     }
 
     /// Renews the leases and passes on the directives; finds out whether the scheduler still counts
     /// on this worker.
     async fn beat(&mut self) -> Result<(), AgentError> {
+        self.last_beat = Instant::now();
         self.forget_ended();
         let running: Vec<_> =
             self.live.iter().map(|(attempt, live)| (*attempt, live.progress.step())).collect();
-        let answer = heartbeat(&self.context, self.id, &running).await;
+        let answer = asks::heartbeat(&self.context, self.id, &running).await;
         let (directives, standing) = match self.heard(answer) {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
@@ -200,6 +257,18 @@ impl Agent {
         }
     }
 
+    /// Starts whatever is assigned, and gives up what this worker has begun and knows nothing of any more:
+    /// its task has died.
+    async fn search(&mut self) {
+        self.look(None).await;
+        self.forget_ended();
+        let known: Vec<_> = self.live.keys().copied().collect();
+        let answer = asks::give_up_forgotten(&self.context, self.id, &known).await;
+        if let Some(Err(error)) = self.heard(answer) {
+            error!(worker.id = %self.id, %error, "could not look for lost attempts");
+        }
+    }
+
     fn direct(&self, attempt: &Attempt, directive: Directive) {
         if let Some(live) = self.live.get(attempt) {
             live.orders.send_if_modified(|order| {
@@ -218,7 +287,7 @@ impl Agent {
     async fn leave(mut self) {
         info!(worker.id = %self.id, attempts = self.live.len(), "worker is leaving");
         let attempts: Vec<_> = self.live.keys().copied().collect();
-        let answer = give_back(&self.context, self.id, &attempts).await;
+        let answer = asks::give_back(&self.context, self.id, &attempts).await;
         if let Some(Err(error)) = self.heard(answer) {
             error!(worker.id = %self.id, %error, "could not say that it is leaving");
         }
@@ -238,7 +307,7 @@ impl Agent {
                 }
             }
         }
-        let answer = gone(&self.context, self.id).await;
+        let answer = asks::gone(&self.context, self.id).await;
         if let Some(Err(error)) = self.heard(answer) {
             error!(worker.id = %self.id, %error, "could not say that it has left");
         }
@@ -258,77 +327,14 @@ impl Agent {
     }
 }
 
-/// Returns at the next hint for this worker, or when some were missed.
+/// Returns at the next hint for this worker, or when some were missed. One look answers all that are there.
 async fn meant_for(id: WorkerId, hints: &mut broadcast::Receiver<Hint>) {
     loop {
         match hints.recv().await {
             Ok(hint) if hint != Hint::Worker(id) => {}
-            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Ok(_) | Err(RecvError::Lagged(_)) => break,
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
-}
-
-async fn register(context: &Context, id: WorkerId) -> Result<Registered, StoreError> {
-    let AgentConfig { name, pool, capacity, .. } = &context.config;
-    let mut tx = context.store.begin().await?;
-    let new = NewWorker { id, name, pool, capacity: *capacity };
-    let registered = workers::register(&mut tx, &new).await?;
-    if registered == Registered::Registered {
-        tx.commit().await?;
-    }
-    Ok(registered)
-}
-
-async fn assigned_to(context: &Context, id: WorkerId) -> Result<Vec<Assignment>, StoreError> {
-    let mut tx = context.store.begin().await?;
-    let assigned = attempts::assigned_to(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(assigned)
-}
-
-async fn heartbeat(
-    context: &Context,
-    id: WorkerId,
-    running: &[(Attempt, Option<u64>)],
-) -> Result<(Vec<Directive>, Standing), StoreError> {
-    let mut tx = context.store.begin().await?;
-    let directives = attempts::heartbeat(&mut tx, id, running).await?;
-    let known: Vec<_> = running.iter().map(|(attempt, _)| *attempt).collect();
-    for attempt in attempts::forgotten(&mut tx, id, &known).await? {
-        let lost = Cause::retryable("lost_by_worker", "its worker has lost track of it");
-        let retry = &context.config.retry;
-        // an attempt that has been superseded meanwhile needs no report
-        let _ = attempts::report(&mut tx, attempt, Report::Failed(lost), retry).await?;
-    }
-    let standing = workers::standing(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok((directives, standing))
-}
-
-/// No more work, please; what was never started goes back at once.
-async fn give_back(context: &Context, id: WorkerId, live: &[Attempt]) -> Result<(), StoreError> {
-    let mut tx = context.store.begin().await?;
-    let retry = &context.config.retry;
-    workers::set_state(&mut tx, id, WorkerState::Draining).await?;
-    let assigned = attempts::assigned_to(&mut tx, id).await?;
-    let mut ours: Vec<_> = live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
-    // in the order of ids, as every bulk writer does
-    ours.sort();
-    ours.dedup();
-    for attempt in ours {
-        if live.contains(&attempt) {
-            attempts::ask_to_move(&mut tx, attempt, retry).await?;
-        } else {
-            // an attempt that has been superseded meanwhile is not ours to give back
-            let _ = attempts::report(&mut tx, attempt, Report::Stopped, retry).await?;
-        }
-    }
-    tx.commit().await
-}
-
-async fn gone(context: &Context, id: WorkerId) -> Result<(), StoreError> {
-    let mut tx = context.store.begin().await?;
-    workers::set_state(&mut tx, id, WorkerState::Gone).await?;
-    tx.commit().await
+    while let Ok(_) | Err(TryRecvError::Lagged(_)) = hints.try_recv() {}
 }

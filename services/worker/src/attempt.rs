@@ -13,28 +13,25 @@ use std::{
 
 use domain::{
     child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, TEST_FILE, Task},
-    hint::Hint,
     job::{Cause, JobKind},
 };
 use registry::BlobError;
-use store::{
-    StoreError,
-    attempts::{self, Assignment, Recorded},
-};
+use store::attempts::Assignment;
 use tokio::{
     fs,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::{
-    Context, SharedContext,
+    Context,
     checkpoints::Uploader,
     decide::{Ending, Exit, Order, blob_cause, ending, io_cause},
     events::Recorder,
     finish::finish,
-    patience::{Orders, SOME, until_answered, with_tries},
+    patience::{Orders, SOME, with_tries},
     process::{Process, Said},
+    work::Work,
 };
 
 /// Seconds of CPU for a profile; the scheduler's deadline comes long before.
@@ -60,28 +57,20 @@ impl Progress {
     }
 }
 
-pub(crate) async fn perform(
-    context: SharedContext,
-    assignment: Assignment,
-    mut orders: Orders,
-    progress: Progress,
-) {
-    let attempt = assignment.attempt;
-    let folder = context.config.scratch.join(format!("{}-{}", attempt.job, attempt.number));
-    let ending = run(&context, &assignment, &folder, &mut orders, progress).await;
-    finish(&context, &assignment, &folder, ending, &mut orders).await;
+/// By a child process in a folder of its own.
+pub(crate) async fn perform(mut work: Work) {
+    let attempt = work.assignment.attempt;
+    let scratch = &work.context.config.scratch;
+    let folder = scratch.join(format!("{}-{}", attempt.job, attempt.number));
+    let ending = run(&mut work, &folder).await;
+    finish(&mut work, &folder, ending).await;
     if let Err(error) = fs::remove_dir_all(&folder).await {
         warn!(folder = %folder.display(), %error, "a scratch folder was not removed");
     }
 }
 
-async fn run(
-    context: &SharedContext,
-    assignment: &Assignment,
-    folder: &Path,
-    orders: &mut Orders,
-    progress: Progress,
-) -> Ending {
+async fn run(work: &mut Work, folder: &Path) -> Ending {
+    let Work { assignment, context, orders, .. } = &mut *work;
     let prepared = tokio::select! {
         prepared = prepare(context, assignment, folder) => prepared,
         order = next_order(orders, Order::Run) => return match order {
@@ -101,27 +90,20 @@ async fn run(
             return Ending::Failed(io_cause(&format!("start {}", program.display()), &error));
         }
     };
-    let attempt = assignment.attempt;
-    let write = || started(context, assignment, resumed_from);
-    match until_answered(orders, write).await {
-        Some(Ok(Recorded::Recorded)) => context.bus.publish(Hint::Job(attempt.job)),
-        refused => {
-            if let Some(Err(error)) = refused {
-                error!(job.id = %attempt.job, attempt = attempt.number, %error, "not started");
-            }
-            process.kill();
-            let _ = process.wait().await;
-            return Ending::Superseded;
-        }
+    if !work.started(resumed_from).await {
+        process.kill();
+        let _ = process.wait().await;
+        return Ending::Superseded;
     }
-    info!(job.id = %attempt.job, attempt = attempt.number, resumed_from, "attempt started");
+    let Work { assignment, context, orders, progress } = work;
+    let attempt = assignment.attempt;
     let memory_bytes = assignment.resources.memory_bytes;
     let watch = Watch {
         process,
         recorder: Recorder::start(context.clone(), attempt, orders.clone()),
         uploader: Uploader::start(context.clone(), assignment, folder, orders.clone()),
         orders,
-        progress,
+        progress: progress.clone(),
         order: Order::Run,
         kill_at: None,
         last: None,
@@ -169,18 +151,6 @@ async fn prepare(
     let task = serde_json::to_vec(&task).expect("a task is plain JSON");
     fs::write(folder.join(TASK_FILE), task).await.map_err(unusable)?;
     Ok(resumed_from)
-}
-
-async fn started(
-    context: &Context,
-    assignment: &Assignment,
-    resumed_from: Option<u64>,
-) -> Result<Recorded, StoreError> {
-    let mut tx = context.store.begin().await?;
-    let retry = &context.config.retry;
-    let recorded = attempts::started(&mut tx, assignment.attempt, resumed_from, retry).await?;
-    tx.commit().await?;
-    Ok(recorded)
 }
 
 /// A child that runs, and what is done about what it says and about what is asked of it.

@@ -6,21 +6,21 @@ use std::path::Path;
 use domain::{
     child::{CONFIG_FILE, WEIGHTS_FILE},
     dataset::Profile,
-    hint::Hint,
-    job::{Cause, JobState, Refused, Report},
+    job::{Attempt, Cause, Report},
 };
 use store::{
-    StoreError,
     attempts::{self, Assignment},
     datasets,
     models::{self, Artifact},
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     Context,
     decide::{Ending, blob_cause},
-    patience::{MANY, Orders, SOME, killed, until_answered, with_tries},
+    patience::{MANY, SOME, killed, until_answered, with_tries},
+    reports::Answer,
+    work::Work,
 };
 
 /// What is committed with the report.
@@ -33,25 +33,19 @@ enum Outcome {
 }
 
 /// Reports `ending`; keeps at it while the attempt is this worker's.
-pub(crate) async fn finish(
-    context: &Context,
-    assignment: &Assignment,
-    folder: &Path,
-    ending: Ending,
-    orders: &mut Orders,
-) {
+pub(crate) async fn finish(work: &mut Work, folder: &Path, ending: Ending) {
     let outcome = match ending {
         Ending::Superseded => return,
         Ending::Profiled(profile) => Outcome::Profiled(profile),
         Ending::Stopped => Outcome::Stopped,
         Ending::Failed(cause) => Outcome::Failed(cause),
         Ending::Trained => tokio::select! {
-            outcome = upload(context, assignment, folder) => outcome,
-            () = killed(orders) => return,
+            outcome = upload(&work.context, &work.assignment, folder) => outcome,
+            () = killed(&mut work.orders) => return,
         },
     };
-    if let Some(ended) = report(context, assignment, outcome, orders).await {
-        clean_up(context, assignment, ended).await;
+    if report(work, outcome).await == Some(true) {
+        clean_up(work).await;
     }
 }
 
@@ -67,54 +61,33 @@ async fn upload(context: &Context, assignment: &Assignment, folder: &Path) -> Ou
 }
 
 /// Whether the job has ended with it; `None` if the attempt was not this worker's to report.
-async fn report(
-    context: &Context,
-    assignment: &Assignment,
-    mut outcome: Outcome,
-    orders: &mut Orders,
-) -> Option<bool> {
-    let attempt = assignment.attempt;
-    loop {
-        let write = || commit(context, assignment, &outcome);
-        match until_answered(orders, write).await? {
-            Ok(Ok(state)) => {
-                let status = state.status().as_str();
-                info!(job.id = %attempt.job, attempt = attempt.number, status, "attempt ended");
-                return Some(matches!(state, JobState::Finished { .. }));
-            }
-            Ok(Err(Refused::Finished)) => return Some(true),
-            Ok(Err(refused)) => {
-                info!(job.id = %attempt.job, attempt = attempt.number, %refused, "not reported");
-                return None;
-            }
-            Err(error) => {
-                error!(job.id = %attempt.job, attempt = attempt.number, %error, "refused");
-                if matches!(outcome, Outcome::Failed(_)) {
-                    return None;
-                }
-                outcome = Outcome::Failed(Cause::fatal(
-                    "result_not_storable",
-                    "the database does not take the result; look for control characters in the \
-                     data's header and values",
-                ));
-            }
-        }
+async fn report(work: &mut Work, outcome: Outcome) -> Option<bool> {
+    match outcome {
+        Outcome::Stopped => return work.ended(Report::Stopped).await,
+        Outcome::Failed(cause) => return work.ended(Report::Failed(cause)).await,
+        Outcome::Profiled(_) | Outcome::Published(_) => {}
     }
+    let (context, attempt) = (work.context.clone(), work.assignment.attempt);
+    let write = || commit(&context, attempt, &outcome);
+    let answer = until_answered(&mut work.orders, write).await?;
+    let refused = answer.is_err();
+    let ended = work.heard(answer);
+    if !refused {
+        return ended;
+    }
+    let cause = Cause::fatal(
+        "result_not_storable",
+        "the database does not take the result; look for control characters in the data's header \
+         and values",
+    );
+    work.ended(Report::Failed(cause)).await
 }
 
-async fn commit(
-    context: &Context,
-    assignment: &Assignment,
-    outcome: &Outcome,
-) -> Result<Result<JobState, Refused>, StoreError> {
-    let attempt = assignment.attempt;
-    let report = match outcome {
-        Outcome::Profiled(_) | Outcome::Published(_) => Report::Succeeded,
-        Outcome::Stopped => Report::Stopped,
-        Outcome::Failed(cause) => Report::Failed(cause.clone()),
-    };
+/// In a transaction of its own: a success that publishes is not to wait for others, nor they for it.
+async fn commit(context: &Context, attempt: Attempt, outcome: &Outcome) -> Answer {
     let mut tx = context.store.begin().await?;
-    let state = match attempts::report(&mut tx, attempt, report, &context.config.retry).await? {
+    let retry = &context.config.retry;
+    let state = match attempts::report(&mut tx, attempt, Report::Succeeded, retry).await? {
         Ok(state) => state,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -131,14 +104,11 @@ async fn commit(
     Ok(Ok(state))
 }
 
-async fn clean_up(context: &Context, assignment: &Assignment, job_ended: bool) {
-    let job = assignment.attempt.job;
-    context.bus.publish(Hint::Job(job));
-    context.bus.publish(Hint::Queue);
-    if job_ended {
-        let delete = || context.blobs.delete_checkpoints(assignment.tenant, job);
-        if let Err(error) = with_tries(SOME, delete).await {
-            warn!(job.id = %job, %error, "the checkpoints of an ended job were not deleted");
-        }
+/// The job has ended, so that nothing continues from its checkpoints.
+async fn clean_up(work: &Work) {
+    let (tenant, job) = (work.assignment.tenant, work.assignment.attempt.job);
+    let delete = || work.context.blobs.delete_checkpoints(tenant, job);
+    if let Err(error) = with_tries(SOME, delete).await {
+        warn!(job.id = %job, %error, "the checkpoints of an ended job were not deleted");
     }
 }

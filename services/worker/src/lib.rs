@@ -6,6 +6,7 @@
 //! its attempt has been given to another.
 
 mod agent;
+mod asks;
 mod attempt;
 mod checkpoints;
 pub mod child;
@@ -14,15 +15,19 @@ mod events;
 mod finish;
 mod patience;
 mod process;
+mod reports;
+mod work;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use boot::bus::Bus;
 use domain::{Resources, dataset::ReadLimits, job::RetryPolicy};
 use registry::Blobs;
+use reports::Reports;
 use store::Store;
 
-pub use agent::run;
+pub use agent::{run, run_with};
+pub use work::Work;
 
 /// The longest line that an agent takes from a child: the profile of a very wide file.
 pub(crate) const MAX_EVENT_BYTES: usize = 32 << 20;
@@ -88,6 +93,7 @@ pub(crate) struct Context {
     pub store: Store,
     pub blobs: Blobs,
     pub bus: Bus,
+    pub reports: Reports,
 }
 
 pub(crate) type SharedContext = Arc<Context>;

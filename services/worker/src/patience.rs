@@ -30,27 +30,32 @@ pub(crate) async fn killed(orders: &mut Orders) {
 /// The answer of a database that may be away for a while; `None` if the attempt was killed meanwhile.
 pub(crate) async fn until_answered<T, F>(
     orders: &mut Orders,
-    mut ask: impl FnMut() -> F,
+    ask: impl FnMut() -> F,
 ) -> Option<Result<T, StoreError>>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let answer = async {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match ask().await {
-                Err(error) if error.is_unavailable() => {
-                    warn!(%error, "waiting for the database");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-                answer => return answer,
-            }
-        }
-    };
     tokio::select! {
-        answer = answer => Some(answer),
+        answer = answered(ask) => Some(answer),
         () = killed(orders) => None,
+    }
+}
+
+/// The same, for as long as it takes.
+pub(crate) async fn answered<T, F>(mut ask: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match ask().await {
+            Err(error) if error.is_unavailable() => {
+                warn!(%error, "waiting for the database");
+                sleep(pause).await;
+                pause = (pause * 2).min(MAX_PAUSE);
+            }
+            answer => return answer,
+        }
     }
 }
 

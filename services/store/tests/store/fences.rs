@@ -9,7 +9,7 @@ use domain::{
     world::Command,
 };
 use store::{
-    attempts::{self, Checkpoint, Directive, Recorded},
+    attempts::{self, Checkpoint, Directive, Recorded, Word},
     models, workers,
 };
 
@@ -164,7 +164,7 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     assert_eq!(outcome, (Recorded::Recorded, Some("a".to_owned())));
     tx.commit().await.unwrap();
     let mut tx = world.begin().await;
-    let work = attempts::assigned_to(&mut tx, world.worker).await.unwrap();
+    let work = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
     assert!(work.is_empty(), "it has started already");
     drop(tx);
 
@@ -172,7 +172,7 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     let second = next(first);
     world.command(start(second, world.worker)).await;
     let mut tx = world.begin().await;
-    let work = attempts::assigned_to(&mut tx, world.worker).await.unwrap();
+    let work = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
     assert_eq!(work.len(), 1);
     assert_eq!((work[0].attempt, work[0].tenant), (second, world.acme.id));
     assert_eq!(work[0].checkpoint, Some(checkpoint("b", 20)));
@@ -192,4 +192,54 @@ async fn a_worker_that_hangs_in_the_middle_of_a_write_holds_nobody_up() {
     world.report(current, Report::Succeeded).await.unwrap();
     let mut tx = world.begin_for(&world.acme).await;
     assert!(store::events::logs(&mut tx, stale.job, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_many_attempts_say_counts_for_each_by_itself() {
+    let world = World::create().await;
+    let (ended, stale) = (world.running(&world.acme).await, world.running(&world.acme).await);
+    let current = world.superseded(stale).await;
+    let given = attempt(world.submit(&world.acme).await, 1);
+    assert_eq!(world.command(start(given, world.worker)).await.skipped, []);
+    let unknown = attempt(domain::JobId::generate(), 1);
+
+    let words = [
+        (ended, Word::Ended(Report::Succeeded)),
+        (stale, Word::Ended(Report::Succeeded)),
+        (unknown, Word::Ended(Report::Stopped)),
+        (given, Word::Started { resumed_from_step: Some(7) }),
+    ];
+    let mut tx = world.begin().await;
+    let answers = attempts::tell(&mut tx, &words, &retry()).await.unwrap();
+    tx.commit().await.unwrap();
+    let statuses: Vec<_> =
+        answers.iter().map(|answer| answer.as_ref().map(domain::job::JobState::status)).collect();
+    assert_eq!(
+        statuses,
+        [
+            Ok(JobStatus::Succeeded),
+            Err(&Refused::Superseded),
+            Err(&Refused::Superseded),
+            Ok(JobStatus::Running)
+        ]
+    );
+    assert_eq!(world.status(&world.acme, current.job).await, JobStatus::Running);
+    // one that was given and has started is not to be started again
+    let mut tx = world.begin().await;
+    assert!(attempts::assigned_to(&mut tx, world.worker, None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_finds_what_it_was_given_since_a_time() {
+    let world = World::create().await;
+    let given = attempt(world.submit(&world.acme).await, 1);
+    assert_eq!(world.command(start(given, world.worker)).await.skipped, []);
+    let mut tx = world.begin().await;
+    let all = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
+    let at = all[0].assigned_at;
+    assert_eq!(all[0].attempt, given);
+    let since = attempts::assigned_to(&mut tx, world.worker, Some(at)).await.unwrap();
+    assert_eq!(since.len(), 1);
+    let later = Some(at + Duration::from_secs(1));
+    assert!(attempts::assigned_to(&mut tx, world.worker, later).await.unwrap().is_empty());
 }

@@ -186,7 +186,7 @@ async fn a_job_cancelled_before_its_worker_looked_ends() {
     agent.until_idle().await;
     let mut tx = world.store.begin().await.unwrap();
     let worker = world.registered(&agent).await.id;
-    assert!(attempts::assigned_to(&mut tx, worker).await.unwrap().is_empty(), "{attempt}");
+    assert!(attempts::assigned_to(&mut tx, worker, None).await.unwrap().is_empty(), "{attempt}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
