@@ -163,7 +163,7 @@ pub async fn close(
     .await?;
     let Some(tenant) = closed else { return Ok(None) };
     // a submission that began before holds this until its job is there to be found
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
+    sqlx::query!("select from queue_bound where tenant_id = $1 for update", tenant)
         .execute(tx.conn())
         .await?;
     sqlx::query!(

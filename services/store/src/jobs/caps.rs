@@ -1,58 +1,58 @@
 //! The hard caps: what is refused at submission, and by which cap.
 
+use std::collections::BTreeSet;
+
 use domain::{
     PoolId, Resources,
     spend::{Budget, Prices, Spend},
 };
 
-use super::{NewJob, Refusal};
+use super::{NewJob, Refusal, room};
 use crate::{StoreError, TenantTx, Tx, amounts};
 
-/// Why a training would not be taken now; `None`: it would. Whoever inserts it takes the tenant's lock
-/// first, so that counts are exact.
+/// Why a training would not be taken now; `None`: it would.
 pub async fn refusal(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Option<Refusal>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    let closed = sqlx::query_scalar!(
-        r#"select closed_at is not null as "closed!" from tenant where id = $1"#,
-        tenant
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    if closed {
-        return Ok(Some(Refusal::TenantClosed));
+    match room::queue_is_full(tx).await? {
+        Some(limit) => Ok(Some(Refusal::QueueFull { limit })),
+        None => beyond(tx, &[job]).await,
     }
-    if let Some(limit) = queue_is_full(tx).await? {
-        return Ok(Some(Refusal::QueueFull { limit }));
-    }
-    let caps = caps(tx, job.pool).await?;
-    if let Some(limit) = caps.max_queued
-        && pool_queue(tx, job.pool, limit).await? >= limit
-    {
-        return Ok(Some(Refusal::PoolQueueFull { limit }));
-    }
-    if let Some(resource) = job.resources.first_beyond(&caps.max_job) {
-        let (asked, most) = (job.resources.get(resource), caps.max_job.get(resource));
-        return Ok(Some(Refusal::TooLarge { resource, asked, most }));
-    }
-    let cost = caps.prices.rate(&job.resources).over_secs(job.max_runtime);
-    let left = caps.left;
-    Ok((!cost.within(&left)).then_some(Refusal::BeyondBudget { cost, left }))
 }
 
-/// The tenant's limit of waiting jobs, if there are as many.
-async fn queue_is_full(tx: &mut TenantTx<'_>) -> Result<Option<u32>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    let full = sqlx::query_scalar!(
-        "select t.max_queued_jobs from tenant t
-         where t.id = $1 and t.max_queued_jobs <= (
-             select count(*) from job j
-             where j.tenant_id = $1 and j.finished_at is null and j.status in ('queued', 'paused')
-               and j.kind = 'train')",
-        tenant,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(full.map(i32::unsigned_abs))
+/// The first cap that these are beyond together, besides the length of the tenant's queue.
+pub(super) async fn beyond(
+    tx: &mut TenantTx<'_>,
+    jobs: &[&NewJob],
+) -> Result<Option<Refusal>, StoreError> {
+    let pools: BTreeSet<_> = jobs.iter().map(|job| job.pool).collect();
+    for pool in pools {
+        let caps = caps(tx, pool).await?;
+        let here: Vec<_> = jobs.iter().filter(|job| job.pool == pool).collect();
+        if caps.closed {
+            return Ok(Some(Refusal::TenantClosed));
+        }
+        if let Some(limit) = caps.max_queued {
+            let more = u32::try_from(here.len()).unwrap_or(u32::MAX);
+            if pool_queue(tx, pool, limit).await?.saturating_add(more) > limit {
+                return Ok(Some(Refusal::PoolQueueFull { limit }));
+            }
+        }
+        if let Some(refusal) = here.iter().find_map(|job| caps.refuse(job)) {
+            return Ok(Some(refusal));
+        }
+    }
+    Ok(None)
+}
+
+impl Caps {
+    fn refuse(&self, job: &NewJob) -> Option<Refusal> {
+        if let Some(resource) = job.resources.first_beyond(&self.max_job) {
+            let (asked, most) = (job.resources.get(resource), self.max_job.get(resource));
+            return Some(Refusal::TooLarge { resource, asked, most });
+        }
+        let cost = self.prices.rate(&job.resources).over_secs(job.max_runtime);
+        let left = self.left;
+        (!cost.within(&left)).then_some(Refusal::BeyondBudget { cost, left })
+    }
 }
 
 /// Its waiting jobs in one pool, counted no further than to `limit`.
@@ -74,6 +74,7 @@ async fn pool_queue(tx: &mut TenantTx<'_>, pool: PoolId, limit: u32) -> Result<u
 }
 
 struct Caps {
+    closed: bool,
     max_queued: Option<u32>,
     max_job: Resources,
     prices: Prices,
@@ -84,7 +85,7 @@ struct Caps {
 async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
     let tenant = tx.tenant().uuid();
     let row = sqlx::query!(
-        r#"select q.max_queued as "max_queued?", q.max_job_cpu_milli as "cpu_milli?",
+        r#"select t.closed_at is not null as "closed!", q.max_queued as "max_queued?", q.max_job_cpu_milli as "cpu_milli?",
                   q.max_job_memory_bytes as "memory_bytes?",
                   q.max_job_accelerator_milli as "accelerator_milli?",
                   p.cpu_hour_price, p.gib_hour_price, p.accelerator_hour_price,
@@ -93,6 +94,7 @@ async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
                   coalesce(b.spent_micro_credits, 0) as "spent_micro_credits!",
                   coalesce(b.spent_accelerator_ms, 0) as "spent_accelerator_ms!"
            from pool p
+           join tenant t on t.id = $1
            left join quota q on q.pool_id = p.id and q.tenant_id = $1
            left join budget b on b.tenant_id = $1
            where p.id = $2"#,
@@ -106,6 +108,7 @@ async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
         spent: amounts::spent(row.spent_micro_credits, row.spent_accelerator_ms),
     };
     Ok(Caps {
+        closed: row.closed,
         max_queued: row.max_queued.map(i32::unsigned_abs),
         max_job: amounts::resource_limit(row.cpu_milli, row.memory_bytes, row.accelerator_milli),
         prices: amounts::prices(row.cpu_hour_price, row.gib_hour_price, row.accelerator_hour_price),

@@ -3,10 +3,14 @@
 
 mod caps;
 mod dependencies;
+mod insert;
 mod ledger;
 mod locked;
+mod room;
 pub mod sweeps;
 pub(crate) mod transition;
+
+use std::slice;
 
 use domain::{
     DatasetId, JobId, PoolId, Resources, SweepId, TenantId, Timestamp, UserId, WorkerId,
@@ -17,17 +21,15 @@ use domain::{
     wait::WaitReason,
     world::Concurrency,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 pub use caps::refusal;
 
-use crate::{
-    Page, PageRequest, StoreError, SystemTx, TenantTx, Tx,
-    changes::{self, Change},
-    events,
-};
+use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx};
+
+use insert::{NewRow, insert};
 
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -134,74 +136,33 @@ const fn kind_str(kind: JobKind) -> &'static str {
 
 /// Queues a job. A profile job is the platform's own and does not count against the queue's limit.
 pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, StoreError> {
-    let tenant = tx.tenant().uuid();
-    if job.spec.is_some() {
-        // counted and inserted by one submission at a time, so that the limit is exact
-        sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 1))", tenant)
-            .execute(tx.conn())
-            .await?;
-        if let Some(refusal) = refusal(tx, job).await? {
+    submit_all(tx, slice::from_ref(job)).await
+}
+
+/// Queues all of these jobs or, if one of them cannot be, none.
+pub async fn submit_all(tx: &mut TenantTx<'_>, jobs: &[NewJob]) -> Result<Submitted, StoreError> {
+    let trainings: Vec<_> = jobs.iter().filter(|job| job.spec.is_some()).collect();
+    if !trainings.is_empty() {
+        // one submission of a tenant at a time from here on, so that counts are exact
+        if let Some(limit) = room::take(tx, trainings.len()).await? {
+            return Ok(Submitted::Refused(Refusal::QueueFull { limit }));
+        }
+        if let Some(refusal) = caps::beyond(tx, &trainings).await? {
             return Ok(Submitted::Refused(refusal));
         }
     }
-    let on = match dependencies::check(tx, &job.after).await? {
-        Ok(on) => on,
-        Err(refused) => return Ok(refused),
-    };
-    insert(tx, job, &on).await?;
-    dependencies::insert(tx, job).await?;
-    changes::note(tx.conn(), &[Change::Job(job.id)]).await?;
-    let queued = json!({"kind": if job.spec.is_some() { "train" } else { "profile" }});
-    events::append(tx.conn(), job.id, "queued", queued).await?;
+    let mut rows = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match dependencies::check(tx, &job.after).await? {
+            Ok(on) => rows.push(NewRow::of(job, on)),
+            Err(refused) => return Ok(refused),
+        }
+    }
+    insert(tx, &rows).await?;
+    for job in jobs {
+        dependencies::insert(tx, job).await?;
+    }
     Ok(Submitted::Accepted)
-}
-
-/// `on`: what it waits for.
-async fn insert(tx: &mut TenantTx<'_>, job: &NewJob, on: &[JobId]) -> Result<(), StoreError> {
-    let tenant = tx.tenant().uuid();
-    let spec = job
-        .spec
-        .as_ref()
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(|why| StoreError::corrupt("job", "spec", why))?;
-    let reason = (!on.is_empty()).then(|| WaitReason::Dependency { on: on.to_vec() });
-    let reason = reason
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(|why| StoreError::corrupt("job", "wait_reason", why))?;
-    sqlx::query!(
-        "insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version, spec,
-                          priority, cpu_milli, memory_bytes, max_runtime, accelerator_milli, pool_id,
-                          not_before, blocked, wait_reason, concurrency_key, concurrency_limit,
-                          sweep_id, point)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($15, now()),
-                 $16, $17, $18, $19, $20, $21)",
-        job.id.uuid(),
-        tenant,
-        kind_str(if spec.is_some() { JobKind::Train } else { JobKind::Profile }),
-        job.name,
-        job.submitted_by.uuid(),
-        job.dataset.uuid(),
-        i32::try_from(job.dataset_version).unwrap_or(i32::MAX),
-        spec,
-        job.priority,
-        i32::try_from(job.resources.cpu_milli).unwrap_or(i32::MAX),
-        i64::try_from(job.resources.memory_bytes).unwrap_or(i64::MAX),
-        i64::try_from(job.max_runtime).unwrap_or(i64::MAX),
-        i32::try_from(job.resources.accelerator_milli).unwrap_or(i32::MAX),
-        job.pool.uuid(),
-        job.not_before,
-        !on.is_empty(),
-        reason,
-        job.concurrency.as_ref().map(|of| &of.key),
-        job.concurrency.as_ref().map(|of| i32::try_from(of.limit).unwrap_or(i32::MAX)),
-        job.point.as_ref().map(|(sweep, _)| sweep.uuid()),
-        job.point.as_ref().map(|(_, point)| point),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 pub async fn get(tx: &mut TenantTx<'_>, id: JobId) -> Result<Option<Job>, StoreError> {

@@ -1,6 +1,9 @@
 //! Submissions that arrive together: limits and idempotency keys stay exact.
 
-use domain::{Digest, JobId, job::JobStatus};
+use domain::{
+    Digest, JobId,
+    job::{JobStatus, Report},
+};
 use store::{
     PageRequest,
     idempotency::{self, Claim},
@@ -42,6 +45,55 @@ async fn the_queue_limit_is_exact_when_many_submit_at_once() {
         world.try_submit(&world.acme).await.1,
         Submitted::Refused(Refusal::QueueFull { limit: 7 })
     );
+}
+
+#[tokio::test]
+async fn jobs_submitted_together_are_queued_all_or_none() {
+    let world = World::create().await;
+    world.limit_queue(&world.acme, 5).await;
+    let together = async |count: usize| {
+        let new: Vec<_> = (0..count).map(|_| new_job(&world.acme)).collect();
+        let mut tx = world.begin_for(&world.acme).await;
+        let submitted = jobs::submit_all(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        (submitted, new)
+    };
+    assert_eq!(together(6).await.0, Submitted::QueueFull { limit: 5 });
+    assert_eq!(jobs_of(&world, &world.acme).await, 0);
+    let (submitted, new) = together(4).await;
+    assert_eq!(submitted, Submitted::Accepted);
+    for job in &new {
+        let kinds: Vec<_> = world
+            .events(&world.acme, job.id)
+            .await
+            .into_iter()
+            .map(|e| (e.number, e.kind))
+            .collect();
+        assert_eq!(kinds, [(1, "queued".to_owned())]);
+        assert_eq!(world.job(&world.acme, job.id).await.spec, job.spec);
+    }
+    assert_eq!(together(2).await.0, Submitted::QueueFull { limit: 5 });
+    assert_eq!(together(1).await.0, Submitted::Accepted);
+}
+
+#[tokio::test]
+async fn the_queue_limit_counts_what_waits_and_nothing_else() {
+    let world = World::create().await;
+    world.limit_queue(&world.acme, 2).await;
+    for _ in 0..3 {
+        let ended = world.running(&world.acme).await;
+        world.report(ended, Report::Succeeded).await.unwrap();
+    }
+    let running = world.running(&world.acme).await;
+    let waiting = [world.submit(&world.acme).await, world.submit(&world.acme).await];
+    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
+    // one that comes back to the queue is beyond the limit, and makes no room for another
+    world.report(running, Report::Stopped).await.unwrap();
+    world.cancel(&world.acme, waiting[0]).await;
+    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
+    world.cancel(&world.acme, waiting[1]).await;
+    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::Accepted);
+    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
 }
 
 #[tokio::test]
