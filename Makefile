@@ -13,6 +13,8 @@ FUZZ_TARGETS    := spec table tokenizer checkpoint
 FUZZ_SECONDS    ?= 60
 PEERS           := $(CACHE)/peers
 PEERS_NEED      := tests/bench/peers/requirements.txt
+QUEUE_PEERS     := $(CACHE)/queue-peers
+QUEUE_PEERS_ARE := tests/bench/queue-peers
 # the features of the dependencies are those of `make build`, so that nothing is built twice
 BUILD_BENCH     := cargo build --release --locked --package cupola --package e2e --bin cupola
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
@@ -20,7 +22,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan chaos peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue chaos peers queue-peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -66,6 +68,24 @@ bench-plan: claim ## what a plan of the scheduler costs, by the size of the queu
 chaos: setup setup-test ## minutes of everything that can happen to processes, and whether a job was lost; SEED=7 JOBS=300 MINUTES=3
 	$(BUILD_BENCH) --bin chaos
 	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/chaos
+
+bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-boss; ROWS=jobs-4,latency,tables JOBS=10000 TABLE_JOBS=50000 REPETITIONS=3 ANYWAY=1
+	$(BUILD_BENCH) --bin bench-queue
+	CUPOLA_QUEUE_PEERS=$(QUEUE_PEERS) $(CARGO_TARGET_DIR)/release/bench-queue $(ROWS)
+
+# installed again only where what it asks for has changed; awa is a project of its own, so that nothing
+# of ours is built with its dependencies
+queue-peers: setup ## what bench-queue compares with: two packages of npm, and a program with awa
+	@command -v npm >/dev/null || $(call install,npm,npm)
+	@mkdir -p $(QUEUE_PEERS)
+	@cmp -s $(QUEUE_PEERS_ARE)/package.json $(QUEUE_PEERS)/package.json || { \
+	  cp $(QUEUE_PEERS_ARE)/package.json $(QUEUE_PEERS)/new.json && cd $(QUEUE_PEERS) \
+	  && rm -rf node_modules package.json && mv new.json package.json \
+	  && npm install --no-package-lock --no-audit --no-fund --loglevel=error || { rm -f package.json; exit 1; }; }
+	@cp $(QUEUE_PEERS_ARE)/*.mjs $(QUEUE_PEERS)
+	cargo build --release --locked --manifest-path $(QUEUE_PEERS_ARE)/awa/Cargo.toml \
+	  --target-dir $(CARGO_TARGET_DIR)/queue-peers
+	@cp $(CARGO_TARGET_DIR)/queue-peers/release/awa-peer $(QUEUE_PEERS)/awa
 
 # gigabytes; made again only where what it asks for has changed
 peers: ## the Python environment of what the benchmarks compare with

@@ -35,7 +35,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("testkit", &["boot", "domain", "store"]),
-    ("e2e", &["boot", "domain", "engine", "planner", "store", "testkit"]),
+    (
+        "e2e",
+        &[
+            "boot",
+            "domain",
+            "engine",
+            "planner",
+            "registry",
+            "scheduler",
+            "store",
+            "testkit",
+            "worker",
+        ],
+    ),
 ];
 
 /// Libraries that one crate alone may name.

@@ -1,0 +1,318 @@
+//! Our side: the platform's own scheduler and worker agents, the gateway's way of submitting, tenants with
+//! caps. Only the child process that an agent starts for an attempt is left out: the attempt is reported
+//! as begun, and then as ended.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use boot::bus::Bus;
+use domain::{
+    DatasetId, Digest, JobId, Resources, TenantId, UserId,
+    access::Role,
+    child::DataFile,
+    dataset::{Compression, Format, ReadLimits},
+    hint::Hint,
+    job::Report,
+    name::Name,
+    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
+};
+use registry::Blobs;
+use store::{
+    Store,
+    datasets::{self, NewVersion},
+    jobs::{self, NewJob, Submitted},
+    people,
+    tenants::{self, TenantLimits},
+    workers,
+};
+use tempfile::TempDir;
+use testkit::APP_ROLE;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use worker::{AgentConfig, Work};
+
+use crate::{Load, server::Turn};
+
+const TENANTS: usize = 8;
+const MAX_QUEUED: u32 = 10_000;
+const SCHEDULER_CONNECTIONS: u32 = 4;
+const AGENT_CONNECTIONS: u32 = 4;
+const PATIENCE: Duration = Duration::from_secs(120);
+const ROWS: &str = "a,b,label\n1,2,yes\n2,1,no\n3,4,yes\n4,3,no\n";
+
+/// What an attempt went through.
+enum Moment {
+    /// It was given to its agent, which would have started a child by now.
+    Started(Instant),
+    /// Its end is committed.
+    Ended,
+}
+
+pub struct Platform {
+    gateway: Store,
+    bus: Bus,
+    tenants: Vec<Tenant>,
+    cap: u32,
+    end: CancellationToken,
+    services: JoinSet<anyhow::Result<()>>,
+    moments: UnboundedReceiver<Moment>,
+    _folder: TempDir,
+}
+
+struct Tenant {
+    id: TenantId,
+    owner: UserId,
+    dataset: DatasetId,
+    spec: TrainingSpec,
+    running: Arc<Running>,
+}
+
+/// A tenant's jobs that run.
+#[derive(Default)]
+struct Running {
+    now: AtomicI64,
+    most: AtomicI64,
+}
+
+/// Figures of one turn.
+pub struct Done {
+    pub jobs_per_second: f64,
+    /// The most jobs that a tenant ran at once, and the most that it may.
+    pub peak: (i64, u32),
+}
+
+impl Platform {
+    /// Scheduler and agents, each with connections of its own, as processes of their own have them.
+    pub async fn start(turn: &Turn, load: &Load) -> anyhow::Result<Self> {
+        store::admin::migrate(&turn.url()).await?;
+        let url = turn.url_as(APP_ROLE);
+        let end = CancellationToken::new();
+        let gateway = Store::connect(&url, load.submitters as u32 + 2)?;
+        let bus = Bus::open(&gateway, None, end.clone())?;
+        let folder = tempfile::tempdir()?;
+        let cap = ((load.agents * load.slots) as u32).div_ceil(4);
+        let mut tenants = vec![];
+        for n in 0..TENANTS {
+            tenants.push(Tenant::create(&gateway, &folder, n, cap).await?);
+        }
+        let mut services = JoinSet::new();
+        let scheduler = Store::connect(&url, SCHEDULER_CONNECTIONS)?;
+        let hints = Bus::open(&scheduler, None, end.clone())?;
+        let config = scheduler::Config::default();
+        let run = scheduler::run(scheduler, hints, config, end.clone());
+        services.spawn(async move {
+            run.await;
+            Ok(())
+        });
+        let (moment, moments) = unbounded_channel();
+        let running: Arc<BTreeMap<_, _>> =
+            Arc::new(tenants.iter().map(|t| (t.id, t.running.clone())).collect());
+        for n in 0..load.agents {
+            let store = Store::connect(&url, AGENT_CONNECTIONS)?;
+            let bus = Bus::open(&store, None, end.clone())?;
+            let blobs = Blobs::folder(&folder.path().join("blobs"))?;
+            let capacity = Resources::cpu(load.slots as u64 * 1_000, (load.slots as u64) << 26);
+            let scratch = folder.path().join(format!("agent-{n}"));
+            let config = AgentConfig::new(format!("agent-{n}"), capacity, scratch, "none");
+            let (running, moment) = (running.clone(), moment.clone());
+            let perform = move |work| nothing(work, running.clone(), moment.clone());
+            let run = worker::run_with(config, store, blobs, bus, end.clone(), perform);
+            services.spawn(async move { Ok(run.await?) });
+        }
+        let platform = Self { gateway, bus, tenants, cap, end, services, moments, _folder: folder };
+        platform.until_registered(load.agents).await?;
+        Ok(platform)
+    }
+
+    async fn until_registered(&self, agents: usize) -> anyhow::Result<()> {
+        let all = async {
+            loop {
+                let mut tx = self.gateway.begin().await?;
+                if workers::list(&mut tx).await?.len() == agents {
+                    return anyhow::Ok(());
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, all).await.context("the agents do not register")?
+    }
+
+    /// From the first submission until the end of the last job is committed.
+    pub async fn run(&mut self, load: &Load) -> anyhow::Result<Done> {
+        let next = AtomicUsize::new(0);
+        let submit = async || -> anyhow::Result<()> {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                let left = load.jobs.saturating_sub(n * load.together);
+                if left == 0 {
+                    return Ok(());
+                }
+                self.submit(n, load.together.min(left)).await?;
+            }
+        };
+        let begun = Instant::now();
+        futures::future::try_join_all((0..load.submitters).map(|_| submit())).await?;
+        self.until_ended(load.jobs).await?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let peak = self.tenants.iter().map(|t| t.running.most.load(Ordering::Relaxed)).max();
+        let peak = peak.unwrap_or(0);
+        ensure!(peak <= i64::from(self.cap), "{peak} jobs ran at once, {} may", self.cap);
+        Ok(Done { jobs_per_second: load.jobs as f64 / seconds, peak: (peak, self.cap) })
+    }
+
+    async fn until_ended(&mut self, jobs: usize) -> anyhow::Result<()> {
+        let mut ended = 0;
+        while ended < jobs {
+            let moment = timeout(PATIENCE, self.moments.recv()).await;
+            let moment = moment.with_context(|| format!("{ended} of {jobs} jobs have ended"))?;
+            ended += usize::from(matches!(moment, Some(Moment::Ended)));
+        }
+        Ok(())
+    }
+
+    /// Seconds from a submission's commit to the attempt's start, one job at a time.
+    pub async fn latencies(&mut self, samples: usize) -> anyhow::Result<Vec<f64>> {
+        let mut latencies = vec![];
+        for n in 0..samples {
+            let committed = self.submit(n, 1).await?;
+            while let Some(moment) = timeout(PATIENCE, self.moments.recv()).await? {
+                match moment {
+                    Moment::Started(at) => {
+                        latencies.push(at.saturating_duration_since(committed).as_secs_f64());
+                    }
+                    Moment::Ended => break,
+                }
+            }
+            sleep(crate::pause(n)).await;
+        }
+        ensure!(latencies.len() == samples, "{} of {samples} jobs started", latencies.len());
+        Ok(latencies)
+    }
+
+    /// As the gateway does it; when it was committed.
+    async fn submit(&self, n: usize, together: usize) -> anyhow::Result<Instant> {
+        let tenant = &self.tenants[n % TENANTS];
+        let jobs: Vec<_> = (0..together).map(|_| tenant.job()).collect();
+        let mut tx = self.gateway.begin_for(tenant.id).await?;
+        match jobs::submit_all(&mut tx, &jobs).await? {
+            Submitted::Accepted => {}
+            refused => bail!("{refused:?}"),
+        }
+        tx.commit().await?;
+        let committed = Instant::now();
+        self.bus.publish(Hint::Queue);
+        Ok(committed)
+    }
+
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.end.cancel();
+        while let Some(ended) = self.services.join_next().await {
+            ended??;
+        }
+        self.gateway.close().await;
+        Ok(())
+    }
+}
+
+/// An attempt without a child.
+async fn nothing(
+    mut work: Work,
+    running: Arc<BTreeMap<TenantId, Arc<Running>>>,
+    moment: UnboundedSender<Moment>,
+) {
+    // nobody listens once the figures are there
+    let _ = moment.send(Moment::Started(Instant::now()));
+    let running = running.get(&work.assignment.tenant);
+    if let Some(Running { now, most }) = running.map(Arc::as_ref) {
+        most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+    let started = work.started(None).await;
+    if let Some(running) = running {
+        running.now.fetch_sub(1, Ordering::Relaxed);
+    }
+    if started && work.ended(Report::Succeeded).await == Some(true) {
+        let _ = moment.send(Moment::Ended);
+    }
+}
+
+impl Tenant {
+    async fn create(store: &Store, folder: &TempDir, n: usize, cap: u32) -> anyhow::Result<Self> {
+        let (id, slug) = (TenantId::generate(), format!("tenant-{n}"));
+        let mut tx = store.begin().await?;
+        let name: Name = slug.parse().context("a name")?;
+        tenants::create(&mut tx, id, &name, &slug).await?.context("the tenant is there already")?;
+        let limits = TenantLimits {
+            max_running_jobs: cap,
+            max_queued_jobs: MAX_QUEUED,
+            max_storage_bytes: 1 << 30,
+        };
+        tenants::set_limits(&mut tx, &slug, &limits).await?;
+        let email = format!("owner@{slug}.example");
+        let owner = people::ensure_user(&mut tx, UserId::generate(), &email, "Owner").await?;
+        people::add_member(&mut tx, id, owner, Role::Owner).await?;
+        tx.commit().await?;
+
+        let data = DataFile {
+            format: Format::Csv,
+            compression: Compression::None,
+            sha256: Digest::of(ROWS.as_bytes()),
+            bytes: ROWS.len() as u64,
+        };
+        let version = NewVersion {
+            sha256: data.sha256,
+            bytes: data.bytes,
+            format: data.format,
+            compression: data.compression,
+        };
+        let mut tx = store.begin_for(id).await?;
+        let (version, _) = datasets::add_version(&mut tx, &name, &version).await?;
+        tx.commit().await?;
+        let spec = spec(folder, &name, &data)?;
+        Ok(Self { id, owner, dataset: version.dataset, spec, running: Arc::default() })
+    }
+
+    fn job(&self) -> NewJob {
+        NewJob {
+            id: JobId::generate(),
+            name: "nothing".to_owned(),
+            submitted_by: self.owner,
+            dataset: self.dataset,
+            dataset_version: 1,
+            priority: 0,
+            resources: self.spec.resources,
+            pool: DEFAULT_POOL_ID,
+            max_runtime: self.spec.max_runtime,
+            spec: Some(self.spec.clone()),
+            after: Vec::new(),
+            not_before: None,
+        }
+    }
+}
+
+/// With every default filled in, as the gateway stores it.
+fn spec(folder: &TempDir, name: &Name, data: &DataFile) -> anyhow::Result<TrainingSpec> {
+    let file = folder.path().join("rows.csv");
+    fs::write(&file, ROWS)?;
+    let profile = engine::profile(&file, data, &ReadLimits::default())?;
+    let draft = TrainingDraft {
+        dataset: name.to_string(),
+        target: Some("label".to_owned()),
+        ..TrainingDraft::default()
+    };
+    let dataset = DatasetRef { name: name.clone(), version: 1, sha256: data.sha256 };
+    let spec = TrainingSpec::parse(draft, dataset, None, &profile, &Limits::default());
+    let spec = spec.map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    Ok(TrainingSpec { resources: Resources::cpu(1_000, 1 << 26), ..spec })
+}
