@@ -19,7 +19,7 @@ pub struct Work {
 
 impl Work {
     /// It runs. False if it is not to: it is no longer this worker's.
-    pub async fn started(&mut self, resumed_from_step: Option<u64>) -> bool {
+    pub async fn started(&self, resumed_from_step: Option<u64>) -> bool {
         let attempt = self.assignment.attempt;
         match self.say(Word::Started { resumed_from_step }).await {
             Some(Ok(Ok(_))) => {
@@ -37,13 +37,13 @@ impl Work {
 
     /// It has ended, with nothing to publish. Whether the job has ended with it; `None` if that was not
     /// this worker's to say.
-    pub async fn ended(&mut self, report: Report) -> Option<bool> {
+    pub async fn ended(&self, report: Report) -> Option<bool> {
         let answer = self.say(Word::Ended(report)).await?;
         self.heard(answer)
     }
 
-    pub(crate) async fn say(&mut self, word: Word) -> Option<Answer> {
-        self.context.reports.say(self.assignment.attempt, word, &mut self.orders).await
+    pub(crate) async fn say(&self, word: Word) -> Option<Answer> {
+        self.context.reports.say(self.assignment.attempt, word).await
     }
 
     /// What the answer to a last word means; tells those whom it concerns.

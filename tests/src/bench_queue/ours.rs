@@ -228,7 +228,7 @@ impl Platform {
 
 /// An attempt without a child.
 async fn nothing(
-    mut work: Work,
+    work: Work,
     running: Arc<BTreeMap<TenantId, Arc<Running>>>,
     moment: UnboundedSender<Moment>,
 ) {
