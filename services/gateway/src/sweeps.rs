@@ -132,14 +132,12 @@ async fn submit(
 
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     sweeps::insert(&mut tx, &sweep).await?;
-    for job in &jobs {
-        match jobs::submit(&mut tx, job).await? {
-            Submitted::Accepted => {}
-            Submitted::Refused(refusal) => return Err(refused(job, refusal)),
-            Submitted::UnknownDependency(id) | Submitted::ImpossibleDependency(id, _) => {
-                let why = format!("{id} cannot be waited for; name a job that has not failed");
-                return Err(ApiError::field("spec.after", why));
-            }
+    match jobs::submit_all(&mut tx, &jobs).await? {
+        Submitted::Accepted => {}
+        Submitted::Refused(refusal) => return Err(refused(&jobs[0], refusal)),
+        Submitted::UnknownDependency(id) | Submitted::ImpossibleDependency(id, _) => {
+            let why = format!("{id} cannot be waited for; name a job that has not failed");
+            return Err(ApiError::field("spec.after", why));
         }
     }
     let made = sweeps::get(&mut tx, sweep.id).await?.ok_or_else(|| unknown(sweep.id))?;

@@ -297,6 +297,8 @@ impl Tenant {
             spec: Some(self.spec.clone()),
             after: Vec::new(),
             not_before: None,
+            concurrency: None,
+            point: None,
         }
     }
 }

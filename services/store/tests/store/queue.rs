@@ -58,7 +58,7 @@ async fn jobs_submitted_together_are_queued_all_or_none() {
         tx.commit().await.unwrap();
         (submitted, new)
     };
-    assert_eq!(together(6).await.0, Submitted::QueueFull { limit: 5 });
+    assert_eq!(together(6).await.0, Submitted::Refused(Refusal::QueueFull { limit: 5 }));
     assert_eq!(jobs_of(&world, &world.acme).await, 0);
     let (submitted, new) = together(4).await;
     assert_eq!(submitted, Submitted::Accepted);
@@ -72,7 +72,7 @@ async fn jobs_submitted_together_are_queued_all_or_none() {
         assert_eq!(kinds, [(1, "queued".to_owned())]);
         assert_eq!(world.job(&world.acme, job.id).await.spec, job.spec);
     }
-    assert_eq!(together(2).await.0, Submitted::QueueFull { limit: 5 });
+    assert_eq!(together(2).await.0, Submitted::Refused(Refusal::QueueFull { limit: 5 }));
     assert_eq!(together(1).await.0, Submitted::Accepted);
 }
 
@@ -86,14 +86,23 @@ async fn the_queue_limit_counts_what_waits_and_nothing_else() {
     }
     let running = world.running(&world.acme).await;
     let waiting = [world.submit(&world.acme).await, world.submit(&world.acme).await];
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 2 })
+    );
     // one that comes back to the queue is beyond the limit, and makes no room for another
     world.report(running, Report::Stopped).await.unwrap();
     world.cancel(&world.acme, waiting[0]).await;
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 2 })
+    );
     world.cancel(&world.acme, waiting[1]).await;
     assert_eq!(world.try_submit(&world.acme).await.1, Submitted::Accepted);
-    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::QueueFull { limit: 2 });
+    assert_eq!(
+        world.try_submit(&world.acme).await.1,
+        Submitted::Refused(Refusal::QueueFull { limit: 2 })
+    );
 }
 
 #[tokio::test]
