@@ -10,9 +10,15 @@ const CHANNEL: &str = "cupola";
 pub struct Listener(PgListener);
 
 impl Store {
-    /// Up to 8,000 bytes.
+    /// Up to 8,000 bytes. A hint may be lost: nobody waits for it to reach the disk.
     pub async fn notify(&self, hints: &str) -> Result<(), StoreError> {
-        sqlx::query!("select pg_notify($1, $2)", CHANNEL, hints).execute(&self.pool).await?;
+        sqlx::query!(
+            "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)",
+            CHANNEL,
+            hints,
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok(())
     }
 
