@@ -34,20 +34,21 @@ create table storage_usage (
     primary key (tenant_id, hour)
 );
 
-do $$
-declare
-    t text;
+-- What every table with a `tenant_id` has: its own rows for a tenant, all of them for the system.
+create procedure close_to_other_tenants(name text) language plpgsql as $$
 begin
-    foreach t in array array['budget', 'storage_usage'] loop
-        execute format('alter table %I enable row level security', t);
-        execute format('alter table %I force row level security', t);
-        execute format(
-            'create policy own_rows on %I to cupola_tenant
-                 using (tenant_id = (select current_tenant()))
-                 with check (tenant_id = (select current_tenant()))', t);
-        execute format('create policy every_row on %I to cupola_system using (true) with check (true)', t);
-    end loop;
+    execute format('alter table %I enable row level security', name);
+    execute format('alter table %I force row level security', name);
+    execute format(
+        'create policy own_rows on %I to cupola_tenant
+             using (tenant_id = (select current_tenant()))
+             with check (tenant_id = (select current_tenant()))', name);
+    execute format('create policy every_row on %I to cupola_system using (true) with check (true)', name);
 end $$;
+revoke all on procedure close_to_other_tenants from public;
+
+call close_to_other_tenants('budget');
+call close_to_other_tenants('storage_usage');
 grant select on budget, storage_usage to cupola_tenant;
 grant select, insert, update, delete on budget to cupola_system;
 grant select, insert on storage_usage to cupola_system;

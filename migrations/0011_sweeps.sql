@@ -42,20 +42,8 @@ create table schedule (
 );
 create index schedule_due on schedule (next_at) where not paused;
 
-do $$
-declare
-    t text;
-begin
-    foreach t in array array['sweep', 'schedule'] loop
-        execute format('alter table %I enable row level security', t);
-        execute format('alter table %I force row level security', t);
-        execute format(
-            'create policy own_rows on %I to cupola_tenant
-                 using (tenant_id = (select current_tenant()))
-                 with check (tenant_id = (select current_tenant()))', t);
-        execute format('create policy every_row on %I to cupola_system using (true) with check (true)', t);
-    end loop;
-end $$;
+call close_to_other_tenants('sweep');
+call close_to_other_tenants('schedule');
 grant select, insert on sweep to cupola_tenant;
 grant select, insert, update, delete on schedule to cupola_tenant;
 grant select, insert, update, delete on sweep, schedule to cupola_system;

@@ -17,7 +17,10 @@ use domain::hint::Hint;
 use futures::StreamExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use store::Store;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -93,6 +96,11 @@ impl Bus {
     pub fn subscribe(&self) -> broadcast::Receiver<Hint> {
         self.readers.subscribe()
     }
+}
+
+/// One look answers all the hints that are there, also those that were missed.
+pub fn skip(hints: &mut broadcast::Receiver<Hint>) {
+    while let Ok(_) | Err(TryRecvError::Lagged(_)) = hints.try_recv() {}
 }
 
 impl Unsent {

@@ -2,7 +2,7 @@
 //! `code`. One table maps codes to statuses. What no client can mend is logged here, once, and shown
 //! only as `internal` or `unavailable`.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -136,6 +136,11 @@ impl ApiError {
     /// The same for what does not exist and for what is another tenant's.
     pub fn not_found(what: &str, name: impl fmt::Display) -> Self {
         Self::new(Code::NotFound, format!("there is no {what} `{name}`"))
+    }
+
+    /// An id in a URL that could not be one names nothing.
+    pub fn known_id<T: FromStr>(what: &str, text: &str) -> Result<T, Self> {
+        text.parse().map_err(|_| Self::not_found(what, text))
     }
 
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {

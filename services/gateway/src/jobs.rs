@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
     prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared},
-    refusal::refused,
+    refusal::accepted_or,
 };
 use crate::{ApiError, ServiceConfig};
 
@@ -169,9 +169,8 @@ impl JobView {
     }
 }
 
-/// An id in a URL that could not be one names nothing.
 fn known_id(text: &str) -> Result<JobId, ApiError> {
-    text.parse().map_err(|_| unknown(text))
+    ApiError::known_id("job", text)
 }
 
 fn unknown(id: impl std::fmt::Display) -> ApiError {

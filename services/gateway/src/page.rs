@@ -1,7 +1,11 @@
 //! Lists: `{"items": […], "next": cursor or null}`.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+use crate::ApiError;
 
 /// The items of one page.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,4 +30,12 @@ pub struct PageParams {
     pub cursor: Option<String>,
     /// The most items to answer, 50 if absent, at most 200.
     pub limit: Option<u32>,
+}
+
+/// The last item of the page before, by the cursor that it was given out as.
+pub(crate) fn after_cursor<T: FromStr>(cursor: Option<String>) -> Result<Option<T>, ApiError> {
+    cursor
+        .map(|cursor| cursor.parse())
+        .transpose()
+        .map_err(|_| ApiError::field("cursor", "is not the `next` of a page of this list"))
 }

@@ -267,9 +267,8 @@ async fn remove(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// An id in a URL that could not be one names nothing.
 fn known_id(text: &str) -> Result<ScheduleId, ApiError> {
-    text.parse().map_err(|_| unknown(text))
+    ApiError::known_id("schedule", text)
 }
 
 fn unknown(id: impl std::fmt::Display) -> ApiError {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use store::{
     PageRequest,
     jobs::{
-        self, NewJob, Submitted,
+        self, NewJob,
         sweeps::{self, NewSweep, Sweep},
     },
 };
@@ -29,7 +29,8 @@ use crate::{
     ApiError, App, Body, Caller, Listing, PageParams, Params,
     auth::{ReadJobs, SubmitJobs},
     datasets::patience,
-    jobs::{PROFILE_PATIENCE, Prepared, find_pools, refused},
+    jobs::{PROFILE_PATIENCE, Prepared, accepted_or, find_pools},
+    page::after_cursor,
     people::check_label,
 };
 
@@ -132,14 +133,7 @@ async fn submit(
 
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     sweeps::insert(&mut tx, &sweep).await?;
-    match jobs::submit_all(&mut tx, &jobs).await? {
-        Submitted::Accepted => {}
-        Submitted::Refused(refusal) => return Err(refused(&jobs[0], refusal)),
-        Submitted::UnknownDependency(id) | Submitted::ImpossibleDependency(id, _) => {
-            let why = format!("{id} cannot be waited for; name a job that has not failed");
-            return Err(ApiError::field("spec.after", why));
-        }
-    }
+    accepted_or(&jobs[0], jobs::submit_all(&mut tx, &jobs).await?)?;
     let made = sweeps::get(&mut tx, sweep.id).await?.ok_or_else(|| unknown(sweep.id))?;
     tx.commit().await?;
     app.bus.publish(Hint::Queue);
@@ -214,12 +208,7 @@ async fn list(
     caller: Caller<ReadJobs>,
     params: Params<PageParams>,
 ) -> Result<web::Json<Listing<SweepView>>, ApiError> {
-    let before: Option<SweepId> = params
-        .0
-        .cursor
-        .map(|cursor| cursor.parse())
-        .transpose()
-        .map_err(|_| ApiError::field("cursor", "is not the `next` of a page of this list"))?;
+    let before: Option<SweepId> = after_cursor(params.0.cursor)?;
     let page = PageRequest::new(before.map(SweepId::uuid), params.0.limit);
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let found = sweeps::list(&mut tx, page).await?;
@@ -312,9 +301,8 @@ async fn ask(
     Ok(web::Json(sweep.into()))
 }
 
-/// An id in a URL that could not be one names nothing.
 fn known_id(text: &str) -> Result<SweepId, ApiError> {
-    text.parse().map_err(|_| unknown(text))
+    ApiError::known_id("sweep", text)
 }
 
 fn unknown(id: impl std::fmt::Display) -> ApiError {

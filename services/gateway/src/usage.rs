@@ -107,20 +107,20 @@ struct BudgetView {
     /// What has ended since then is counted as spent.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    granted: LimitView,
+    granted: SpendLimitView,
     spent: SpendView,
     /// What live attempts may still cost: a job starts only if it is within what is left beside that.
     reserved: SpendView,
-    left: LimitView,
+    left: SpendLimitView,
 }
 
 #[derive(Serialize, ToSchema)]
-struct LimitView {
+struct SpendLimitView {
     credits: Option<f64>,
     accelerator_hours: Option<f64>,
 }
 
-impl From<Spend> for LimitView {
+impl From<Spend> for SpendLimitView {
     fn from(limit: Spend) -> Self {
         let SpendView { credits, accelerator_hours } = limit.into();
         Self {

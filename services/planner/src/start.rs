@@ -110,10 +110,10 @@ impl<'a> Shift<'a> {
             let Some(job) = self.books.jobs.get(&id) else { continue };
             let (needs, until) = (job.needs, after(self.view.now, job.max_runtime_secs));
             let account = self.pool.accounts.get(&job.tenant);
-            let affordable = !self.key_is_full(job)
+            let may_run = !self.key_is_full(job)
                 && self.pool.cost(job).within(&self.books.tenant(job.tenant).left());
             let entitled = account.is_some_and(|account| {
-                affordable
+                may_run
                     && !account.full
                     && account.used.plus(needs).within(&account.quota.guaranteed)
             });

@@ -9,7 +9,7 @@ mod watch;
 
 use std::time::Duration;
 
-use boot::bus::Bus;
+use boot::bus::{self, Bus};
 use domain::{hint::Hint, job::RetryPolicy};
 use planner::Policy;
 use store::{
@@ -18,10 +18,7 @@ use store::{
     schedule::Applied,
 };
 use tokio::{
-    sync::broadcast::{
-        self,
-        error::{RecvError, TryRecvError},
-    },
+    sync::broadcast::{self, error::RecvError},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -150,7 +147,7 @@ async fn wait(hints: &mut broadcast::Receiver<Hint>, next: Instant) {
             Err(_elapsed) => return,
         }
     }
-    while let Ok(_) | Err(TryRecvError::Lagged(_)) = hints.try_recv() {}
+    bus::skip(hints);
 }
 
 async fn acquire(

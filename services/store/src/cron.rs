@@ -117,32 +117,31 @@ pub async fn insert(
 
 /// By name.
 pub async fn list(tx: &mut TenantTx<'_>) -> Result<Vec<Schedule>, StoreError> {
+    select(tx, None).await
+}
+
+pub async fn get(tx: &mut TenantTx<'_>, id: ScheduleId) -> Result<Option<Schedule>, StoreError> {
+    Ok(select(tx, Some(id)).await?.pop())
+}
+
+async fn select(
+    tx: &mut TenantTx<'_>,
+    id: Option<ScheduleId>,
+) -> Result<Vec<Schedule>, StoreError> {
     let tenant = tx.tenant().uuid();
     let rows = sqlx::query_as!(
         Row,
         "select id, name, created_by, cron, draft, skip_overlap, paused, next_at, last_at, last_job,
                 problem, created_at
-         from schedule where tenant_id = $1 order by name limit 1000",
+         from schedule
+         where tenant_id = $1 and ($2::uuid is null or id = $2)
+         order by name limit 1000",
         tenant,
+        id.map(ScheduleId::uuid),
     )
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(Schedule::from).collect())
-}
-
-pub async fn get(tx: &mut TenantTx<'_>, id: ScheduleId) -> Result<Option<Schedule>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    let row = sqlx::query_as!(
-        Row,
-        "select id, name, created_by, cron, draft, skip_overlap, paused, next_at, last_at, last_job,
-                problem, created_at
-         from schedule where tenant_id = $1 and id = $2",
-        tenant,
-        id.uuid(),
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(Schedule::from))
 }
 
 /// False if there is none of that id. One that goes on begins with the next time from now.
@@ -195,35 +194,27 @@ pub async fn due(
     Ok(due.collect())
 }
 
-/// Locks a schedule that is still due; `None` if another process has it, or has dealt with it. Whether
-/// its last job has ended comes with it.
+/// Locks a schedule that is still due, and says whether its last job has ended; `None` if another process
+/// has it, or has dealt with it.
 pub async fn take(
     tx: &mut TenantTx<'_>,
     id: ScheduleId,
     now: Timestamp,
-) -> Result<Option<(Schedule, bool)>, StoreError> {
+) -> Result<Option<bool>, StoreError> {
     let tenant = tx.tenant().uuid();
-    let taken = sqlx::query_scalar!(
-        "select id from schedule
-         where tenant_id = $1 and id = $2 and not paused and next_at <= $3
-         for update skip locked",
+    let last_ended = sqlx::query_scalar!(
+        r#"select not exists (
+                      select from job j where j.id = s.last_job and j.finished_at is null) as "ended!"
+           from schedule s
+           where tenant_id = $1 and id = $2 and not paused and next_at <= $3
+           for update of s skip locked"#,
         tenant,
         id.uuid(),
         now,
     )
     .fetch_optional(tx.conn())
     .await?;
-    if taken.is_none() {
-        return Ok(None);
-    }
-    let Some(schedule) = get(tx, id).await? else { return Ok(None) };
-    let live = sqlx::query_scalar!(
-        r#"select exists (select from job where id = $1 and finished_at is null) as "live!""#,
-        schedule.last_job.map(JobId::uuid),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(Some((schedule, !live)))
+    Ok(last_ended)
 }
 
 /// What became of a run, and when the next one is.

@@ -1,7 +1,5 @@
 //! What was used: by each attempt, as its row has said since it ended, and by files, hour by hour.
 
-use std::num::NonZeroU32;
-
 use domain::{JobId, Resources, TenantId, Timestamp, WorkerId, job::Cause, spend::Spend};
 
 use crate::{StoreError, SystemTx, Tx, amounts, jobs::json_column};
@@ -53,7 +51,7 @@ pub async fn of_job(
     let record = rows.into_iter().map(|row| {
         let used = row.millis.zip(row.paid_millis).zip(row.micro_credits.zip(row.accelerator_ms));
         Ok(AttemptRecord {
-            number: NonZeroU32::new(row.number.unsigned_abs()).map_or(0, NonZeroU32::get),
+            number: row.number.unsigned_abs(),
             worker: WorkerId::from_uuid(row.worker_id),
             assigned_at: row.assigned_at,
             started_at: row.started_at,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
 
-use boot::bus::Bus;
+use boot::bus::{self, Bus};
 use domain::{
     Timestamp, WorkerId,
     hint::Hint,
@@ -16,10 +16,7 @@ use store::{
 };
 use tokio::{
     sync::{
-        broadcast::{
-            self,
-            error::{RecvError, TryRecvError},
-        },
+        broadcast::{self, error::RecvError},
         watch,
     },
     task::{AbortHandle, JoinSet},
@@ -336,5 +333,5 @@ async fn meant_for(id: WorkerId, hints: &mut broadcast::Receiver<Hint>) {
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
-    while let Ok(_) | Err(TryRecvError::Lagged(_)) = hints.try_recv() {}
+    bus::skip(hints);
 }

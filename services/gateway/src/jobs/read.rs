@@ -19,6 +19,7 @@ use super::{JobView, known_id, unknown};
 use crate::{
     ApiError, App, Caller, Code, Listing, Params,
     auth::{ReadJobs, SubmitJobs},
+    page::after_cursor,
 };
 
 const DEFAULT_LOG_LINES: u32 = 200;
@@ -52,11 +53,7 @@ pub(super) async fn list(
     params: Params<ListParams>,
 ) -> Result<web::Json<Listing<JobView>>, ApiError> {
     let params = params.0;
-    let before: Option<JobId> = params
-        .cursor
-        .map(|cursor| cursor.parse())
-        .transpose()
-        .map_err(|_| ApiError::field("cursor", "is not the `next` of a page of this list"))?;
+    let before: Option<JobId> = after_cursor(params.cursor)?;
     let page = PageRequest::new(before.map(JobId::uuid), params.limit);
     let sweep = params.sweep.map(|id| id.parse::<SweepId>()).transpose();
     let sweep = sweep.map_err(|error| ApiError::field("sweep", error.to_string()))?;

@@ -1,12 +1,29 @@
-//! What a client is told when a hard cap refuses its job: which one, and what helps.
+//! What a client is told when its job is not taken: why, and what helps.
 
 use domain::FieldErrors;
-use store::jobs::{NewJob, Refusal};
+use store::jobs::{NewJob, Refusal, Submitted};
 
 use crate::{ApiError, Code};
 
 const RETRY_QUEUE_FULL_SECS: u32 = 30;
 
+/// An error unless it was accepted.
+pub(crate) fn accepted_or(job: &NewJob, submitted: Submitted) -> Result<(), ApiError> {
+    match submitted {
+        Submitted::Accepted => Ok(()),
+        Submitted::Refused(refusal) => Err(refused(job, refusal)),
+        Submitted::UnknownDependency(id) => {
+            Err(ApiError::field("after", format!("there is no job {id} to wait for")))
+        }
+        Submitted::ImpossibleDependency(id, status) => {
+            let why =
+                format!("{id} has {} already, so that this could never start", status.as_str());
+            Err(ApiError::field("after", why))
+        }
+    }
+}
+
+/// Which hard cap it is beyond.
 pub(crate) fn refused(job: &NewJob, refusal: Refusal) -> ApiError {
     let pool = job.spec.as_ref().map_or("", |spec| spec.pool.as_str());
     match refusal {

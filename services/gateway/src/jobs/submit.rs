@@ -6,14 +6,14 @@ use domain::{Digest, FieldErrors, JobId, TenantId, hint::Hint, spec::TrainingDra
 use store::{
     TenantTx,
     idempotency::{self, Claim},
-    jobs::{self, Job, Submitted},
+    jobs::{self, Job},
 };
 
 use super::{
     JobView,
     dry_run::{DryRunView, foresee},
     prepare::{PROFILE_PATIENCE, prepared},
-    refusal::refused,
+    refusal::accepted_or,
 };
 use crate::{ApiError, App, Body, Caller, Code, auth::SubmitJobs, datasets::patience};
 
@@ -57,18 +57,7 @@ pub(super) async fn submit(
     if let Some(job) = claimed(&mut tx, key.as_ref(), new.id).await? {
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
-    match jobs::submit(&mut tx, &new).await? {
-        Submitted::Accepted => {}
-        Submitted::Refused(refusal) => return Err(refused(&new, refusal)),
-        Submitted::UnknownDependency(id) => {
-            return Err(ApiError::field("after", format!("there is no job {id} to wait for")));
-        }
-        Submitted::ImpossibleDependency(id, status) => {
-            let why =
-                format!("{id} has {} already, so that this could never start", status.as_str());
-            return Err(ApiError::field("after", why));
-        }
-    }
+    accepted_or(&new, jobs::submit(&mut tx, &new).await?)?;
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
     tx.commit().await?;
     app.bus.publish(Hint::Queue);

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use domain::{ScheduleId, TenantId, Timestamp, hint::Hint, spec::TrainingDraft};
+use domain::{JobId, ScheduleId, TenantId, Timestamp, hint::Hint, spec::TrainingDraft};
 use store::{
-    StoreError,
+    StoreError, TenantTx,
     cron::{self, Schedule},
-    jobs::{self, NewJob, Submitted},
+    jobs::{self, NewJob},
 };
 use tracing::warn;
 
 use super::next_time;
 use crate::{
     ApiError, App,
-    jobs::{prepared, refused},
+    jobs::{accepted_or, prepared},
 };
 
 /// Looked at in one go.
@@ -47,29 +47,24 @@ async fn fire(
     now: Timestamp,
 ) -> Result<bool, ApiError> {
     let mut tx = app.store.begin_for(tenant).await?;
-    let Some((schedule, last_ended)) = cron::take(&mut tx, id, now).await? else {
-        return Ok(false);
-    };
+    let schedule = cron::get(&mut tx, id).await?;
+    tx.commit().await?;
+    let Some(schedule) = schedule else { return Ok(false) };
     // an expression that was accepted has a next time, as far as one can see ahead
     let next_at = next_time(&schedule.cron, now)?;
-    if schedule.skip_overlap && !last_ended {
-        let problem = "the job of the run before has not ended";
-        cron::ran(&mut tx, id, (now, next_at), Err(problem)).await?;
-        tx.commit().await?;
-        return Ok(true);
-    }
-    let job = prepare(app, tenant, &schedule).await;
-    let outcome = match job {
-        Ok(job) => match jobs::submit(&mut tx, &job).await? {
-            Submitted::Accepted => Ok(job.id),
-            Submitted::Refused(refusal) => Err(refused(&job, refusal).detail),
-            Submitted::UnknownDependency(on) | Submitted::ImpossibleDependency(on, _) => {
-                Err(format!("{on} cannot be waited for any more"))
-            }
-        },
-        // for a while nobody can say whether it would be accepted: it stays due
-        Err(error) if error.code.status().is_server_error() => return Err(error),
-        Err(error) => Err(error.detail),
+    let prepared = prepare(app, tenant, &schedule).await;
+
+    let mut tx = app.store.begin_for(tenant).await?;
+    let Some(last_ended) = cron::take(&mut tx, id, now).await? else { return Ok(false) };
+    let outcome = if schedule.skip_overlap && !last_ended {
+        Err("the job of the run before has not ended".to_owned())
+    } else {
+        match submit(&mut tx, prepared).await {
+            Ok(job) => Ok(job),
+            // for a while nobody can say whether it would be accepted: it stays due
+            Err(error) if error.code.status().is_server_error() => return Err(error),
+            Err(error) => Err(error.detail),
+        }
     };
     let outcome = outcome.as_ref().copied().map_err(String::as_str);
     cron::ran(&mut tx, id, (now, next_at), outcome).await?;
@@ -81,4 +76,13 @@ async fn prepare(app: &App, tenant: TenantId, schedule: &Schedule) -> Result<New
     let draft: TrainingDraft = serde_json::from_value(schedule.draft.clone())
         .map_err(|error| ApiError::field("spec", error.to_string()))?;
     prepared(app, (tenant, schedule.created_by), Duration::ZERO, draft).await
+}
+
+async fn submit(
+    tx: &mut TenantTx<'_>,
+    prepared: Result<NewJob, ApiError>,
+) -> Result<JobId, ApiError> {
+    let job = prepared?;
+    accepted_or(&job, jobs::submit(tx, &job).await?)?;
+    Ok(job.id)
 }
