@@ -7,7 +7,7 @@ use planner::{Plan, Policy, Queue};
 use store::{
     Store, StoreError,
     changes::Cursor,
-    leader::LeaderLease,
+    leader::{self, LeaderLease},
     schedule::{self, Applied},
     usage, workers,
 };
@@ -75,27 +75,27 @@ impl Lead {
         let mut tx = store.begin().await?;
         let changes = self.cursor.read(&mut tx).await?;
         let facts = schedule::look(&mut tx, &changes).await?;
-        let now = schedule::time(&mut tx).await?;
+        let Some(lead) = leader::hold(&mut tx, &self.lease).await? else { return Ok(None) };
+        let now = lead.now;
         let silent = if self.watch.look(now, config.attempt_lease, config.tick) {
             workers::bury_silent(&mut tx, config.attempt_lease).await?
         } else {
             Vec::new()
         };
-        tx.commit().await?;
+        let mut written = !silent.is_empty();
         self.queue.advance(now);
         self.queue.learn(facts);
         silent.into_iter().for_each(|worker| self.queue.set_worker(worker, None));
 
         let plan = self.queue.plan(now);
-        let mut tx = store.begin().await?;
-        let applied =
-            schedule::apply(&mut tx, &self.lease, &plan.commands, &config.retry, now).await?;
-        let Some(applied) = applied else { return Ok(None) };
+        let applied = schedule::apply(&mut tx, lead, &plan.commands, &config.retry).await?;
+        written |= !plan.commands.is_empty();
         if (now - self.explained_at).num_milliseconds() >= MILLISECONDS_BETWEEN_REASONS {
             self.explained_at = now;
             let changed = self.explain();
             if !changed.is_empty() {
                 schedule::explain(&mut tx, &changed).await?;
+                written = true;
             }
         }
         let keeping = (now - self.kept_at).num_seconds() >= SECONDS_BETWEEN_AVERAGES;
@@ -110,7 +110,12 @@ impl Lead {
             }
         }
         let skipped = schedule::look_at_jobs(&mut tx, &applied.skipped).await?;
-        tx.commit().await?;
+        if written || keeping {
+            tx.commit().await?;
+        } else {
+            // nobody has to wait until the disk knows that the lease was looked at
+            drop(tx);
+        }
         skipped.into_iter().for_each(|(id, job)| self.queue.set_job(id, job));
         if keeping {
             let mut tx = store.begin().await?;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::Timestamp;
 use uuid::Uuid;
 
 use crate::{StoreError, SystemTx, Tx};
@@ -50,17 +51,27 @@ pub async fn holder(tx: &mut SystemTx<'_>, name: &str) -> Result<Option<(Uuid, i
     Ok(row.map(|row| (row.holder, row.term)))
 }
 
-/// Locks the lease's row for this transaction: nobody can take the lead until it ends.
-pub async fn still_held(tx: &mut SystemTx<'_>, lease: &LeaderLease) -> Result<bool, StoreError> {
-    let held = sqlx::query_scalar!(
-        "select term from leader where name = $1 and holder = $2 and term = $3 for share",
+/// Proof that nobody else can take the lead until the transaction ends that found it so.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// The present, and not the beginning of the transaction: no earlier than anything that it has seen, so
+    /// that what starts by a plan starts after what the plan knows to have ended.
+    pub now: Timestamp,
+}
+
+/// Locks the lease's row for this transaction; `None` if the lead was lost.
+pub async fn hold(tx: &mut SystemTx<'_>, lease: &LeaderLease) -> Result<Option<Held>, StoreError> {
+    let now = sqlx::query_scalar!(
+        r#"select clock_timestamp() as "now!" from leader
+           where name = $1 and holder = $2 and term = $3
+           for share"#,
         lease.name,
         lease.holder,
         lease.term,
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(held.is_some())
+    Ok(now.map(|now| Held { now }))
 }
 
 /// Lets go of the lead, so that the next one need not wait for the lease to run out.

@@ -52,6 +52,16 @@ const MAX_LIFETIME_SECS: u64 = 1_800;
 /// A process that hangs in the middle of a transaction loses it, and its locks, after this long: it
 /// must not hold up the scheduler.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5s";
+/// A statement is planned once and kept by its connection. Planned while its tables are small, it would read
+/// them from end to end, and go on so when they are large; what we ask is a few rows each time, found by an
+/// index.
+const BY_INDEX: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // what is switched off counts as very dear, and what is dear would be compiled
+    ("jit", "off"),
+];
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -64,7 +74,8 @@ impl Store {
     pub fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("cupola")
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)]);
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)])
+            .options(BY_INDEX);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_SECS))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
     JobId, PoolId, TenantId, Timestamp, WorkerId,
-    job::{Attempt, Cause, JobEvent, Report, RetryPolicy},
+    job::{Attempt, Cause, JobEvent, JobStatus, Report, RetryPolicy},
     spend::{Budget, Prices, Rate},
     wait::WaitReason,
     world::{
@@ -18,7 +18,7 @@ use crate::{
     StoreError, SystemTx, Tx, amounts,
     changes::{Change, Cursor},
     jobs::transition::{Told, transition_all},
-    leader::{self, LeaderLease},
+    leader::Held,
     pools,
 };
 
@@ -53,7 +53,7 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
         prices: pools::every_price(tx, None).await?,
         quotas: quotas.into_iter().map(|(tenant, pool, q)| (tenant, pool, Some(q))).collect(),
         workers: workers.iter().map(WorkerRow::fact).collect::<Result<_, _>>()?,
-        jobs: jobs.iter().map(JobRow::fact).collect(),
+        jobs: jobs.iter().map(JobRow::fact).collect::<Result<_, _>>()?,
         averages: averages
             .iter()
             .map(|row| {
@@ -98,8 +98,7 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
     })
 }
 
-/// The present, and not the beginning of the transaction: no earlier than anything that it has seen, so
-/// that what starts by a plan starts after what the plan knows to have ended.
+/// The present, and not the beginning of the transaction.
 pub async fn time(tx: &mut SystemTx<'_>) -> Result<Timestamp, StoreError> {
     Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(tx.conn()).await?)
 }
@@ -207,13 +206,15 @@ pub async fn look_at_jobs(
                 accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
                 assigned_at, saved_at, deadline, preempted_for, blocked, rate_micro_credits,
                 rate_accelerator_milli, concurrency_key, concurrency_limit
-         from job where id = any($1) and finished_at is null",
+         from job where id = any($1)",
         &ids,
     )
     .fetch_all(tx.conn())
     .await?;
     let mut facts: BTreeMap<_, _> = jobs.iter().map(|id| (*id, None)).collect();
-    facts.extend(rows.iter().map(JobRow::fact));
+    for row in &rows {
+        facts.extend([row.fact()?]);
+    }
     Ok(facts.into_iter().collect())
 }
 
@@ -266,11 +267,13 @@ struct JobRow {
 }
 
 impl JobRow {
-    /// One that is paused, or waits for others, is not there for the scheduler.
-    fn fact(&self) -> (JobId, Option<PlannedJob>) {
+    /// One that has ended, is paused, or waits for others, is not there for the scheduler.
+    fn fact(&self) -> Result<(JobId, Option<PlannedJob>), StoreError> {
         let id = JobId::from_uuid(self.id);
-        if self.blocked || self.status == "paused" {
-            return (id, None);
+        let status: JobStatus =
+            self.status.parse().map_err(|why| StoreError::corrupt("job", "status", why))?;
+        if self.blocked || status.is_final() || status == JobStatus::Paused {
+            return Ok((id, None));
         }
         let job = PlannedJob {
             tenant: TenantId::from_uuid(self.tenant_id),
@@ -290,7 +293,7 @@ impl JobRow {
                 .map(|(key, limit)| Box::new(Concurrency { key, limit: limit.unsigned_abs() })),
             phase: self.phase(id),
         };
-        (id, Some(job))
+        Ok((id, Some(job)))
     }
 
     fn phase(&self, id: JobId) -> Phase {
@@ -328,18 +331,13 @@ pub struct Applied {
     pub skipped: Vec<JobId>,
 }
 
-/// Executes the commands under guards, as of `now`. `None` if the lead was lost meanwhile: nothing was
-/// done.
+/// Executes the commands under guards, as of the time at which the lead was held.
 pub async fn apply(
     tx: &mut SystemTx<'_>,
-    leader: &LeaderLease,
+    Held { now }: Held,
     commands: &[Command],
     retry: &RetryPolicy,
-    now: Timestamp,
-) -> Result<Option<Applied>, StoreError> {
-    if !leader::still_held(tx, leader).await? {
-        return Ok(None);
-    }
+) -> Result<Applied, StoreError> {
     let events: Vec<_> = commands.iter().map(|c| (c.attempt().job, event_of(c))).collect();
     let outcomes = transition_all(tx.conn(), events, retry, Told::ByScheduler { now }).await?;
     let mut applied = Applied::default();
@@ -354,7 +352,7 @@ pub async fn apply(
     }
     applied.workers.sort_unstable();
     applied.workers.dedup();
-    Ok(Some(applied))
+    Ok(applied)
 }
 
 fn event_of(command: &Command) -> JobEvent {

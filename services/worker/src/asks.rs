@@ -30,9 +30,8 @@ pub(crate) async fn assigned_to(
     since: Option<Timestamp>,
 ) -> Result<Vec<Assignment>, StoreError> {
     let mut tx = context.store.begin().await?;
-    let assigned = attempts::assigned_to(&mut tx, id, since).await?;
-    tx.commit().await?;
-    Ok(assigned)
+    // nothing is written, and the attempts need not wait for an end of the transaction
+    attempts::assigned_to(&mut tx, id, since).await
 }
 
 pub(crate) async fn heartbeat(

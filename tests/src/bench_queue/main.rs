@@ -208,7 +208,7 @@ impl Bench {
         eprintln!("tables: {jobs} jobs, twice");
         self.quiet.wait()?;
         let turn = self.server.start()?;
-        let load = Load { agents: 4, slots: SLOTS, jobs, submitters: SUBMITTERS, together: 1 };
+        let load = Load { agents: 4, slots: SLOTS, jobs, submitters: SUBMITTERS, together: 100 };
         Runtime::new()?.block_on(tables::measure(&turn, &load, SAMPLES))
     }
 }

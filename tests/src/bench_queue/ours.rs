@@ -28,7 +28,7 @@ use registry::Blobs;
 use store::{
     Store,
     datasets::{self, NewVersion},
-    jobs::{self, NewJob, Submitted},
+    jobs::{self, NewJob, Refusal, Submitted},
     people,
     tenants::{self, TenantLimits},
     workers,
@@ -50,6 +50,8 @@ const MAX_QUEUED: u32 = 10_000;
 const SCHEDULER_CONNECTIONS: u32 = 4;
 const AGENT_CONNECTIONS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Before a submission that found the queue full is made again.
+const FULL: Duration = Duration::from_millis(50);
 const ROWS: &str = "a,b,label\n1,2,yes\n2,1,no\n3,4,yes\n4,3,no\n";
 
 /// What an attempt went through.
@@ -205,13 +207,18 @@ impl Platform {
     async fn submit(&self, n: usize, together: usize) -> anyhow::Result<Instant> {
         let tenant = &self.tenants[n % TENANTS];
         let jobs: Vec<_> = (0..together).map(|_| tenant.job()).collect();
-        let mut tx = self.gateway.begin_for(tenant.id).await?;
-        match jobs::submit_all(&mut tx, &jobs).await? {
-            Submitted::Accepted => {}
-            refused => bail!("{refused:?}"),
-        }
-        tx.commit().await?;
-        let committed = Instant::now();
+        let committed = loop {
+            let mut tx = self.gateway.begin_for(tenant.id).await?;
+            match jobs::submit_all(&mut tx, &jobs).await? {
+                Submitted::Accepted => {
+                    tx.commit().await?;
+                    break Instant::now();
+                }
+                // as a client that is told 429
+                Submitted::Refused(Refusal::QueueFull { .. }) => sleep(FULL).await,
+                refused => bail!("{refused:?}"),
+            }
+        };
         self.bus.publish(Hint::Queue);
         Ok(committed)
     }

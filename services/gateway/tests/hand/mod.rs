@@ -93,9 +93,9 @@ impl Hand {
     async fn apply(&self, command: Command) {
         let mut tx = self.state.store.begin().await.unwrap();
         let retry = &self.state.config.retry;
-        let now = schedule::time(&mut tx).await.unwrap();
-        let applied = schedule::apply(&mut tx, &self.lead, &[command], retry, now).await.unwrap();
-        assert_eq!(applied.expect("the lead is held").skipped, []);
+        let lead = leader::hold(&mut tx, &self.lead).await.unwrap().unwrap();
+        let applied = schedule::apply(&mut tx, lead, &[command], retry).await.unwrap();
+        assert_eq!(applied.skipped, []);
         tx.commit().await.unwrap();
     }
 

@@ -81,8 +81,9 @@ pub(super) async fn settle(
     // the end of both
     let waiting = sqlx::query_scalar!(
         "select id from job
-         where finished_at is null
-           and id in (select job_id from job_dependency where on_job_id = any($1))
+         where id = any (array(select job_id from job_dependency where on_job_id = any($1)))
+           -- written so, it is found by its id, and not among all that have not ended
+           and (finished_at is null) is true
          order by id
          for update",
         &ended.iter().map(|id| id.uuid()).collect::<Vec<_>>(),

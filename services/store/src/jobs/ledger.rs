@@ -78,7 +78,9 @@ pub(super) async fn close(conn: &mut PgConnection, steps: &[Step]) -> Result<(),
                  accelerator_ms = least(ceil(r.rate_accelerator_milli::numeric * r.paid / 1000),
                                         9223372036854775807)
              from ran r
-             where a.job_id = r.job_id and a.number = r.number and a.ended_at is null
+             where a.job_id = r.job_id and a.number = r.number
+               -- written so, it is found by its key, and not among all that are live
+               and (a.ended_at is null) is true
              returning a.tenant_id, a.micro_credits, a.accelerator_ms
          ), due as (
              select tenant_id, sum(micro_credits) as credits, sum(accelerator_ms) as accelerator_ms

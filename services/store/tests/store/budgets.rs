@@ -12,6 +12,7 @@ use store::{
     attempts::{self, Checkpoint},
     budgets,
     jobs::{self, NewJob, Submitted},
+    leader::{self, Held},
     schedule::{self, Applied},
     usage::{self, AttemptRecord},
 };
@@ -33,10 +34,11 @@ async fn started_ago(world: &World, attempt: Attempt, seconds: i64) {
 async fn as_of(world: &World, command: Command, seconds_ago: i64) -> Applied {
     let mut tx = world.begin().await;
     let lead = world.lead(&mut tx).await;
-    let now = schedule::time(&mut tx).await.unwrap() - Duration::seconds(seconds_ago);
-    let applied = schedule::apply(&mut tx, &lead, &[command], &retry(), now).await.unwrap();
+    let held = leader::hold(&mut tx, &lead).await.unwrap().expect("the lead is ours");
+    let then = Held { now: held.now - Duration::seconds(seconds_ago) };
+    let applied = schedule::apply(&mut tx, then, &[command], &retry()).await.unwrap();
     tx.commit().await.unwrap();
-    applied.unwrap()
+    applied
 }
 
 /// A job that may have waited since before its attempt began.

@@ -107,10 +107,10 @@ impl World {
     pub async fn command(&self, command: Command) -> Applied {
         let mut tx = self.begin().await;
         let lead = self.lead(&mut tx).await;
-        let now = schedule::time(&mut tx).await.unwrap();
-        let applied = schedule::apply(&mut tx, &lead, &[command], &retry(), now).await.unwrap();
+        let lead = leader::hold(&mut tx, &lead).await.unwrap().unwrap();
+        let applied = schedule::apply(&mut tx, lead, &[command], &retry()).await.unwrap();
         tx.commit().await.unwrap();
-        applied.expect("the lead is ours")
+        applied
     }
 
     pub async fn lead(&self, tx: &mut SystemTx<'_>) -> LeaderLease {

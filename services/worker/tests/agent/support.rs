@@ -184,10 +184,9 @@ impl World {
         let mut tx = self.store.begin().await.unwrap();
         let holder = Uuid::from_u128(1);
         let lead = leader::acquire(&mut tx, "scheduler", holder, LEASE).await.unwrap().unwrap();
-        let now = schedule::time(&mut tx).await.unwrap();
-        let applied = schedule::apply(&mut tx, &lead, &[command], &retry(), now).await.unwrap();
+        let lead = leader::hold(&mut tx, &lead).await.unwrap().unwrap();
+        let applied = schedule::apply(&mut tx, lead, &[command], &retry()).await.unwrap();
         tx.commit().await.unwrap();
-        let applied = applied.expect("the lead is ours");
         assert_eq!(applied.skipped, [], "not the time for it");
         for worker in applied.workers {
             self.bus.publish(Hint::Worker(worker));
