@@ -69,7 +69,7 @@ chaos: setup setup-test ## minutes of everything that can happen to processes, a
 	$(BUILD_BENCH) --bin chaos
 	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/chaos
 
-bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-boss; ROWS=jobs-4,latency,tables JOBS=10000 TABLE_JOBS=50000 REPETITIONS=3 ANYWAY=1
+bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-boss; ROWS=jobs-4,latency,tables,kueue JOBS=10000 TABLE_JOBS=50000 REPETITIONS=3 ANYWAY=1
 	$(BUILD_BENCH) --bin bench-queue
 	CUPOLA_QUEUE_PEERS=$(QUEUE_PEERS) $(CARGO_TARGET_DIR)/release/bench-queue $(ROWS)
 

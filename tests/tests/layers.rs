@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "planner",
             "registry",
             "scheduler",
+            "simulator",
             "store",
             "testkit",
             "worker",

@@ -35,7 +35,7 @@ use std::{str::FromStr, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
-    AssertSqlSafe, PgPool,
+    AssertSqlSafe, Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -49,13 +49,18 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 const ACQUIRE_TIMEOUT_SECS: u64 = 5;
 const MAX_LIFETIME_SECS: u64 = 1_800;
+/// A connection that was used a moment ago is not asked first whether it is still there: that would be a
+/// round trip more for every transaction.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A process that hangs in the middle of a transaction loses it, and its locks, after this long: it
 /// must not hold up the scheduler.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5s";
-/// A statement is planned once and kept by its connection. Planned while its tables are small, it would read
-/// them from end to end, and go on so when they are large; what we ask is a few rows each time, found by an
-/// index.
-const BY_INDEX: [(&str, &str); 4] = [
+/// A statement is planned once and its plan kept by the connection. What we ask is a few rows each time, found
+/// by an index. Planned while its tables are small it would read them from end to end, and go on so when they
+/// are large; planned anew each time, because how many ids are asked for is known then, it would take longer
+/// to plan than to answer.
+const BY_INDEX: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -80,6 +85,15 @@ impl Store {
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_SECS))
             .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
+            .test_before_acquire(false)
+            .before_acquire(|connection, was| {
+                Box::pin(async move {
+                    if was.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self { pool })
     }

@@ -5,6 +5,7 @@
 //! puts them into `docs/BENCHMARKS.md`. It ends with 1 if a row misses what is asked and with 2 if
 //! something is missing that it needs, or the machine is busy.
 
+mod kueue;
 mod ours;
 mod peers;
 mod report;
@@ -91,7 +92,9 @@ fn run() -> anyhow::Result<bool> {
     let options = Options::read()?;
     let rows: Vec<_> = ROWS.into_iter().filter(|row| options.selects(row.0)).collect();
     let (latency, health) = (options.selects("latency"), options.selects("tables"));
-    if rows.is_empty() && !latency && !health {
+    let workloads: Vec<_> =
+        kueue::ROWS.into_iter().filter(|row| options.selects(row.name)).collect();
+    if rows.is_empty() && !latency && !health && workloads.is_empty() {
         bail!("no row is named like {}", options.filters.join(" or "));
     }
     let machine = Machine::describe();
@@ -119,6 +122,12 @@ fn run() -> anyhow::Result<bool> {
     if health {
         let tables = bench.tables(number("TABLE_JOBS", TABLE_JOBS)?)?;
         found.push((report::tables(&about, &tables, &bench.quiet.said(&today, 1)), tables.ok()));
+    }
+    if !workloads.is_empty() {
+        let results =
+            workloads.into_iter().map(|row| bench.replays(row)).collect::<Result<Vec<_>, _>>()?;
+        let ok = results.iter().all(kueue::Replayed::ok);
+        found.push((report::kueue(&about, &results, &said), ok));
     }
     for (section, _) in &found {
         println!("{}\n", section.printed());
@@ -202,6 +211,21 @@ impl Bench {
             platform.stop().await?;
             Ok(latencies)
         })
+    }
+
+    fn replays(&self, row: kueue::Row) -> anyhow::Result<kueue::Replayed> {
+        eprintln!("{}", row.name);
+        let workload = row.workload()?;
+        let mut makespans = vec![];
+        for _ in 0..self.repetitions {
+            self.quiet.wait()?;
+            let turn = self.server.start()?;
+            let makespan = Runtime::new()?.block_on(kueue::replay(&turn, &workload))?;
+            eprintln!("    {makespan:.1} s");
+            makespans.push(makespan);
+        }
+        let (jobs, ideal) = (workload.jobs.len(), kueue::ideal(&workload));
+        Ok(kueue::Replayed { row, jobs, makespans, ideal })
     }
 
     fn tables(&self, jobs: usize) -> anyhow::Result<Tables> {

@@ -73,8 +73,8 @@ pub struct Platform {
     _folder: TempDir,
 }
 
-struct Tenant {
-    id: TenantId,
+pub struct Tenant {
+    pub id: TenantId,
     owner: UserId,
     dataset: DatasetId,
     spec: TrainingSpec,
@@ -255,7 +255,12 @@ async fn nothing(
 }
 
 impl Tenant {
-    async fn create(store: &Store, folder: &TempDir, n: usize, cap: u32) -> anyhow::Result<Self> {
+    pub async fn create(
+        store: &Store,
+        folder: &TempDir,
+        n: usize,
+        cap: u32,
+    ) -> anyhow::Result<Self> {
         let (id, slug) = (TenantId::generate(), format!("tenant-{n}"));
         let mut tx = store.begin().await?;
         let name: Name = slug.parse().context("a name")?;
@@ -290,7 +295,7 @@ impl Tenant {
         Ok(Self { id, owner, dataset: version.dataset, spec, running: Arc::default() })
     }
 
-    fn job(&self) -> NewJob {
+    pub fn job(&self) -> NewJob {
         NewJob {
             id: JobId::generate(),
             name: "nothing".to_owned(),

@@ -2,7 +2,7 @@
 
 use e2e::bench::{Section, Spread, best_peer, ratio};
 
-use crate::{COMPARED, PEERS, SUBMITTERS, tables::Tables};
+use crate::{COMPARED, PEERS, SUBMITTERS, kueue::Replayed, tables::Tables};
 
 /// Once what the best of the others reaches.
 const ASKED: f64 = 1.0;
@@ -152,5 +152,27 @@ pub fn tables(about: &str, tables: &Tables, measured: &str) -> Section {
             format!("{:.0}, {:.0}", tables.dead[0], tables.dead[1]),
             measured.to_owned(),
         ]],
+    }
+}
+
+pub fn kueue(about: &str, results: &[Replayed], measured: &str) -> Section {
+    let header =
+        ["workload", "jobs", "ours, s", "ideal, s", "asked, s", "Kueue publishes, s", "measured"];
+    let line = |result: &Replayed| {
+        vec![
+            result.row.name.to_owned(),
+            result.jobs.to_string(),
+            Spread::of(&result.makespans).to_string(),
+            format!("{:.1}", result.ideal),
+            format!("{:.1}", result.asked()),
+            format!("{:.0}", result.row.published),
+            measured.to_owned(),
+        ]
+    };
+    Section {
+        name: "bench-queue-kueue",
+        about: about.to_owned(),
+        header: header.map(str::to_owned).to_vec(),
+        lines: results.iter().map(line).collect(),
     }
 }
