@@ -16,7 +16,7 @@ use std::{fmt, num::NonZeroU32};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Timestamp, WorkerId, spend::Rate, world::Devices};
+use crate::{JobId, Timestamp, WorkerId, spend::Rate, world::Seats};
 
 /// The fence: every write of a run carries it, and matches nothing once a later attempt exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +105,7 @@ pub enum JobState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     pub attempt: Attempt,
+    /// Of rank 0.
     pub worker: WorkerId,
     pub tries: u32,
 }
@@ -121,8 +122,7 @@ pub enum JobEvent {
     /// The scheduler placed it.
     Assigned {
         attempt: Attempt,
-        worker: WorkerId,
-        devices: Devices,
+        seats: Seats,
         rate: Rate,
     },
     /// The worker's child is up.
@@ -210,7 +210,9 @@ impl JobState {
         now: Timestamp,
     ) -> Result<Self, Refused> {
         match event {
-            JobEvent::Assigned { attempt, worker, .. } => self.assign(attempt, worker, now),
+            JobEvent::Assigned { attempt, seats, .. } => {
+                self.assign(attempt, seats.first().worker, now)
+            }
             JobEvent::Started { attempt } => match self.current(attempt)? {
                 (run, None) => Ok(Self::Running { run }),
                 (run, Some(why)) => Ok(Self::Stopping { run, why }),

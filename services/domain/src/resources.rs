@@ -93,6 +93,11 @@ impl Resources {
         self.with(other, u64::saturating_sub)
     }
 
+    /// So many times as much.
+    pub fn times(self, n: u32) -> Self {
+        self.with(Self::NONE, |each, _| each.saturating_mul(n.into()))
+    }
+
     /// The smaller of each.
     pub fn least(self, other: Self) -> Self {
         self.with(other, u64::min)

@@ -31,6 +31,14 @@ pub enum WaitReason {
     CohortLimit { resource: ResourceName, needs: u64, used: u64, limit: u64 },
     /// Slurm: Resources. Some worker is large enough, but its room is taken.
     Resources { needs: Resources, largest_free: Resources, used: Resources, guaranteed: Resources },
+    /// The same, of a job of several workers: there is room for `free` of them.
+    GangResources {
+        needs: Resources,
+        workers: u32,
+        free: u32,
+        used: Resources,
+        guaranteed: Resources,
+    },
     /// Borrowers are stopping to give back what is guaranteed to this job's tenant.
     Reclaiming { attempts: u32 },
     /// Slurm: Priority. The room is kept for a job that is ahead and would start later otherwise.
@@ -41,6 +49,8 @@ pub enum WaitReason {
     },
     /// No worker that is up is large enough.
     TooLarge { needs: Resources, largest: Resources },
+    /// The workers that are up would hold `most` of the job's if nothing else ran.
+    GangTooLarge { needs: Resources, workers: u32, most: u32 },
     /// No worker of its pool is up.
     NoWorkers,
     /// It has room; a plan starts a bounded number of jobs, and the next one goes on from here.
@@ -90,6 +100,11 @@ impl fmt::Display for WaitReason {
                 "needs {needs}; the most that a worker has free is {largest_free} \
                  (the tenant uses {used}, guaranteed are {guaranteed})"
             ),
+            Self::GangResources { needs, workers, free, used, guaranteed } => write!(
+                f,
+                "needs room for {workers} workers of {needs} each at once, and there is room for \
+                 {free} (the tenant uses {used}, guaranteed are {guaranteed})"
+            ),
             Self::Reclaiming { attempts } => write!(
                 f,
                 "starts as soon as {attempts} borrowers have stopped: it is within what is \
@@ -104,6 +119,11 @@ impl fmt::Display for WaitReason {
             Self::TooLarge { needs, largest } => {
                 write!(f, "needs {needs}; the largest worker that is up has {largest}")
             }
+            Self::GangTooLarge { needs, workers, most } => write!(
+                f,
+                "needs room for {workers} workers of {needs} each at once; with nothing else running \
+                 the pool's workers that are up have room for {most}: fewer or smaller workers would fit"
+            ),
             Self::NoWorkers => f.write_str("no worker of its pool is up"),
             Self::NextPlan => f.write_str("about to start: its turn comes within moments"),
         }

@@ -1,7 +1,7 @@
 //! What the scheduler sees and what it decides: pools with their workers, quotas, jobs that wait or
 //! hold a place, and the commands that a plan consists of. Why a job waits is in [`crate::wait`].
 
-use std::fmt;
+use std::{fmt, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +102,8 @@ pub struct WorkerView {
     /// Accelerators in whole ones: 1,000 each.
     pub capacity: Resources,
     pub state: WorkerState,
+    /// Held by processes here whose attempt has ended and that have not been seen to end themselves.
+    pub leftover: Vec<(Resources, Devices)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +113,10 @@ pub struct PlannedJob {
     /// Higher goes first, within its tenant.
     pub priority: i32,
     pub created_at: Timestamp,
+    /// Of each of its workers.
     pub needs: Resources,
+    /// As many start together, or none.
+    pub workers: u32,
     pub max_runtime_secs: u64,
     pub concurrency: Option<Box<Concurrency>>,
     pub phase: Phase,
@@ -133,6 +138,11 @@ impl PlannedJob {
         }
     }
 
+    /// What all of its workers need together.
+    pub fn total(&self) -> Resources {
+        self.needs.times(self.workers)
+    }
+
     /// It is live, or waits for nothing but its turn.
     pub fn may_run_at(&self, now: Timestamp) -> bool {
         match &self.phase {
@@ -147,18 +157,17 @@ impl PlannedJob {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     Waiting { not_before: Timestamp, last_attempt: u32 },
     Live(Live),
 }
 
-/// An attempt that holds its resources on a worker until it ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An attempt that holds its resources on its workers until it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     pub attempt: Attempt,
-    pub worker: WorkerId,
-    pub devices: Devices,
+    pub seats: Seats,
     pub started_at: Timestamp,
     /// `started_at` and the job's `max_runtime`.
     pub deadline: Timestamp,
@@ -172,6 +181,46 @@ pub struct Live {
 pub struct Stopping {
     /// The job that is to have its room, if it is preempted for one.
     pub for_job: Option<JobId>,
+}
+
+/// Where one of an attempt's workers runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    pub worker: WorkerId,
+    pub devices: Devices,
+}
+
+/// One for each of an attempt's workers, in the order of their ranks: never none, and several may be on
+/// one worker process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seats(Arc<[Seat]>);
+
+impl Seats {
+    /// `None` of no seats.
+    pub fn new(seats: Vec<Seat>) -> Option<Self> {
+        (!seats.is_empty()).then(|| Self(seats.into()))
+    }
+
+    pub fn one(worker: WorkerId, devices: Devices) -> Self {
+        Self(Arc::new([Seat { worker, devices }]))
+    }
+
+    /// Of rank 0, which speaks for the attempt.
+    pub fn first(&self) -> Seat {
+        self.0[0]
+    }
+
+    pub fn on(&self, worker: WorkerId) -> impl Iterator<Item = Seat> {
+        self.0.iter().copied().filter(move |seat| seat.worker == worker)
+    }
+}
+
+impl Deref for Seats {
+    type Target = [Seat];
+
+    fn deref(&self) -> &[Seat] {
+        &self.0
+    }
 }
 
 /// Accelerators of one worker, as a set of their numbers. A job that needs less than a whole one
@@ -206,12 +255,11 @@ pub struct Facts {
     pub averages: Vec<(TenantId, PoolId, f64)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Start {
         attempt: Attempt,
-        worker: WorkerId,
-        devices: Devices,
+        seats: Seats,
         rate: Rate,
     },
     /// Stop it after a checkpoint; the job goes back to the queue.

@@ -11,7 +11,7 @@ use domain::{
     world::{PlannedJob, Quota},
 };
 
-use crate::{Order, Policy, seconds};
+use crate::{Order, Policy, seconds, shape::Shape};
 
 /// Where a job stands among its tenant's: priority, then age, then id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +45,8 @@ pub struct Account {
     /// Of that, by those that are stopping.
     pub leaving: Resources,
     pub live: BTreeSet<JobId>,
-    /// The jobs that may start as soon as there is room, by what they need.
-    pub lines: BTreeMap<Resources, BTreeSet<Place>>,
+    /// The jobs that may start as soon as there is room, by what they ask for.
+    pub lines: BTreeMap<Shape, BTreeSet<Place>>,
     /// It, or its tenant in all pools together, runs as many jobs as it may.
     pub full: bool,
     /// Its dominant share, averaged over the past with weights that halve with each half-life.
@@ -83,16 +83,16 @@ impl Account {
             && self.quota == Quota::default()
     }
 
-    pub fn wait(&mut self, needs: Resources, place: Place) {
-        self.lines.entry(needs).or_default().insert(place);
+    pub fn wait(&mut self, shape: Shape, place: Place) {
+        self.lines.entry(shape).or_default().insert(place);
     }
 
     /// Whether it stood in line.
-    pub fn unwait(&mut self, needs: Resources, place: &Place) -> bool {
-        let Some(line) = self.lines.get_mut(&needs) else { return false };
+    pub fn unwait(&mut self, shape: Shape, place: &Place) -> bool {
+        let Some(line) = self.lines.get_mut(&shape) else { return false };
         let stood = line.remove(place);
         if line.is_empty() {
-            self.lines.remove(&needs);
+            self.lines.remove(&shape);
         }
         stood
     }
@@ -116,7 +116,7 @@ impl Account {
 
     /// Whether a job of its could start within `allowed` if there were room.
     pub fn may_start_within(&self, allowed: &Resources) -> bool {
-        !self.full && self.lines.keys().any(|needs| self.used.plus(*needs).within(allowed))
+        !self.full && self.lines.keys().any(|shape| self.used.plus(shape.total()).within(allowed))
     }
 
     /// How many more jobs may run here.

@@ -19,9 +19,9 @@ pub struct Books {
     pub begins: BTreeSet<(Timestamp, JobId)>,
     /// Live ones that are not stopping, by when they must have ended.
     pub deadlines: BTreeSet<(Timestamp, JobId)>,
-    /// Live ones whose worker is gone.
+    /// Live ones of which a worker is gone.
     pub lost: BTreeSet<JobId>,
-    /// Live ones whose worker is being drained.
+    /// Live ones of which a worker is being drained.
     pub moving: BTreeSet<JobId>,
 }
 
@@ -67,14 +67,23 @@ impl Books {
         tenant.caps.max_running.saturating_sub(tenant.live)
     }
 
-    /// What the state of its worker means to a live attempt; `None`: the worker is not known.
-    pub fn watch(&mut self, id: JobId, worker: Option<WorkerState>) {
+    /// What the states of its workers mean to a live attempt, the worst above all; `None`: one that is
+    /// not known.
+    pub fn watch(&mut self, id: JobId, workers: impl Iterator<Item = Option<WorkerState>>) {
         self.lost.remove(&id);
         self.moving.remove(&id);
-        match worker {
-            None | Some(WorkerState::Gone) => self.lost.insert(id),
-            Some(WorkerState::Draining) => self.moving.insert(id),
-            Some(WorkerState::Up | WorkerState::Cordoned) => false,
-        };
+        let (mut lost, mut moving) = (false, false);
+        for state in workers {
+            match state {
+                None | Some(WorkerState::Gone) => lost = true,
+                Some(WorkerState::Draining) => moving = true,
+                Some(WorkerState::Up | WorkerState::Cordoned) => {}
+            }
+        }
+        if lost {
+            self.lost.insert(id);
+        } else if moving {
+            self.moving.insert(id);
+        }
     }
 }

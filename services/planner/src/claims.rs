@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use domain::{JobId, Resources, WorkerId, world::PlannedJob};
+use domain::{
+    JobId, Resources, WorkerId,
+    world::{PlannedJob, Seats},
+};
 
 use crate::pool::Pool;
 
 /// A job within its tenant's guarantee, for which borrowers are stopping.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    pub needs: Resources,
+    pub total: Resources,
     pub cohort: usize,
     pub victims: BTreeSet<JobId>,
     /// Kept for it until it has started.
@@ -17,17 +20,18 @@ pub struct Claim {
 }
 
 impl Pool {
-    /// `victim` on `worker` is stopping for the job `id`: nobody else gets that worker meanwhile.
-    pub fn claim(&mut self, id: JobId, job: &PlannedJob, victim: JobId, worker: WorkerId) {
+    /// `victim` is stopping for the job `id`: nobody else gets the workers of its `seats` meanwhile.
+    pub fn claim(&mut self, id: JobId, job: &PlannedJob, victim: JobId, seats: &Seats) {
         let Some(account) = self.accounts.get(&job.tenant) else { return };
         let (cohort, cohorts) = (account.cohort, &mut self.cohorts);
         let claim = self.claims.entry(id).or_insert_with(|| {
-            cohorts[cohort].claimed = cohorts[cohort].claimed.plus(job.needs);
+            let total = job.total();
+            cohorts[cohort].claimed = cohorts[cohort].claimed.plus(total);
             let (victims, workers) = Default::default();
-            Claim { needs: job.needs, cohort, victims, workers }
+            Claim { total, cohort, victims, workers }
         });
         claim.victims.insert(victim);
-        self.keep(id, worker);
+        seats.iter().for_each(|seat| self.keep(id, seat.worker));
     }
 
     /// Keeps `worker` for a job that has a claim, unless it is kept for another.
@@ -43,7 +47,7 @@ impl Pool {
     pub fn drop_claim(&mut self, id: JobId) {
         let Some(claim) = self.claims.remove(&id) else { return };
         let cohort = &mut self.cohorts[claim.cohort];
-        cohort.claimed = cohort.claimed.minus(claim.needs);
+        cohort.claimed = cohort.claimed.minus(claim.total);
         for worker in claim.workers {
             self.rooms.change(worker, |room| room.kept_for = None);
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{JobId, Resources, TenantId, Timestamp};
 
-use crate::account::Turn;
+use crate::{account::Turn, shape::Shape};
 
 /// The common one's index.
 pub const COMMON: usize = 0;
@@ -18,8 +18,8 @@ pub struct Cohort {
     pub used: Resources,
     /// For jobs for which borrowers are being stopped.
     pub claimed: Resources,
-    /// Waiting jobs by what they need.
-    pub shapes: BTreeMap<Resources, usize>,
+    /// Waiting jobs by what they ask for.
+    pub shapes: BTreeMap<Shape, usize>,
     /// Members with a job within what is guaranteed to them.
     pub entitled: BTreeSet<Turn>,
     /// Members with a job within their limit.
@@ -31,15 +31,15 @@ pub struct Cohort {
 }
 
 impl Cohort {
-    pub fn waits(&mut self, needs: Resources) {
-        *self.shapes.entry(needs).or_default() += 1;
+    pub fn waits(&mut self, shape: Shape) {
+        *self.shapes.entry(shape).or_default() += 1;
     }
 
-    pub fn unwaits(&mut self, needs: Resources) {
-        if let Some(count) = self.shapes.get_mut(&needs) {
+    pub fn unwaits(&mut self, shape: Shape) {
+        if let Some(count) = self.shapes.get_mut(&shape) {
             *count -= 1;
             if *count == 0 {
-                self.shapes.remove(&needs);
+                self.shapes.remove(&shape);
             }
         }
     }

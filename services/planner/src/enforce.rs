@@ -58,7 +58,7 @@ fn beyond_limit(pool: &Pool, books: &Books, view: View, tenant: TenantId) -> Opt
     let stoppable = able.filter_map(|(id, job)| Some((id, job, job.live()?)));
     stoppable
         .filter(|(.., live)| live.stopping.is_none())
-        .map(|(id, job, live)| (loss(live, &job.needs, &whole, view.now), id))
+        .map(|(id, job, live)| (loss(live, &job.total(), &whole, view.now), id))
         .min()
         .map(|(_, id)| id)
 }
@@ -71,8 +71,9 @@ pub fn preempt(
     id: JobId,
     why: PreemptReason,
 ) -> Option<Command> {
-    let live = books.jobs.get(&id)?.live().copied().filter(|live| live.stopping.is_none())?;
-    let stopping = Some(Stopping { for_job: why.for_job() });
-    change(pool, books, view, id, Phase::Live(Live { stopping, ..live }));
-    Some(Command::Preempt { attempt: live.attempt, why })
+    let live = books.jobs.get(&id)?.live().filter(|live| live.stopping.is_none())?;
+    let (attempt, stopping) = (live.attempt, Some(Stopping { for_job: why.for_job() }));
+    let live = Live { stopping, ..live.clone() };
+    change(pool, books, view, id, Phase::Live(live));
+    Some(Command::Preempt { attempt, why })
 }

@@ -16,7 +16,8 @@ use crate::{
     after,
     cohort::COMMON,
     pool::Pool,
-    room::Found,
+    room::{Found, Room},
+    shape::Shape,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -76,16 +77,17 @@ impl Queue {
         if not_before > self.now {
             return WaitReason::BeginTime { until: not_before };
         }
+        let (shape, total) = (Shape::of(job), job.total());
         if let Some(reason) = self.held_back(id, job, pool, account) {
             return reason;
         }
         if let Some((resource, needs, used, limit)) =
-            beyond(&job.needs, &account.used, &account.quota.limit)
+            beyond(&total, &account.used, &account.quota.limit)
         {
             return WaitReason::QuotaLimit { resource, needs, used, limit };
         }
-        if !pool.rooms.could_hold(&job.needs) {
-            return too_large(pool, job);
+        if !pool.rooms.could_ever_hold(&shape) {
+            return too_large(pool, &shape);
         }
         if let Some(claim) = pool.claims.get(&id) {
             return WaitReason::Reclaiming { attempts: claim.victims.len() as u32 };
@@ -93,26 +95,21 @@ impl Queue {
         let cohort = &pool.cohorts[account.cohort];
         let used = cohort.used.plus(cohort.claimed);
         if let Some((resource, needs, used, limit)) =
-            beyond(&job.needs, &used, &pool.allowed(account.cohort))
+            beyond(&total, &used, &pool.allowed(account.cohort))
         {
             return WaitReason::CohortLimit { resource, needs, used, limit };
         }
         let until = after(self.now, job.max_runtime_secs);
         let held = pool.held.get(&account.cohort);
-        if let Some(held) = held.filter(|held| !held.allows(id, &job.needs, until)) {
+        if let Some(held) = held.filter(|held| !held.allows(id, &total, until)) {
             return WaitReason::Reserved { for_job: held.job, from: held.from };
         }
-        match (pool.rooms.find(id, &job.needs, until, pool.reserved.as_ref()), &pool.reserved) {
+        match (pool.rooms.find(id, &shape, until, pool.reserved.as_ref()), &pool.reserved) {
             (Found::At(..), _) => WaitReason::NextPlan,
             (Found::Kept, Some(reserved)) if reserved.job != id => {
                 WaitReason::Reserved { for_job: reserved.job, from: reserved.from }
             }
-            _ => WaitReason::Resources {
-                needs: job.needs,
-                largest_free: largest(pool, |room| room.free()),
-                used: account.used,
-                guaranteed: account.quota.guaranteed,
-            },
+            _ => no_room(id, &shape, pool, account),
         }
     }
 
@@ -197,14 +194,29 @@ fn beyond(
     Some((name, needs.get(name), used.get(name), limit.get(name)))
 }
 
-fn too_large(pool: &Pool, job: &PlannedJob) -> WaitReason {
+fn too_large(pool: &Pool, shape: &Shape) -> WaitReason {
     if pool.rooms.open().next().is_none() {
         return WaitReason::NoWorkers;
     }
-    WaitReason::TooLarge { needs: job.needs, largest: largest(pool, |room| room.capacity) }
+    let (needs, workers) = (shape.each, shape.workers);
+    match pool.rooms.could_hold(shape) {
+        0 => WaitReason::TooLarge { needs, largest: largest(pool, |room| room.capacity) },
+        most => WaitReason::GangTooLarge { needs, workers, most: most as u32 },
+    }
 }
 
-fn largest(pool: &Pool, of: impl Fn(&crate::room::Room) -> Resources) -> Resources {
+fn no_room(id: JobId, shape: &Shape, pool: &Pool, account: &Account) -> WaitReason {
+    let (needs, workers) = (shape.each, shape.workers);
+    let (used, guaranteed) = (account.used, account.quota.guaranteed);
+    if workers == 1 {
+        let largest_free = largest(pool, |room| room.free());
+        return WaitReason::Resources { needs, largest_free, used, guaranteed };
+    }
+    let free = pool.rooms.free_for(id, shape) as u32;
+    WaitReason::GangResources { needs, workers, free, used, guaranteed }
+}
+
+fn largest(pool: &Pool, of: impl Fn(&Room) -> Resources) -> Resources {
     let rooms = pool.rooms.open().map(|(_, room)| of(room));
     rooms.max_by_key(|r| (r.accelerator_milli, r.cpu_milli, r.memory_bytes)).unwrap_or_default()
 }

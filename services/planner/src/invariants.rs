@@ -8,8 +8,8 @@ use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     spend::{Prices, Spend},
     world::{
-        Command, Devices, Live, Phase, PlannedJob, PreemptReason, Quota, Stopping, TenantCaps,
-        WorkerState, WorkerView,
+        Command, Devices, Live, Phase, PlannedJob, PreemptReason, Quota, Seat, Stopping,
+        TenantCaps, WorkerState, WorkerView,
     },
 };
 
@@ -54,14 +54,14 @@ impl World {
     pub fn carry_out(&mut self, plan: &Plan, now: Timestamp) {
         for command in &plan.commands {
             let Some(job) = self.jobs.get_mut(&command.attempt().job) else { continue };
-            match (*command, &mut job.phase) {
-                (Command::Start { attempt, worker, devices, rate }, phase) => {
+            let max_runtime = job.max_runtime_secs;
+            match (command.clone(), &mut job.phase) {
+                (Command::Start { attempt, seats, rate }, phase) => {
                     *phase = Phase::Live(Live {
                         attempt,
-                        worker,
-                        devices,
+                        seats,
                         started_at: now,
-                        deadline: after(now, job.max_runtime_secs),
+                        deadline: after(now, max_runtime),
                         saved_at: now,
                         rate,
                         stopping: None,
@@ -85,7 +85,7 @@ impl World {
 
     fn cost(&self, job: &PlannedJob) -> Spend {
         let prices = self.prices.get(&job.pool).copied().unwrap_or_default();
-        prices.rate(&job.needs).over_secs(job.max_runtime_secs)
+        prices.rate(&together(job)).over_secs(job.max_runtime_secs)
     }
 
     /// What the tenant has spent and what its live attempts may still cost.
@@ -125,7 +125,7 @@ impl World {
 
     fn used_by(&self, tenant: TenantId, pool: PoolId) -> Resources {
         let own = self.live().filter(|(_, job, _)| job.tenant == tenant && job.pool == pool);
-        own.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(job.needs))
+        own.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(together(job)))
     }
 
     fn capacity(&self, pool: PoolId) -> Resources {
@@ -139,7 +139,7 @@ impl World {
         let used = self.live().filter(|(_, job, _)| {
             job.pool == pool && self.quota(job.tenant, pool).cohort.as_deref() == name
         });
-        let used = used.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(job.needs));
+        let used = used.fold(Resources::NONE, |sum, (_, job, _)| sum.plus(together(job)));
         let quotas = self.quotas.iter().filter(|((_, of), _)| *of == pool).map(|(_, quota)| quota);
         let guaranteed = |quota: &&Quota| match name {
             Some(_) => quota.cohort.as_deref() == name,
@@ -159,12 +159,16 @@ impl World {
         let worker = self.workers.get(&id)?;
         let count = (worker.capacity.accelerator_milli / 1_000).min(Devices::MOST as u64);
         let (mut free, mut devices) = (worker.capacity, vec![1_000_u64; count as usize]);
-        for (_, job, live) in self.live().filter(|(.., live)| live.worker == id) {
-            if !without(live) {
-                free = free.minus(job.needs);
-                for n in live.devices.iter() {
-                    let part = job.needs.accelerator_milli.min(1_000);
-                    let device = devices.get_mut(n)?;
+        let staying = self.live().filter(|(.., live)| !without(live));
+        let live = staying.flat_map(|(_, job, live)| {
+            live.seats.on(id).map(|seat| (job.needs, seat.devices))
+        });
+        for (needs, held) in live.chain(worker.leftover.iter().copied()) {
+            free = free.minus(needs);
+            for n in held.iter() {
+                let part = needs.accelerator_milli.min(1_000);
+                // an accelerator that the worker had once
+                if let Some(device) = devices.get_mut(n) {
                     *device = device.saturating_sub(part);
                 }
             }
@@ -172,29 +176,40 @@ impl World {
         Some((free, devices))
     }
 
+    /// Whether as many of the job's workers fit as it has.
     fn fits(&self, job: &PlannedJob, without: impl Fn(&Live) -> bool + Copy) -> bool {
         let open = self.workers.iter();
-        let mut open = open.filter(|(_, w)| w.pool == job.pool && w.state == WorkerState::Up);
-        open.any(|(id, _)| {
-            let Some((free, devices)) = self.free(*id, without) else { return false };
-            let needs = job.needs.accelerator_milli;
-            let enough = match needs {
-                0 => true,
-                part if part <= 1_000 => devices.iter().any(|free| *free >= part),
-                whole => {
-                    devices.iter().filter(|free| **free == 1_000).count() as u64 * 1_000 >= whole
-                }
-            };
-            job.needs.within(&free) && enough
-        })
+        let open = open.filter(|(_, w)| w.pool == job.pool && w.state == WorkerState::Up);
+        let rooms = open.filter_map(|(id, _)| self.free(*id, without));
+        let sum: u64 = rooms.map(|(free, devices)| how_many(&job.needs, &free, &devices)).sum();
+        sum >= job.workers.into()
     }
 }
 
-/// A job that waits and whose time has come, once, under its next number, in its own pool.
+/// What the job's workers need together.
+fn together(job: &PlannedJob) -> Resources {
+    (0..job.workers).fold(Resources::NONE, |sum, _| sum.plus(job.needs))
+}
+
+/// So many such workers fit into what is free of a machine and of each of its accelerators.
+fn how_many(needs: &Resources, free: &Resources, devices: &[u64]) -> u64 {
+    let by_cpu = free.cpu_milli.checked_div(needs.cpu_milli).unwrap_or(u64::MAX);
+    let by_memory = free.memory_bytes.checked_div(needs.memory_bytes).unwrap_or(u64::MAX);
+    let whole = devices.iter().filter(|free| **free == 1_000).count() as u64;
+    let by_accelerators = match needs.accelerator_milli {
+        0 => u64::MAX,
+        part if part <= 1_000 => devices.iter().map(|free| free / part).sum(),
+        more => whole / more.div_ceil(1_000),
+    };
+    by_cpu.min(by_memory).min(by_accelerators).min(64)
+}
+
+/// A job that waits and whose time has come, once, under its next number, with all of its workers, in
+/// its own pool.
 fn starts_are_possible(world: &World, now: Timestamp, plan: &Plan) -> Checked {
     let mut seen = BTreeSet::new();
     for command in &plan.commands {
-        let Command::Start { attempt, worker, .. } = command else { continue };
+        let Command::Start { attempt, seats, .. } = command else { continue };
         ensure(seen.insert(attempt.job), || format!("{} started twice", attempt.job))?;
         let job = world.jobs.get(&attempt.job).ok_or(format!("{attempt}: no such job"))?;
         let Phase::Waiting { not_before, last_attempt } = job.phase else {
@@ -203,9 +218,13 @@ fn starts_are_possible(world: &World, now: Timestamp, plan: &Plan) -> Checked {
         ensure(not_before <= now, || format!("{attempt} before its time"))?;
         let next = last_attempt.saturating_add(1);
         ensure(attempt.number.get() == next, || format!("{attempt} after {last_attempt}"))?;
-        let place = world.workers.get(worker).ok_or(format!("{attempt}: no {worker}"))?;
-        let takes = place.state == WorkerState::Up && place.pool == job.pool;
-        ensure(takes, || format!("{attempt} on {worker}, which takes none of its pool"))?;
+        let (has, wants) = (seats.len(), job.workers as usize);
+        ensure(has == wants, || format!("{attempt} has {has} of {wants} workers"))?;
+        for worker in seats.iter().map(|seat| seat.worker) {
+            let place = world.workers.get(&worker).ok_or(format!("{attempt}: no {worker}"))?;
+            let takes = place.state == WorkerState::Up && place.pool == job.pool;
+            ensure(takes, || format!("{attempt} on {worker}, which takes none of its pool"))?;
+        }
     }
     Ok(())
 }
@@ -230,35 +249,53 @@ fn stops_are_allowed(world: &World, policy: &Policy, now: Timestamp, plan: &Plan
         let used = left.entry(account).or_insert_with(|| world.used_by(job.tenant, job.pool));
         let guaranteed = world.quota(job.tenant, job.pool).guaranteed;
         ensure(!used.within(&guaranteed), || format!("{attempt} does not borrow"))?;
-        *used = used.minus(job.needs);
+        *used = used.minus(together(job));
         let claimant = world.jobs.get(for_job).ok_or(format!("{for_job}: no such job"))?;
         ensure(claimant.tenant != job.tenant, || format!("{attempt} stopped for its own tenant"))?;
-        let with = world.used_by(claimant.tenant, claimant.pool).plus(claimant.needs);
+        let with = world.used_by(claimant.tenant, claimant.pool).plus(together(claimant));
         let guarantee = world.quota(claimant.tenant, claimant.pool).guaranteed;
         ensure(with.within(&guarantee), || format!("{for_job} is beyond its guarantee"))?;
     }
     Ok(())
 }
 
+/// What one worker of a job holds somewhere.
+struct Held {
+    job: JobId,
+    worker: WorkerId,
+    needs: Resources,
+    devices: Devices,
+}
+
 fn no_worker_over_capacity(world: &World, started: &BTreeSet<JobId>) -> Checked {
-    let live: Vec<_> = world.live().collect();
-    for (id, job, live_here) in live.iter().filter(|(id, ..)| started.contains(id)) {
-        let Some(worker) = world.workers.get(&live_here.worker) else { continue };
-        let on = || live.iter().filter(|(.., other)| other.worker == live_here.worker);
-        let used = on().fold(Resources::NONE, |sum, (_, other, _)| sum.plus(other.needs));
+    let live = world.live().flat_map(|(id, job, live)| {
+        let held = |seat: &Seat| (id, seat.worker, job.needs, seat.devices);
+        live.seats.iter().map(held).collect::<Vec<_>>()
+    });
+    let left = world.workers.iter().flat_map(|(worker, view)| {
+        view.leftover.iter().map(|(needs, devices)| (JobId::NIL, *worker, *needs, *devices))
+    });
+    let held = live.chain(left);
+    let held: Vec<_> = held
+        .map(|(job, worker, needs, devices)| Held { job, worker, needs, devices })
+        .collect();
+    for Held { job: id, worker, needs, devices } in held.iter().filter(|h| started.contains(&h.job))
+    {
+        let Some(view) = world.workers.get(worker) else { continue };
+        let on = || held.iter().filter(|other| other.worker == *worker);
+        let used = on().fold(Resources::NONE, |sum, other| sum.plus(other.needs));
         // a worker may have shrunk below what it runs; then only a job that needs none of that fits
-        let over = used.minus(worker.capacity);
-        ensure(over.least(job.needs) == Resources::NONE, || format!("{id}: {used} on its worker"))?;
-        let part = job.needs.accelerator_milli.min(1_000);
-        let count = live_here.devices.iter().count() as u64;
-        ensure(count == job.needs.accelerator_milli.div_ceil(1_000), || {
+        let over = used.minus(view.capacity);
+        ensure(over.least(*needs) == Resources::NONE, || format!("{id}: {used} on its worker"))?;
+        let part = needs.accelerator_milli.min(1_000);
+        let count = devices.iter().count() as u64;
+        ensure(count == needs.accelerator_milli.div_ceil(1_000), || {
             format!("{id}: {count} devices")
         })?;
-        for n in live_here.devices.iter() {
-            let holds = |other: &Live| other.devices.iter().any(|m| m == n);
-            let sharing = on().filter(|(.., other)| holds(other));
-            let held: u64 = sharing.map(|(_, o, _)| o.needs.accelerator_milli.min(1_000)).sum();
-            ensure(part == 0 || held <= 1_000, || format!("{id}: {held} of device {n}"))?;
+        for n in devices.iter() {
+            let sharing = on().filter(|other| other.devices.iter().any(|m| m == n));
+            let taken: u64 = sharing.map(|other| other.needs.accelerator_milli.min(1_000)).sum();
+            ensure(part == 0 || taken <= 1_000, || format!("{id}: {taken} of device {n}"))?;
         }
     }
     Ok(())
@@ -278,7 +315,7 @@ fn no_cohort_over_its_part(world: &World, started: &BTreeSet<JobId>) -> Checked 
     for job in started.iter().filter_map(|id| world.jobs.get(id)) {
         let name = world.quota(job.tenant, job.pool).cohort;
         let (used, allowed) = world.cohort(job.pool, name.as_deref());
-        let over = used.minus(allowed).least(job.needs);
+        let over = used.minus(allowed).least(together(job));
         ensure(over == Resources::NONE, || format!("cohort {name:?}: {used} of {allowed}"))?;
     }
     Ok(())
@@ -312,14 +349,16 @@ fn nothing_is_left_idle(world: &World, now: Timestamp, plan: &Plan) -> Checked {
     };
     let able = |job: &&PlannedJob| {
         let quota = world.quota(job.tenant, job.pool);
-        let within = world.used_by(job.tenant, job.pool).plus(job.needs).within(&quota.limit);
+        let within = world.used_by(job.tenant, job.pool).plus(together(job)).within(&quota.limit);
         due(job) && world.within_caps(job, now, 1) && within && !spent(job.tenant)
     };
     let short = |job: &PlannedJob| {
         let quota = world.quota(job.tenant, job.pool);
         let (used, allowed) = world.cohort(job.pool, quota.cohort.as_deref());
-        !used.plus(job.needs).within(&allowed)
+        !used.plus(together(job)).within(&allowed)
     };
+    let mut empty = World { workers: world.workers.clone(), ..World::default() };
+    empty.workers.values_mut().for_each(|worker| worker.leftover.clear());
     let pools: BTreeSet<_> = world.jobs.values().map(|job| job.pool).collect();
     for pool in pools {
         let able: Vec<_> = world.jobs.values().filter(|j| j.pool == pool).filter(able).collect();
@@ -330,7 +369,7 @@ fn nothing_is_left_idle(world: &World, now: Timestamp, plan: &Plan) -> Checked {
             .values()
             .filter(|job| job.pool == pool)
             .filter(due)
-            .any(|job| short(job) || !world.fits(job, |_| false) && world.fits(job, |_| true));
+            .any(|job| short(job) || !world.fits(job, |_| false) && empty.fits(job, |_| false));
         if !kept && !blocked {
             let idle = able.iter().find(|job| world.fits(job, |_| false));
             ensure(idle.is_none(), || format!("room for {idle:?}, and it waits"))?;

@@ -28,6 +28,7 @@ mod queue;
 mod reclaim;
 mod reserve;
 mod room;
+mod shape;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     JobId, Resources, TenantId, Timestamp, WorkerId,
     spend::{Prices, Spend},
-    world::{Live, Phase, PlannedJob, Quota, WorkerState},
+    world::{Live, Phase, PlannedJob, Quota, Seats, WorkerView},
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     cohort::{COMMON, Cohort},
     reserve::{Held, Reservation},
     room::{Room, Rooms},
+    shape::Shape,
 };
 
 /// What a change is seen with.
@@ -42,16 +43,16 @@ pub struct Pool {
     pub cohorts: Vec<Cohort>,
     pub claims: BTreeMap<JobId, Claim>,
     /// Attempts that are stopping for a job, by that job.
-    stopping_for: BTreeMap<JobId, BTreeMap<JobId, WorkerId>>,
+    stopping_for: BTreeMap<JobId, BTreeMap<JobId, Seats>>,
     /// Tenants that use more than their limit, not counting what is stopping.
     pub over: BTreeSet<TenantId>,
     /// Live attempts by worker, whether it is known or not.
     live_on: BTreeMap<WorkerId, BTreeSet<JobId>>,
-    /// What the last plan has promised: a worker's room, and parts of cohorts.
+    /// What the last plan has promised: workers' rooms, and parts of cohorts.
     pub reserved: Option<Reservation>,
     pub held: BTreeMap<usize, Held>,
-    /// Cohorts and needs for which there was nobody to stop, and when to look again.
-    pub futile: BTreeMap<(usize, Resources), Timestamp>,
+    /// Cohorts and shapes for which there was nobody to stop, and when to look again.
+    pub futile: BTreeMap<(usize, Shape), Timestamp>,
     /// Something has changed since the last plan.
     pub changed: bool,
     /// Starts so far.
@@ -119,32 +120,32 @@ impl Pool {
     /// Into line.
     pub fn wait(&mut self, id: JobId, job: &PlannedJob, view: View) {
         let Some(account) = self.accounts.get_mut(&job.tenant) else { return };
-        account.wait(job.needs, Place::of(id, job, view.policy.order));
-        self.cohorts[account.cohort].waits(job.needs);
-        for (victim, worker) in self.stopping_for.get(&id).cloned().unwrap_or_default() {
-            self.claim(id, job, victim, worker);
+        account.wait(Shape::of(job), Place::of(id, job, view.policy.order));
+        self.cohorts[account.cohort].waits(Shape::of(job));
+        for (victim, seats) in self.stopping_for.get(&id).cloned().unwrap_or_default() {
+            self.claim(id, job, victim, &seats);
         }
     }
 
     pub fn unwait(&mut self, id: JobId, job: &PlannedJob, view: View) {
         self.drop_claim(id);
         let Some(account) = self.accounts.get_mut(&job.tenant) else { return };
-        if account.unwait(job.needs, &Place::of(id, job, view.policy.order)) {
-            self.cohorts[account.cohort].unwaits(job.needs);
+        if account.unwait(Shape::of(job), &Place::of(id, job, view.policy.order)) {
+            self.cohorts[account.cohort].unwaits(Shape::of(job));
         }
     }
 
     fn hold(&mut self, id: JobId, job: &PlannedJob, live: &Live, books: &mut Books, view: View) {
-        let whole = self.rooms.capacity();
+        let (whole, total) = (self.rooms.capacity(), job.total());
         if let Some(account) = self.accounts.get_mut(&job.tenant) {
             account.settle(&whole, view.policy.half_life, view.now);
-            account.used = account.used.plus(job.needs);
+            account.used = account.used.plus(total);
             account.live.insert(id);
             if live.stopping.is_some() {
-                account.leaving = account.leaving.plus(job.needs);
+                account.leaving = account.leaving.plus(total);
             }
             let cohort = &mut self.cohorts[account.cohort];
-            cohort.used = cohort.used.plus(job.needs);
+            cohort.used = cohort.used.plus(total);
             cohort.ends.insert((live.deadline, id));
         }
         if let Some(tenant) = books.tenants.get_mut(&job.tenant) {
@@ -153,34 +154,36 @@ impl Pool {
         if let Some(of) = &job.concurrency {
             books.keys.hold(job.tenant, of, id);
         }
-        self.rooms.change(live.worker, |room| room.take(&job.needs, live.devices));
-        self.live_on.entry(live.worker).or_default().insert(id);
-        books.watch(id, self.rooms.get(live.worker).map(|room| room.state));
+        for seat in live.seats.iter() {
+            self.rooms.change(seat.worker, |room| room.take(&job.needs, seat.devices));
+            self.live_on.entry(seat.worker).or_default().insert(id);
+        }
+        self.watch(id, &live.seats, books);
         let Some(stopping) = live.stopping else {
             books.deadlines.insert((live.deadline, id));
             return;
         };
         if let Some(claimant) = stopping.for_job {
-            self.stopping_for.entry(claimant).or_default().insert(id, live.worker);
+            self.stopping_for.entry(claimant).or_default().insert(id, live.seats.clone());
             if let Some(waiting) = books.jobs.get(&claimant)
                 && matches!(waiting.phase, Phase::Waiting { .. })
             {
-                self.claim(claimant, waiting, id, live.worker);
+                self.claim(claimant, waiting, id, &live.seats);
             }
         }
     }
 
     fn release(&mut self, id: JobId, job: &PlannedJob, live: &Live, books: &mut Books, view: View) {
-        let whole = self.rooms.capacity();
+        let (whole, total) = (self.rooms.capacity(), job.total());
         if let Some(account) = self.accounts.get_mut(&job.tenant) {
             account.settle(&whole, view.policy.half_life, view.now);
-            account.used = account.used.minus(job.needs);
+            account.used = account.used.minus(total);
             account.live.remove(&id);
             if live.stopping.is_some() {
-                account.leaving = account.leaving.minus(job.needs);
+                account.leaving = account.leaving.minus(total);
             }
             let cohort = &mut self.cohorts[account.cohort];
-            cohort.used = cohort.used.minus(job.needs);
+            cohort.used = cohort.used.minus(total);
             cohort.ends.remove(&(live.deadline, id));
         }
         if let Some(tenant) = books.tenants.get_mut(&job.tenant) {
@@ -189,11 +192,13 @@ impl Pool {
         if let Some(of) = &job.concurrency {
             books.keys.release(job.tenant, of, id);
         }
-        self.rooms.change(live.worker, |room| room.give(&job.needs, live.devices));
-        if let Some(on) = self.live_on.get_mut(&live.worker) {
-            on.remove(&id);
-            if on.is_empty() {
-                self.live_on.remove(&live.worker);
+        for seat in live.seats.iter() {
+            self.rooms.change(seat.worker, |room| room.give(&job.needs, seat.devices));
+            if let Some(on) = self.live_on.get_mut(&seat.worker) {
+                on.remove(&id);
+                if on.is_empty() {
+                    self.live_on.remove(&seat.worker);
+                }
             }
         }
         books.lost.remove(&id);
@@ -212,10 +217,15 @@ impl Pool {
         }
     }
 
+    fn watch(&self, id: JobId, seats: &Seats, books: &mut Books) {
+        let states = seats.iter().map(|seat| self.rooms.get(seat.worker).map(|room| room.state));
+        books.watch(id, states);
+    }
+
     pub fn set_room(
         &mut self,
         worker: WorkerId,
-        room: Option<(Resources, WorkerState)>,
+        view_of_it: Option<WorkerView>,
         books: &mut Books,
         view: View,
     ) {
@@ -224,19 +234,23 @@ impl Pool {
         let capacity = self.rooms.capacity();
         let kept_for = self.rooms.get(worker).and_then(|room| room.kept_for);
         let live = self.live_on.get(&worker).cloned().unwrap_or_default();
-        let room = room.map(|(capacity, state)| {
-            let mut room = Room::new(capacity, state);
+        let room = view_of_it.map(|view| {
+            let mut room = Room::of(view);
             room.kept_for = kept_for;
             for job in live.iter().filter_map(|id| books.jobs.get(id)) {
-                if let Phase::Live(held) = &job.phase {
-                    room.take(&job.needs, held.devices);
+                for seat in job.live().into_iter().flat_map(|held| held.seats.on(worker)) {
+                    room.take(&job.needs, seat.devices);
                 }
             }
             room
         });
-        let state = room.as_ref().map(|room| room.state);
         self.rooms.set(worker, room);
-        live.into_iter().for_each(|id| books.watch(id, state));
+        for id in live {
+            let seats = books.jobs.get(&id).and_then(PlannedJob::live).map(|held| held.seats.clone());
+            if let Some(seats) = seats {
+                self.watch(id, &seats, books);
+            }
+        }
         if self.rooms.capacity() != capacity {
             self.touch_all(view);
         }
@@ -263,18 +277,15 @@ impl Pool {
             before.asking.remove(&turn);
         }
         let lines = account.lines.iter();
-        let shapes: Vec<_> = lines.flat_map(|(needs, line)| line.iter().map(|_| *needs)).collect();
-        shapes.iter().for_each(|needs| before.unwaits(*needs));
-        let deadline = |id: &JobId| match books.jobs.get(id)?.phase {
-            Phase::Live(live) => Some((live.deadline, *id)),
-            Phase::Waiting { .. } => None,
-        };
+        let shapes: Vec<_> = lines.flat_map(|(shape, line)| line.iter().map(|_| *shape)).collect();
+        shapes.iter().for_each(|shape| before.unwaits(*shape));
+        let deadline = |id: &JobId| Some((books.jobs.get(id)?.live()?.deadline, *id));
         let ends: Vec<_> = account.live.iter().filter_map(deadline).collect();
         before.ends.retain(|end| !ends.contains(end));
         let after = &mut self.cohorts[cohort];
         after.guaranteed = after.guaranteed.plus(quota.guaranteed);
         after.used = after.used.plus(account.used);
-        shapes.iter().for_each(|needs| after.waits(*needs));
+        shapes.iter().for_each(|shape| after.waits(*shape));
         after.ends.extend(ends);
         (account.cohort, account.quota) = (cohort, quota);
         account.full = books.is_full(tenant) || account.places_left() == 0;
@@ -336,7 +347,7 @@ impl Pool {
 
     /// What an attempt of the job would cost at most, if it started now.
     pub fn cost(&self, job: &PlannedJob) -> Spend {
-        job.reserved(self.prices.rate(&job.needs))
+        job.reserved(self.prices.rate(&job.total()))
     }
 
     /// Puts an account where it belongs in its cohort's orders.

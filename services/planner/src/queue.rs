@@ -44,13 +44,16 @@ const MOST: Resources =
     Resources { cpu_milli: 1 << 50, memory_bytes: 1 << 53, accelerator_milli: 1 << 50 };
 
 /// Above one accelerator there are only whole ones.
-fn counted(needs: Resources) -> Resources {
-    let mut needs = needs.least(MOST);
+fn counted(job: PlannedJob) -> PlannedJob {
+    let mut needs = job.needs.least(MOST);
     if needs.accelerator_milli > 1_000 {
         needs.accelerator_milli = needs.accelerator_milli.next_multiple_of(1_000);
     }
-    needs
+    PlannedJob { needs, workers: job.workers.clamp(1, MOST_WORKERS), ..job }
 }
+
+/// Of one job.
+const MOST_WORKERS: u32 = 64;
 
 impl Queue {
     pub fn new(policy: Policy, now: Timestamp) -> Self {
@@ -140,17 +143,17 @@ impl Queue {
             pool.set_room(id, None, &mut self.books, view);
         }
         if let Some(worker) = worker {
-            let room = (worker.capacity.least(MOST), worker.state);
+            let worker = WorkerView { capacity: worker.capacity.least(MOST), ..worker };
             let pool = self.pools.entry(worker.pool).or_default();
-            if pool.rooms.get(id).map(|known| (known.capacity, known.state)) != Some(room) {
-                pool.set_room(id, Some(room), &mut self.books, view);
+            if pool.rooms.get(id).is_none_or(|known| !known.is_of(&worker)) {
+                pool.set_room(id, Some(worker), &mut self.books, view);
             }
         }
     }
 
     /// How a job stands; `None` once it has ended, or while it may not be started.
     pub fn set_job(&mut self, id: JobId, job: Option<PlannedJob>) {
-        let job = job.map(|job| PlannedJob { needs: counted(job.needs), ..job });
+        let job = job.map(counted);
         if self.books.jobs.get(&id) == job.as_ref() {
             return;
         }

@@ -1,19 +1,22 @@
-//! Room ahead of time (EASY backfill; Lifka 1995): the first job that finds none is promised a worker
-//! from the time at which enough of its attempts must have ended, by their `max_runtime`. A job that
+//! Room ahead of time (EASY backfill; Lifka 1995): the first job that finds none is promised workers
+//! from the time at which enough of their attempts must have ended, by their `max_runtime`. A job that
 //! comes later may use that room only if it has ended by then, or leaves the promised job enough.
 
-use chrono::Duration;
-use domain::{JobId, Resources, Timestamp, WorkerId, world::PlannedJob};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
-use crate::{pool::Sight, room::Room};
+use domain::{
+    JobId, Resources, Timestamp, WorkerId,
+    world::{Devices, PlannedJob},
+};
+
+use crate::{pool::Sight, room::Room, shape::Shape};
 
 #[derive(Debug, Clone)]
 pub struct Reservation {
     pub job: JobId,
-    pub worker: WorkerId,
     pub from: Timestamp,
-    /// The worker's room at that time, with the job in it.
-    pub room: Room,
+    /// Its workers' rooms at that time, with the job in them.
+    pub rooms: BTreeMap<WorkerId, Room>,
 }
 
 /// A cohort's part, promised in the same way: from `from` on the job has what it needs of it, and
@@ -27,77 +30,110 @@ pub struct Held {
 
 impl Held {
     /// Whether another job may use the cohort's part meanwhile.
-    pub fn allows(&self, job: JobId, needs: &Resources, until: Timestamp) -> bool {
-        self.job == job || until <= self.from || needs.within(&self.spare)
+    pub fn allows(&self, job: JobId, total: &Resources, until: Timestamp) -> bool {
+        self.job == job || until <= self.from || total.within(&self.spare)
     }
 }
 
 /// When the cohort has as much to give, if all attempts of its members take as long as they may.
-pub fn hold(sight: Sight, id: JobId, needs: &Resources, cohort: usize) -> Option<Held> {
+pub fn hold(sight: Sight, id: JobId, total: &Resources, cohort: usize) -> Option<Held> {
     let Sight { pool, books, view } = sight;
     let allowed = pool.allowed(cohort);
     let mut used = pool.cohorts[cohort].used.plus(pool.cohorts[cohort].claimed);
     let mut from = view.now;
     let mut ends = pool.cohorts[cohort].ends.iter();
-    while !used.plus(*needs).within(&allowed) {
+    while !used.plus(*total).within(&allowed) {
         let (end, job) = ends.next()?;
         from = from.max(*end);
-        used = used.minus(books.jobs.get(job).map_or(Resources::NONE, |job| job.needs));
+        used = used.minus(books.jobs.get(job).map_or(Resources::NONE, PlannedJob::total));
     }
-    Some(Held { job: id, from, spare: allowed.minus(used.plus(*needs)) })
+    Some(Held { job: id, from, spare: allowed.minus(used.plus(*total)) })
 }
 
-/// The earliest; of equals, that on the worker with the lowest id.
-pub fn reserve(sight: Sight, id: JobId, needs: &Resources) -> Option<Reservation> {
-    let open =
-        sight.pool.rooms.open().filter(|(_, room)| room.kept_for.is_none_or(|job| job == id));
-    let mut earliest: Option<Reservation> = None;
-    for (worker, room) in open.filter(|(_, room)| room.could_hold(needs)) {
-        let by = earliest.as_ref().map_or(Timestamp::MAX_UTC, |found| found.from);
-        if let Some((from, room)) = earliest_on(sight, worker, room, needs, by) {
-            earliest = Some(Reservation { job: id, worker, from, room });
+/// The earliest: of each worker the times from which one, two, … of the job's workers fit there, and of
+/// all these the first as many as it has. Of equals, those on the workers with the lowest ids.
+pub fn reserve(sight: Sight, id: JobId, shape: &Shape) -> Option<Reservation> {
+    let rooms = &sight.pool.rooms;
+    let open = rooms.open().filter(|(_, room)| room.kept_for.is_none_or(|job| job == id));
+    let mut earliest: BTreeSet<(Timestamp, WorkerId, usize)> = BTreeSet::new();
+    for (worker, room) in open.filter(|(_, room)| room.could_hold(&shape.each, 1) > 0) {
+        let last = earliest.last().filter(|_| earliest.len() == shape.count());
+        let by = last.map_or(Timestamp::MAX_UTC, |(from, ..)| *from);
+        let times = times_on(sight, worker, room, shape, by);
+        earliest.extend(times.into_iter().enumerate().map(|(n, from)| (from, worker, n)));
+        while earliest.len() > shape.count() {
+            earliest.pop_last();
         }
     }
-    earliest
+    let (from, ..) = *earliest.last().filter(|_| earliest.len() == shape.count())?;
+    let mut reserved = BTreeMap::new();
+    for (_, worker, _) in earliest {
+        let then = || Some(room_at(sight, worker, rooms.get(worker)?, from));
+        let room: &mut Room = match reserved.entry(worker) {
+            btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            btree_map::Entry::Vacant(entry) => entry.insert(then()?),
+        };
+        let devices = room.spot(&shape.each)?;
+        room.take(&shape.each, devices);
+    }
+    Some(Reservation { job: id, from, rooms: reserved })
 }
 
-/// When it fits on this worker, if that is before `by`, and the room then.
-fn earliest_on(
+/// From when on one, two, … fit on this worker, as far as that is before `by`.
+fn times_on(
     sight: Sight,
     worker: WorkerId,
     room: &Room,
-    needs: &Resources,
+    shape: &Shape,
     by: Timestamp,
-) -> Option<(Timestamp, Room)> {
-    let Sight { pool, books, view } = sight;
-    let live = pool.live_on(worker).filter_map(|id| books.jobs.get(&id));
-    let mut ends: Vec<_> =
-        live.filter_map(|job| Some((ends_by(job, view.policy.grace, view.now)?, job))).collect();
-    ends.sort_by_key(|(end, _)| *end);
-    let (mut room, mut from) = (room.clone(), view.now);
-    let mut ends = ends.into_iter();
+) -> Vec<Timestamp> {
+    let (mut room, mut from, mut times) = (room.clone(), sight.view.now, Vec::new());
+    let mut ends = ends_on(sight, worker, &room).into_iter();
     loop {
-        if let Some(devices) = room.spot(needs) {
-            room.take(needs, devices);
-            return Some((from, room));
+        while let Some(devices) = room.spot(&shape.each) {
+            room.take(&shape.each, devices);
+            times.push(from);
+            if times.len() == shape.count() {
+                return times;
+            }
         }
-        let (end, job) = ends.next()?;
-        if end >= by {
-            return None;
-        }
-        from = from.max(end);
-        if let Some(live) = job.live() {
-            room.give(&job.needs, live.devices);
+        match ends.next() {
+            Some((end, needs, devices)) if end < by => {
+                from = from.max(end);
+                room.give(&needs, devices);
+            }
+            _ => return times,
         }
     }
 }
 
-/// When a live attempt has ended at the latest.
-fn ends_by(job: &PlannedJob, grace: Duration, now: Timestamp) -> Option<Timestamp> {
-    let live = job.live()?;
-    let end = match live.stopping {
-        Some(_) => now.checked_add_signed(grace).unwrap_or(Timestamp::MAX_UTC),
-        None => live.deadline,
-    };
-    Some(end.max(now))
+/// What is free of it once everything has ended that ends by then.
+fn room_at(sight: Sight, worker: WorkerId, room: &Room, time: Timestamp) -> Room {
+    let mut then = room.clone();
+    let ends = ends_on(sight, worker, room).into_iter();
+    for (_, needs, devices) in ends.take_while(|(end, ..)| *end <= time) {
+        then.give(&needs, devices);
+    }
+    then
+}
+
+/// What is given back on a worker, by when at the latest, in that order.
+fn ends_on(
+    sight: Sight,
+    worker: WorkerId,
+    room: &Room,
+) -> Vec<(Timestamp, Resources, Devices)> {
+    let Sight { pool, books, view } = sight;
+    let soon = view.now.checked_add_signed(view.policy.grace).unwrap_or(Timestamp::MAX_UTC);
+    let leaving = room.leftover().map(|(needs, devices)| (soon, needs, devices));
+    let live = pool.live_on(worker).filter_map(|id| books.jobs.get(&id));
+    let ends = live.filter_map(|job| {
+        let live = job.live()?;
+        let end = if live.stopping.is_some() { soon } else { live.deadline };
+        let seats = live.seats.on(worker);
+        Some(seats.map(move |seat| (end.max(view.now), job.needs, seat.devices)))
+    });
+    let mut ends: Vec<_> = leaving.chain(ends.flatten()).collect();
+    ends.sort_by_key(|(end, ..)| *end);
+    ends
 }

@@ -1,14 +1,17 @@
 //! What is free on a worker, and where a job fits: best fit, which keeps large rooms whole for large
-//! jobs.
+//! jobs. The workers of one job fill one room after another in that order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use domain::{
     JobId, Resources, WorkerId,
-    world::{Devices, WorkerState},
+    world::{Devices, Seat, Seats, WorkerState, WorkerView},
 };
 
-use crate::reserve::Reservation;
+use crate::{reserve::Reservation, shape::Shape};
 
 const WHOLE: u64 = 1_000;
 
@@ -19,15 +22,35 @@ pub struct Room {
     used: Resources,
     /// Of each accelerator, the thousandths that are free.
     devices: Vec<u64>,
+    /// Of that, held by what has ended and is yet to leave.
+    leftover: Vec<(Resources, Devices)>,
     /// Attempts were stopped here for this job: nobody else gets the room meanwhile.
     pub kept_for: Option<JobId>,
 }
 
 impl Room {
-    pub fn new(capacity: Resources, state: WorkerState) -> Self {
+    fn empty(capacity: Resources, state: WorkerState) -> Self {
         let devices = usize::try_from(capacity.accelerator_milli / WHOLE).unwrap_or(usize::MAX);
         let devices = vec![WHOLE; devices.min(Devices::MOST)];
-        Self { capacity, state, used: Resources::NONE, devices, kept_for: None }
+        let (used, leftover) = (Resources::NONE, Vec::new());
+        Self { capacity, state, used, devices, leftover, kept_for: None }
+    }
+
+    /// With what is left over in it, and nothing else.
+    pub fn of(worker: WorkerView) -> Self {
+        let mut room = Self::empty(worker.capacity, worker.state);
+        worker.leftover.iter().for_each(|(needs, devices)| room.take(needs, *devices));
+        Self { leftover: worker.leftover, ..room }
+    }
+
+    /// Whether that is what is known of the worker.
+    pub fn is_of(&self, worker: &WorkerView) -> bool {
+        (self.capacity, self.state, &self.leftover)
+            == (worker.capacity, worker.state, &worker.leftover)
+    }
+
+    pub fn leftover(&self) -> impl Iterator<Item = (Resources, Devices)> {
+        self.leftover.iter().copied()
     }
 
     pub fn free(&self) -> Resources {
@@ -36,6 +59,20 @@ impl Room {
 
     pub fn accepts(&self) -> bool {
         self.state == WorkerState::Up
+    }
+
+    /// The accelerators that each of at most so many such workers would hold here, of as many as fit.
+    pub fn spots(&self, needs: &Resources, most: usize) -> Vec<Devices> {
+        let (mut room, mut spots) = (Cow::Borrowed(self), Vec::new());
+        while spots.len() < most
+            && let Some(devices) = room.spot(needs)
+        {
+            spots.push(devices);
+            if spots.len() < most {
+                room.to_mut().take(needs, devices);
+            }
+        }
+        spots
     }
 
     /// The accelerators that a job of these needs would hold here, if it fits: of those that can give
@@ -87,9 +124,9 @@ impl Room {
         Self { used: self.capacity.minus(free), devices, ..self.clone() }
     }
 
-    /// Whether it would fit if nothing else were here.
-    pub fn could_hold(&self, needs: &Resources) -> bool {
-        Self::new(self.capacity, self.state).spot(needs).is_some()
+    /// How many of at most so many such workers would fit if nothing else were here.
+    pub fn could_hold(&self, needs: &Resources, most: usize) -> usize {
+        Self::empty(self.capacity, self.state).spots(needs, most).len()
     }
 }
 
@@ -108,7 +145,7 @@ pub struct Rooms {
 /// Where a job whose turn it is can go.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    At(WorkerId, Devices),
+    At(Seats),
     /// There is room, kept for others.
     Kept,
     Nowhere,
@@ -174,37 +211,78 @@ impl Rooms {
         }
     }
 
-    /// The worker on which the least would be left. `until` is when the job ends at the latest: it
-    /// may use reserved room that it gives back in time.
+    /// The workers on which the least would be left. `until` is when the job ends at the latest: it may
+    /// use reserved room that it gives back in time.
     pub fn find(
         &self,
         job: JobId,
-        needs: &Resources,
+        shape: &Shape,
         until: domain::Timestamp,
         reserved: Option<&Reservation>,
     ) -> Found {
-        let mut kept = false;
-        let enough = (needs.accelerator_milli, needs.cpu_milli, WorkerId::NIL);
+        let (mut seats, mut kept) = (Vec::new(), 0);
+        let enough = (shape.each.accelerator_milli, shape.each.cpu_milli, WorkerId::NIL);
         for (.., worker) in self.by_free.range(enough..) {
             let Some(room) = self.rooms.get(worker) else { continue };
-            let Some(devices) = room.spot(needs) else { continue };
-            if room.kept_for.is_some_and(|other| other != job) {
-                kept = true;
+            let missing = shape.count() - seats.len();
+            let here = room.spots(&shape.each, missing);
+            if here.is_empty() {
                 continue;
             }
-            let devices = match reserved.filter(|r| r.worker == *worker && r.job != job) {
-                Some(reserved) if until > reserved.from => room.common(&reserved.room).spot(needs),
-                _ => Some(devices),
+            if room.kept_for.is_some_and(|other| other != job) {
+                kept += here.len();
+                continue;
+            }
+            let promised = reserved.filter(|r| r.job != job && until > r.from);
+            let given = match promised.and_then(|r| r.rooms.get(worker)) {
+                Some(then) => {
+                    let given = room.common(then).spots(&shape.each, missing);
+                    kept += here.len().saturating_sub(given.len());
+                    given
+                }
+                None => here,
             };
-            match devices {
-                Some(devices) => return Found::At(*worker, devices),
-                None => kept = true,
+            seats.extend(given.into_iter().map(|devices| Seat { worker: *worker, devices }));
+            if seats.len() == shape.count() {
+                break;
             }
         }
-        if kept { Found::Kept } else { Found::Nowhere }
+        let found = seats.len();
+        match Seats::new(seats) {
+            Some(seats) if found == shape.count() => Found::At(seats),
+            _ if found + kept >= shape.count() => Found::Kept,
+            _ => Found::Nowhere,
+        }
     }
 
-    pub fn could_hold(&self, needs: &Resources) -> bool {
-        self.open().any(|(_, room)| room.could_hold(needs))
+    /// How many of its workers would fit on those that are open, if nothing else ran.
+    pub fn could_hold(&self, shape: &Shape) -> usize {
+        sum_up_to(shape.count(), self.open(), |room, most| room.could_hold(&shape.each, most))
     }
+
+    /// How many of them have room now.
+    pub fn free_for(&self, job: JobId, shape: &Shape) -> usize {
+        let open = self.open().filter(|(_, room)| room.kept_for.is_none_or(|other| other == job));
+        sum_up_to(shape.count(), open, |room, most| room.spots(&shape.each, most).len())
+    }
+
+    /// Whether all of them would.
+    pub fn could_ever_hold(&self, shape: &Shape) -> bool {
+        self.could_hold(shape) == shape.count()
+    }
+}
+
+fn sum_up_to<'a>(
+    most: usize,
+    rooms: impl Iterator<Item = (WorkerId, &'a Room)>,
+    each: impl Fn(&Room, usize) -> usize,
+) -> usize {
+    let mut sum = 0;
+    for (_, room) in rooms {
+        if sum == most {
+            break;
+        }
+        sum += each(room, most - sum);
+    }
+    sum
 }

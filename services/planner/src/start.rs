@@ -9,9 +9,9 @@ use std::{
 };
 
 use domain::{
-    JobId, Resources, TenantId, Timestamp, WorkerId,
+    JobId, TenantId, Timestamp,
     job::Attempt,
-    world::{Command, Devices, Live, Phase, PlannedJob, PreemptReason},
+    world::{Command, Live, Phase, PlannedJob, PreemptReason, Seats},
 };
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     reclaim::{Victims, reclaim},
     reserve::{Held, Reservation, hold, reserve},
     room::Found,
+    shape::Shape,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,10 @@ pub struct Shift<'a> {
     view: View<'a>,
     left: &'a mut usize,
     commands: &'a mut Vec<Command>,
-    /// Needs for which there is no room in this plan: room only shrinks while it is made.
-    nowhere: BTreeSet<Resources>,
-    /// Needs beyond what a cohort has left, for which nobody can be stopped.
-    beyond: BTreeSet<(usize, Resources)>,
+    /// What there is no room for in this plan: room only shrinks while it is made.
+    nowhere: BTreeSet<Shape>,
+    /// What is beyond what a cohort has left, and nobody can be stopped for.
+    beyond: BTreeSet<(usize, Shape)>,
     reserved: Option<Reservation>,
     held: BTreeMap<usize, Held>,
     reclaims_left: usize,
@@ -62,9 +63,9 @@ enum Served {
 }
 
 enum Choice {
-    Start(JobId, WorkerId, Devices),
+    Start(JobId, Seats),
     /// The first of the tenant's jobs that there is no room for, or not in its cohort.
-    Blocked(JobId, Resources),
+    Blocked(JobId, Shape),
     Nothing,
 }
 
@@ -108,24 +109,22 @@ impl<'a> Shift<'a> {
         let claims: Vec<_> = self.pool.claims.keys().copied().collect();
         for id in claims {
             let Some(job) = self.books.jobs.get(&id) else { continue };
-            let (needs, until) = (job.needs, after(self.view.now, job.max_runtime_secs));
+            let (shape, until) = (Shape::of(job), after(self.view.now, job.max_runtime_secs));
             let account = self.pool.accounts.get(&job.tenant);
             let may_run = !self.key_is_full(job)
                 && self.pool.cost(job).within(&self.books.tenant(job.tenant).left());
             let entitled = account.is_some_and(|account| {
                 may_run
                     && !account.full
-                    && account.used.plus(needs).within(&account.quota.guaranteed)
+                    && account.used.plus(shape.total()).within(&account.quota.guaranteed)
             });
             let headroom = self.pool.claims.get(&id).is_some_and(|claim| {
                 let cohort = &self.pool.cohorts[claim.cohort];
-                cohort.used.plus(needs).within(&self.pool.allowed(claim.cohort))
+                cohort.used.plus(shape.total()).within(&self.pool.allowed(claim.cohort))
             });
-            let found = self.pool.rooms.find(id, &needs, until, None);
+            let found = self.pool.rooms.find(id, &shape, until, None);
             match found {
-                Found::At(worker, devices) if entitled && headroom && *self.left > 0 => {
-                    self.start(id, worker, devices);
-                }
+                Found::At(seats) if entitled && headroom && *self.left > 0 => self.start(id, seats),
                 _ if self.pool.claims.get(&id).is_some_and(|claim| claim.victims.is_empty()) => {
                     self.pool.drop_claim(id);
                 }
@@ -166,7 +165,7 @@ impl<'a> Shift<'a> {
             let after = asked.map_or(Bound::Unbounded, Bound::Excluded);
             let turn = order.range((after, Bound::Unbounded)).next()?;
             let hopeless =
-                |needs| self.nowhere.contains(needs) || self.beyond.contains(&(n, *needs));
+                |shape| self.nowhere.contains(shape) || self.beyond.contains(&(n, *shape));
             (!cohort.shapes.keys().all(hopeless)).then_some((*turn, n))
         });
         first.min().map(|(turn, cohort)| (cohort, turn))
@@ -179,14 +178,14 @@ impl<'a> Shift<'a> {
         }
         loop {
             match self.choose(tenant, pass) {
-                Choice::Start(job, worker, devices) => {
-                    self.start(job, worker, devices);
+                Choice::Start(job, seats) => {
+                    self.start(job, seats);
                     return Served::Started;
                 }
                 Choice::Blocked(..) if self.view.policy.order != Order::FairShare => {
                     return Served::Closed;
                 }
-                Choice::Blocked(job, needs) => self.make_way(tenant, job, needs, pass),
+                Choice::Blocked(job, shape) => self.make_way(tenant, job, shape, pass),
                 Choice::Nothing => return Served::Stuck,
             }
         }
@@ -204,13 +203,13 @@ impl<'a> Shift<'a> {
         let mut lines: Vec<_> = account
             .lines
             .iter()
-            .filter(|(needs, _)| !self.nowhere.contains(needs))
-            .filter(|(needs, _)| !self.beyond.contains(&(account.cohort, **needs)))
-            .filter(|(needs, _)| account.used.plus(**needs).within(&allowed))
-            .map(|(needs, line)| (needs, line.iter().peekable()))
+            .filter(|(shape, _)| !self.nowhere.contains(shape))
+            .filter(|(shape, _)| !self.beyond.contains(&(account.cohort, **shape)))
+            .filter(|(shape, _)| account.used.plus(shape.total()).within(&allowed))
+            .map(|(shape, line)| (shape, line.iter().peekable()))
             .collect();
         let mut looks_left = self.view.policy.backfill_depth;
-        while let Some((needs, place)) = first_of(&mut lines) {
+        while let Some((shape, place)) = first_of(&mut lines) {
             if self.pool.claims.contains_key(&place.job) {
                 continue;
             }
@@ -225,21 +224,21 @@ impl<'a> Shift<'a> {
                 looks_left -= 1;
                 continue;
             }
-            if !needs.within(&headroom) {
-                return Choice::Blocked(place.job, needs);
+            if !shape.total().within(&headroom) {
+                return Choice::Blocked(place.job, shape);
             }
             let until = after(self.view.now, job.max_runtime_secs);
             let held = self.held.get(&account.cohort);
-            let kept = held.is_some_and(|held| !held.allows(place.job, &needs, until))
+            let kept = held.is_some_and(|held| !held.allows(place.job, &shape.total(), until))
                 || self.crowds_out(account, place.job, job, until);
             let found = if kept {
                 Found::Kept
             } else {
-                self.pool.rooms.find(place.job, &needs, until, self.reserved.as_ref())
+                self.pool.rooms.find(place.job, &shape, until, self.reserved.as_ref())
             };
             match found {
-                Found::At(worker, devices) => return Choice::Start(place.job, worker, devices),
-                Found::Nowhere => return Choice::Blocked(place.job, needs),
+                Found::At(seats) => return Choice::Start(place.job, seats),
+                Found::Nowhere => return Choice::Blocked(place.job, shape),
                 Found::Kept if looks_left == 0 => return Choice::Nothing,
                 Found::Kept => looks_left -= 1,
             }
@@ -262,7 +261,7 @@ impl<'a> Shift<'a> {
         reserved.into_iter().chain(held).any(|(promised, from)| {
             let job = self.books.jobs.get(&promised).filter(|job| job.tenant == own.tenant);
             let Some(job) = job.filter(|_| id != promised) else { return false };
-            let both = account.used.plus(own.needs).plus(job.needs);
+            let both = account.used.plus(own.total()).plus(job.total());
             // what it costs stays spent when it has ended
             let costs = self.pool.cost(own).plus(self.pool.cost(job));
             !costs.within(&budget)
@@ -271,13 +270,13 @@ impl<'a> Shift<'a> {
     }
 
     /// There is no room for this job: stop borrowers for it, or promise it a place, if it is to have
-    /// either; and ask no other job of the same needs.
-    fn make_way(&mut self, tenant: TenantId, id: JobId, needs: Resources, pass: Pass) {
+    /// either; and ask no other job of the same shape.
+    fn make_way(&mut self, tenant: TenantId, id: JobId, shape: Shape, pass: Pass) {
         let Some(cohort) = self.pool.accounts.get(&tenant).map(|account| account.cohort) else {
             return;
         };
-        let short = !needs.within(&self.pool.headroom(cohort));
-        let futile = self.pool.futile.get(&(cohort, needs));
+        let short = !shape.total().within(&self.pool.headroom(cohort));
+        let futile = self.pool.futile.get(&(cohort, shape));
         if pass == Pass::Guaranteed {
             self.look_again = true;
         }
@@ -288,7 +287,7 @@ impl<'a> Shift<'a> {
             self.reclaims_left -= 1;
             let sight = Sight { pool: self.pool, books: self.books, view: self.view };
             let victims = self.victims.entry(cohort).or_insert_with(|| Victims::of(sight, cohort));
-            if let Some(found) = reclaim(sight, victims, id, &needs, cohort)
+            if let Some(found) = reclaim(sight, victims, id, &shape, cohort)
                 && !found.victims.is_empty()
             {
                 victims.remove(&found.victims);
@@ -296,27 +295,28 @@ impl<'a> Shift<'a> {
                 for victim in found.victims {
                     self.commands.extend(preempt(self.pool, self.books, self.view, victim, why));
                 }
-                self.pool.keep(id, found.worker);
+                found.workers.into_iter().for_each(|worker| self.pool.keep(id, worker));
                 return;
             }
             let until = self.view.now.checked_add_signed(self.view.policy.reclaim_again);
-            self.pool.futile.insert((cohort, needs), until.unwrap_or(Timestamp::MAX_UTC));
+            self.pool.futile.insert((cohort, shape), until.unwrap_or(Timestamp::MAX_UTC));
         }
         if short {
-            self.beyond.insert((cohort, needs));
+            self.beyond.insert((cohort, shape));
             if !self.held.contains_key(&cohort)
-                && let Some(held) = hold(self.sight(), id, &needs, cohort)
+                && self.pool.rooms.could_ever_hold(&shape)
+                && let Some(held) = hold(self.sight(), id, &shape.total(), cohort)
             {
                 self.held.insert(cohort, held);
             }
         }
-        let now = self.pool.rooms.find(id, &needs, Timestamp::MAX_UTC, None);
+        let now = self.pool.rooms.find(id, &shape, Timestamp::MAX_UTC, None);
         if now != Found::Nowhere {
             return;
         }
-        self.nowhere.insert(needs);
-        if self.reserved.is_none() && self.pool.rooms.could_hold(&needs) {
-            self.reserved = reserve(self.sight(), id, &needs);
+        self.nowhere.insert(shape);
+        if self.reserved.is_none() && self.pool.rooms.could_ever_hold(&shape) {
+            self.reserved = reserve(self.sight(), id, &shape);
         }
     }
 
@@ -324,18 +324,17 @@ impl<'a> Shift<'a> {
         Sight { pool: self.pool, books: self.books, view: self.view }
     }
 
-    fn start(&mut self, id: JobId, worker: WorkerId, devices: Devices) {
+    fn start(&mut self, id: JobId, seats: Seats) {
         let Some(job) = self.books.jobs.get(&id) else { return };
         let (tenant, max_runtime) = (job.tenant, job.max_runtime_secs);
         let Phase::Waiting { last_attempt, .. } = job.phase else { return };
         // It saturates: a job that has used every number is refused by its own state.
         let number = NonZeroU32::MIN.saturating_add(last_attempt);
         let (attempt, now) = (Attempt { job: id, number }, self.view.now);
-        let rate = self.pool.prices.rate(&job.needs);
+        let rate = self.pool.prices.rate(&job.total());
         let live = Live {
             attempt,
-            worker,
-            devices,
+            seats: seats.clone(),
             started_at: now,
             deadline: after(now, max_runtime),
             saved_at: now,
@@ -347,38 +346,43 @@ impl<'a> Shift<'a> {
             account.last_served = self.pool.served;
         }
         change(self.pool, self.books, self.view, id, Phase::Live(live));
-        self.follow_promises(tenant, id, worker, devices);
-        self.commands.push(Command::Start { attempt, worker, devices, rate });
+        self.follow_promises(tenant, id, &seats);
+        self.commands.push(Command::Start { attempt, seats, rate });
         *self.left -= 1;
     }
 
     /// A job that stays beyond a promised time is counted in what is promised for then.
-    fn follow_promises(&mut self, tenant: TenantId, id: JobId, worker: WorkerId, devices: Devices) {
+    fn follow_promises(&mut self, tenant: TenantId, id: JobId, seats: &Seats) {
         let Some(job) = self.books.jobs.get(&id) else { return };
         let until = after(self.view.now, job.max_runtime_secs);
         if let Some(reserved) = self.reserved.as_mut()
-            && (reserved.worker, reserved.job != id, until > reserved.from) == (worker, true, true)
+            && reserved.job != id
+            && until > reserved.from
         {
-            reserved.room.take(&job.needs, devices);
+            for seat in seats.iter() {
+                if let Some(room) = reserved.rooms.get_mut(&seat.worker) {
+                    room.take(&job.needs, seat.devices);
+                }
+            }
         }
         let cohort = self.pool.accounts.get(&tenant).map(|account| account.cohort);
         if let Some(held) = cohort.and_then(|cohort| self.held.get_mut(&cohort))
             && held.job != id
             && until > held.from
         {
-            held.spare = held.spare.minus(job.needs);
+            held.spare = held.spare.minus(job.total());
         }
     }
 }
 
 /// Takes the first place of all lines.
 fn first_of<'a>(
-    lines: &mut [(&Resources, Peekable<impl Iterator<Item = &'a Place>>)],
-) -> Option<(Resources, Place)> {
+    lines: &mut [(&Shape, Peekable<impl Iterator<Item = &'a Place>>)],
+) -> Option<(Shape, Place)> {
     let heads = lines.iter_mut().enumerate();
     let (n, _) = heads
         .filter_map(|(n, (_, line))| line.peek().map(|place| (n, **place)))
         .min_by_key(|(_, place)| *place)?;
-    let (needs, line) = &mut lines[n];
-    line.next().map(|place| (**needs, *place))
+    let (shape, line) = &mut lines[n];
+    line.next().map(|place| (**shape, *place))
 }

@@ -132,7 +132,7 @@ fn classes(workload: &Workload) -> Vec<usize> {
     let mut work = vec![0.0; workload.tenants.len()];
     let whole = workload.workers.iter().fold(domain::Resources::NONE, |sum, w| sum.plus(*w));
     for job in &workload.jobs {
-        work[job.tenant] += job.needs.dominant_share(&whole) * job.runtime as f64;
+        work[job.tenant] += job.total().dominant_share(&whole) * job.runtime as f64;
     }
     let mut order: Vec<_> = (0..work.len()).filter(|n| work[*n] > 0.0).collect();
     order.sort_by(|a, b| work[*a].total_cmp(&work[*b]));
@@ -171,7 +171,7 @@ fn mean_jain(journal: &Journal) -> Option<f64> {
 fn wasted(workload: &Workload, journal: &Journal) -> f64 {
     let whole = workload.workers.iter().fold(domain::Resources::NONE, |sum, w| sum.plus(*w));
     let work: f64 =
-        workload.jobs.iter().map(|job| job.needs.dominant_share(&whole) * job.runtime as f64).sum();
+        workload.jobs.iter().map(|job| job.total().dominant_share(&whole) * job.runtime as f64).sum();
     journal.wasted / (work + journal.wasted).max(f64::MIN_POSITIVE)
 }
 

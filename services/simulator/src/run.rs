@@ -122,7 +122,8 @@ impl<'a> Run<'a> {
             queue.set_quota(tenant_id(n), POOL, Some(tenant.quota.clone()));
         }
         for (n, capacity) in workload.workers.iter().enumerate() {
-            let view = WorkerView { pool: POOL, capacity: *capacity, state: WorkerState::Up };
+            let (capacity, leftover) = (*capacity, Vec::new());
+            let view = WorkerView { pool: POOL, capacity, state: WorkerState::Up, leftover };
             queue.set_worker(worker_id(n), Some(view));
         }
         let last = workload.jobs.last().map_or(0, |job| job.submitted);
@@ -219,8 +220,8 @@ impl<'a> Run<'a> {
     fn change(&mut self, job: usize, change: impl Fn(&mut Tally, Resources)) {
         let of = &self.workload.jobs[job];
         self.count(of.tenant, self.now);
-        change(&mut self.tallies[of.tenant], of.needs);
-        change(&mut self.total, of.needs);
+        change(&mut self.tallies[of.tenant], of.total());
+        change(&mut self.total, of.total());
     }
 
     fn submit(&mut self) {
@@ -244,6 +245,7 @@ impl<'a> Run<'a> {
             priority: job.priority,
             created_at: at(job.submitted),
             needs: job.needs,
+            workers: job.workers,
             max_runtime_secs: job.max_runtime_secs,
             concurrency: None,
             phase: Phase::Waiting { not_before: at(self.now), last_attempt },
@@ -299,12 +301,8 @@ impl<'a> Run<'a> {
 
     fn live(&self, job: usize, attempt: u32) -> Option<(PlannedJob, Live)> {
         let planned = self.queue.job(job_id(job))?;
-        match planned.phase {
-            Phase::Live(live) if live.attempt.number.get() == attempt => {
-                Some((planned.clone(), live))
-            }
-            _ => None,
-        }
+        let live = planned.live().filter(|live| live.attempt.number.get() == attempt)?;
+        Some((planned.clone(), live.clone()))
     }
 
     fn happen(&mut self) {
@@ -350,7 +348,7 @@ impl<'a> Run<'a> {
         let lost = (at(self.now) - live.saved_at).num_milliseconds();
         self.progress[job].left -= kept;
         self.journal.stops += 1;
-        let share = self.workload.jobs[job].needs.dominant_share(&self.whole);
+        let share = self.workload.jobs[job].total().dominant_share(&self.whole);
         self.journal.wasted += lost as f64 * share;
         self.release(job);
         self.wait(job, attempt);

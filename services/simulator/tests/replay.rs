@@ -26,7 +26,7 @@ fn generated(change: impl FnOnce(&mut Generate)) -> Workload {
 
 #[test]
 fn every_job_ends_in_every_order_and_the_same_seed_gives_the_same_run() {
-    let (workload, setup) = (generated(|_| {}), Setup::default());
+    let (workload, setup) = (generated(|g| g.gangs = 0.1), Setup::default());
     for order in ORDERS {
         let (first, again) = (run(&workload, &setup, order), run(&workload, &setup, order));
         assert!(first.finished.iter().all(Option::is_some), "{order:?}");
@@ -66,6 +66,7 @@ fn a_tenant_with_work_waits_no_longer_than_is_stated() {
         let workload = generated(|g| {
             (g.seed, g.jobs, g.tenants, g.load) = (seed, 300, 5, 2.0);
             g.guaranteed = if seed % 2 == 0 { 0.5 } else { 0.0 };
+            g.gangs = if seed % 4 < 2 { 0.2 } else { 0.0 };
         });
         let setup = Setup::default();
         let longest = workload.jobs.iter().map(|job| job.max_runtime_secs).max().unwrap();

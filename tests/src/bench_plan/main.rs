@@ -127,7 +127,8 @@ impl Bench {
         let mut queue = Queue::new(policy, now);
         for n in 0..WORKERS {
             let capacity = Resources::cpu(CPUS * 1_000, CPUS << 30);
-            let view = WorkerView { pool: PoolId::NIL, capacity, state: WorkerState::Up };
+            let (pool, state, leftover) = (PoolId::NIL, WorkerState::Up, Vec::new());
+            let view = WorkerView { pool, capacity, state, leftover };
             queue.set_worker(WorkerId::from_uuid(id(n)), Some(view));
         }
         for n in 0..tenants {
@@ -156,6 +157,7 @@ impl Bench {
             priority: (mixed % 3) as i32,
             created_at: self.now,
             needs: Resources::cpu(cpus * 1_000, cpus << 30),
+            workers: 1,
             max_runtime_secs: 600 + mixed % 3_000,
             concurrency: None,
             phase: Phase::Waiting { not_before: self.now, last_attempt: 0 },

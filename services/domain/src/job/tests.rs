@@ -6,6 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use uuid::Uuid;
 
 use super::*;
+use crate::world::Devices;
 
 fn at(seconds: i64) -> Timestamp {
     DateTime::UNIX_EPOCH + Duration::seconds(seconds)
@@ -51,8 +52,7 @@ fn live() -> [JobState; 4] {
 fn assigned(number: u32) -> JobEvent {
     JobEvent::Assigned {
         attempt: attempt(number),
-        worker: worker(),
-        devices: Devices::default(),
+        seats: Seats::one(worker(), Devices::default()),
         rate: Rate::FREE,
     }
 }
@@ -299,9 +299,7 @@ fn events() -> impl Strategy<Value = (u32, JobEvent)> {
 
 fn naming(event: JobEvent, attempt: Attempt) -> JobEvent {
     match event {
-        JobEvent::Assigned { worker, devices, rate, .. } => {
-            JobEvent::Assigned { attempt, worker, devices, rate }
-        }
+        JobEvent::Assigned { seats, rate, .. } => JobEvent::Assigned { attempt, seats, rate },
         JobEvent::Started { .. } => JobEvent::Started { attempt },
         JobEvent::PreemptAsked { .. } => JobEvent::PreemptAsked { attempt, for_job: None },
         JobEvent::Reported { report, .. } => JobEvent::Reported { attempt, report },

@@ -3,6 +3,7 @@
 mod books;
 mod caps;
 mod example;
+mod gangs;
 mod lending;
 mod order;
 mod reclaiming;

@@ -55,10 +55,7 @@ fn the_promise_is_kept_however_many_small_jobs_come() {
             .world
             .jobs
             .iter()
-            .filter(|(_, job)| match job.phase {
-                domain::world::Phase::Live(live) => live.deadline <= scene.now,
-                domain::world::Phase::Waiting { .. } => false,
-            })
+            .filter(|(_, job)| job.live().is_some_and(|live| live.deadline <= scene.now))
             .map(|(id, _)| id.uuid().as_u128())
             .collect();
         over.into_iter().for_each(|n| scene.set_job(n, None));

@@ -9,7 +9,8 @@ use domain::{
     spend::{Prices, Rate},
     wait::WaitReason,
     world::{
-        Command, Devices, Live, Phase, PlannedJob, Quota, TenantCaps, WorkerState, WorkerView,
+        Command, Devices, Live, Phase, PlannedJob, Quota, Seat, Seats, TenantCaps, WorkerState,
+        WorkerView,
     },
 };
 use uuid::Uuid;
@@ -111,7 +112,11 @@ impl Scene {
     }
 
     pub fn set_worker(&mut self, n: u128, capacity: Resources, state: WorkerState) {
-        let view = WorkerView { pool: pool_id(POOL), capacity, state };
+        let (pool, leftover) = (pool_id(POOL), Vec::new());
+        self.set_view(n, WorkerView { pool, capacity, state, leftover });
+    }
+
+    pub fn set_view(&mut self, n: u128, view: WorkerView) {
         self.world.workers.insert(worker_id(n), view.clone());
         self.queue.set_worker(worker_id(n), Some(view));
     }
@@ -149,8 +154,7 @@ impl Scene {
         let started_at = self.now - Duration::hours(2);
         let mut live = Live {
             attempt: attempt(n, 1),
-            worker: worker_id(worker),
-            devices: Devices::default(),
+            seats: Seats::one(worker_id(worker), Devices::default()),
             started_at,
             deadline: self.now + Duration::hours(2),
             saved_at: started_at,
@@ -159,6 +163,20 @@ impl Scene {
         };
         change(&mut live);
         self.set_job(n, Some(PlannedJob { phase: Phase::Live(live), ..plain(n, tenant, needs) }));
+        self
+    }
+
+    /// A job of several workers, each of which needs as much.
+    pub fn gang(self, n: u128, tenant: u128, workers: u32, needs: Resources) -> Self {
+        self.waiting_as(n, tenant, needs, |job| job.workers = workers)
+    }
+
+    /// As [`Self::live`], on several workers.
+    pub fn live_gang(mut self, n: u128, tenant: u128, on: &[u128], needs: Resources) -> Self {
+        self = self.live_as(n, tenant, on[0], needs, |live| live.seats = seats(on));
+        let mut job = self.world.jobs[&job_id(n)].clone();
+        job.workers = u32::try_from(on.len()).unwrap();
+        self.set_job(n, Some(job));
         self
     }
 
@@ -209,6 +227,11 @@ fn number(command: &Command) -> u128 {
     command.attempt().job.uuid().as_u128()
 }
 
+pub fn seats(on: &[u128]) -> Seats {
+    let seat = |n: &u128| Seat { worker: worker_id(*n), devices: Devices::default() };
+    Seats::new(on.iter().map(seat).collect()).unwrap()
+}
+
 pub fn plain(n: u128, tenant: u128, needs: Resources) -> PlannedJob {
     PlannedJob {
         tenant: tenant_id(tenant),
@@ -216,6 +239,7 @@ pub fn plain(n: u128, tenant: u128, needs: Resources) -> PlannedJob {
         priority: 0,
         created_at: at(n as i64),
         needs,
+        workers: 1,
         max_runtime_secs: 100,
         concurrency: None,
         phase: Phase::Waiting { not_before: at(0), last_attempt: 0 },

@@ -4,9 +4,11 @@
 
 use chrono::Duration;
 use domain::{
-    JobId, Resources,
+    JobId, Resources, WorkerId,
     spend::{Budget, Prices, Spend},
-    world::{Command, Concurrency, Live, Phase, PlannedJob, Quota, TenantCaps, WorkerState},
+    world::{
+        Command, Concurrency, Devices, Live, Phase, PlannedJob, Quota, TenantCaps, WorkerState,
+    },
 };
 use rand::{Rng, SeedableRng, seq::IteratorRandom};
 use rand_chacha::ChaCha8Rng;
@@ -64,6 +66,10 @@ fn any_concurrency(rng: &mut ChaCha8Rng) -> Option<Box<Concurrency>> {
     rng.random_bool(0.2).then(|| Box::new(Concurrency { key: format!("key-{limit}"), limit }))
 }
 
+fn any_workers(rng: &mut ChaCha8Rng) -> u32 {
+    if rng.random_bool(0.7) { 1 } else { rng.random_range(2..7) }
+}
+
 impl Chance {
     fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -105,6 +111,7 @@ impl Chance {
             created_at: self.scene.now,
             max_runtime_secs: self.rng.random_range(1..120),
             concurrency: any_concurrency(&mut self.rng),
+            workers: any_workers(&mut self.rng),
             phase: Phase::Waiting { not_before: self.scene.now + wait, last_attempt: 0 },
             ..plain(self.jobs, tenant, needs(&mut self.rng))
         };
@@ -113,7 +120,7 @@ impl Chance {
 
     fn live(&self) -> Vec<(JobId, PlannedJob, Live)> {
         let jobs = self.scene.world.jobs.iter();
-        jobs.filter_map(|(id, job)| Some((*id, job.clone(), *job.live()?))).collect()
+        jobs.filter_map(|(id, job)| Some((*id, job.clone(), job.live()?.clone()))).collect()
     }
 
     fn end(&mut self, (id, job, live): (JobId, PlannedJob, Live), comes_back: bool) {
@@ -126,7 +133,31 @@ impl Chance {
         }
         let last_attempt = live.attempt.number.get();
         let phase = Phase::Waiting { not_before: self.scene.now, last_attempt };
-        self.scene.set_job(n, comes_back.then_some(PlannedJob { phase, ..job }));
+        self.scene.set_job(n, comes_back.then_some(PlannedJob { phase, ..job.clone() }));
+        // of a gang, some processes end a little later than their attempt
+        for seat in live.seats.iter().filter(|_| job.workers > 1) {
+            if self.rng.random_bool(0.3) {
+                let leftover = (job.needs, seat.devices);
+                self.change_leftover(seat.worker, |all| all.push(leftover));
+            }
+        }
+    }
+
+    fn change_leftover(
+        &mut self,
+        worker: WorkerId,
+        change: impl FnOnce(&mut Vec<(Resources, Devices)>),
+    ) {
+        if let Some(mut view) = self.scene.world.workers.get(&worker).cloned() {
+            change(&mut view.leftover);
+            self.scene.set_view(worker.uuid().as_u128(), view);
+        }
+    }
+
+    /// What is left over on some worker ends.
+    fn leave(&mut self) {
+        let worker = worker_id(self.rng.random_range(0..self.workers));
+        self.change_leftover(worker, Vec::clear);
     }
 
     fn end_one(&mut self) {
@@ -150,6 +181,7 @@ impl Chance {
             0..8 => self.submit(),
             8..12 => self.end_one(),
             12 => self.save_one(),
+            16 => self.leave(),
             13 => {
                 let (n, quota) = (self.rng.random_range(0..self.tenants), any_quota(&mut self.rng));
                 self.scene.set_quota(n, quota);
@@ -234,6 +266,10 @@ impl Chance {
             let capacity = Resources { accelerator_milli: 2_000, ..cpus(9) };
             self.scene.set_worker(n, capacity, WorkerState::Up);
         }
+        // with room for every gang
+        let large = Resources { accelerator_milli: 12_000, ..cpus(24) };
+        self.scene.set_worker(self.workers, large, WorkerState::Up);
+        self.workers += 1;
         for _ in 0..10 * (self.jobs + 2) {
             while self.plan() > 0 {}
             let Some(next) = self.live().into_iter().min_by_key(|(.., live)| live.deadline) else {
@@ -247,6 +283,7 @@ impl Chance {
             let left = (next.2.deadline - self.scene.now).num_seconds().max(1);
             self.scene.pass(left.min(5));
             self.end(next, back);
+            (0..self.workers).for_each(|n| self.change_leftover(worker_id(n), Vec::clear));
         }
         panic!("{} jobs have never run", self.scene.world.jobs.len());
     }

@@ -8,7 +8,7 @@ use domain::{
     JobId, PoolId, Resources, TenantId, Timestamp, WorkerId,
     job::{JobEvent, JobState, JobStatus, RetryPolicy},
     wait::WaitReason,
-    world::{Command, Devices, Live, Quota, Stopping, TenantCaps, WorkerState, WorkerView},
+    world::{Command, Live, Quota, Stopping, TenantCaps, WorkerState, WorkerView},
 };
 use planner::{
     Policy, Queue,
@@ -51,6 +51,7 @@ pub struct Cluster {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Seen {
     starts: u64,
+    gangs: u64,
     reclaims: u64,
     time_outs: u64,
     refused: u64,
@@ -66,6 +67,7 @@ pub struct Seen {
 impl std::ops::AddAssign for Seen {
     fn add_assign(&mut self, other: Self) {
         self.starts += other.starts;
+        self.gangs += other.gangs;
         self.reclaims += other.reclaims;
         self.time_outs += other.time_outs;
         self.refused += other.refused;
@@ -83,6 +85,7 @@ impl Seen {
     pub fn assert_everything_happened(&self) {
         let counts = [
             self.starts,
+            self.gangs,
             self.reclaims,
             self.time_outs,
             self.refused,
@@ -100,7 +103,7 @@ impl Seen {
     fn answer(&mut self, reason: &WaitReason) {
         match reason {
             WaitReason::TooLarge { .. } => self.too_large += 1,
-            WaitReason::Resources { .. } => self.no_room += 1,
+            WaitReason::Resources { .. } | WaitReason::GangResources { .. } => self.no_room += 1,
             WaitReason::MaxRunningJobs { .. } => self.at_limit += 1,
             _ => {}
         }
@@ -172,7 +175,8 @@ impl Cluster {
             if self.chance(5) { FAR_TOO_LARGE } else { self.rng.random_range(1..4_u64) * 500 };
         let resources = Resources::cpu(cpu_milli, self.rng.random_range(1..3));
         let priority = self.rng.random_range(-1..2);
-        self.jobs.insert(id, Job::new(id, tenant, priority, resources, self.now));
+        let workers = if self.chance(20) { self.rng.random_range(2..4) } else { 1 };
+        self.jobs.insert(id, Job::new(id, tenant, priority, resources, workers, self.now));
     }
 
     fn chance(&mut self, percent: u32) -> bool {
@@ -299,6 +303,7 @@ impl Cluster {
         let view = |worker: &Worker| WorkerView {
             pool: PoolId::NIL,
             capacity: worker.capacity,
+            leftover: Vec::new(),
             state: match worker.mood {
                 _ if worker.is_buried => WorkerState::Gone,
                 Mood::Gone => WorkerState::Gone,
@@ -347,17 +352,11 @@ impl Cluster {
 
     fn carry_out(&mut self, command: &Command) {
         let (attempt, event) = match command {
-            Command::Start { attempt, worker, devices, rate } => {
+            Command::Start { attempt, seats, rate } => {
                 self.seen.starts += 1;
-                (
-                    *attempt,
-                    JobEvent::Assigned {
-                        attempt: *attempt,
-                        worker: *worker,
-                        devices: *devices,
-                        rate: *rate,
-                    },
-                )
+                self.seen.gangs += u64::from(seats.len() > 1);
+                let (attempt, seats, rate) = (*attempt, seats.clone(), *rate);
+                (attempt, JobEvent::Assigned { attempt, seats, rate })
             }
             Command::Preempt { attempt, why } => {
                 self.seen.preempted += 1;
@@ -375,12 +374,11 @@ impl Cluster {
         let job = self.jobs.get_mut(&attempt.job).expect("a plan names jobs that are there");
         job.hear(&event, &self.retry, self.now)
             .expect("a command fits the state it was planned on");
-        match *command {
-            Command::Start { attempt, worker, rate, .. } => {
+        match command.clone() {
+            Command::Start { attempt, seats, rate } => {
                 job.live = Some(Live {
                     attempt,
-                    worker,
-                    devices: Devices::default(),
+                    seats,
                     started_at: self.now,
                     deadline: self.now + Duration::seconds(MAX_RUNTIME_SECS as i64),
                     saved_at: self.now,

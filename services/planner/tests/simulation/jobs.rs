@@ -16,6 +16,7 @@ pub struct Job {
     pub priority: i32,
     pub created_at: Timestamp,
     pub resources: Resources,
+    pub workers: u32,
     pub state: JobState,
     /// Of the live attempt, as the planner said when it placed it.
     pub live: Option<Live>,
@@ -30,6 +31,7 @@ impl Job {
         tenant: TenantId,
         priority: i32,
         resources: Resources,
+        workers: u32,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -38,6 +40,7 @@ impl Job {
             priority,
             created_at: now,
             resources,
+            workers,
             state: JobState::Queued { not_before: now, tries: 0, last_attempt: 0 },
             live: None,
             cancelled: false,
@@ -101,14 +104,14 @@ impl Job {
             JobState::Starting { run }
             | JobState::Running { run }
             | JobState::Stopping { run, .. } => {
-                let live = self.live.filter(|live| live.attempt == run.attempt)?;
+                let live = self.live.clone().filter(|live| live.attempt == run.attempt)?;
                 let is_stopping = self.state.status() == JobStatus::Stopping;
                 let stopping = live.stopping.or(Some(Stopping { for_job: None }));
                 Phase::Live(Live { stopping: stopping.filter(|_| is_stopping), ..live })
             }
             JobState::Paused { .. } | JobState::Finished { .. } => return None,
         };
-        let Self { tenant, priority, created_at, resources: needs, .. } = *self;
+        let Self { tenant, priority, created_at, resources: needs, workers, .. } = *self;
         let (pool, max_runtime_secs) = (PoolId::NIL, MAX_RUNTIME_SECS);
         Some(PlannedJob {
             tenant,
@@ -116,6 +119,7 @@ impl Job {
             priority,
             created_at,
             needs,
+            workers,
             max_runtime_secs,
             concurrency: None,
             phase,

@@ -29,6 +29,8 @@ pub struct Generate {
     pub overestimate: f64,
     /// Of 1: what is guaranteed to the tenants together.
     pub guaranteed: f64,
+    /// Of 1: jobs of two to eight workers.
+    pub gangs: f64,
 }
 
 impl Default for Generate {
@@ -45,6 +47,7 @@ impl Default for Generate {
             spread: 1.0,
             overestimate: 3.0,
             guaranteed: 0.5,
+            gangs: 0.0,
         }
     }
 }
@@ -72,19 +75,26 @@ impl Generate {
                     tenant: ranks.sample(&mut rng),
                     priority: rng.random_range(0..3),
                     needs: cpu(cpus.min(self.cpus)),
+                    workers: self.gang(&mut rng),
                     runtime: (seconds * 1_000.0).max(1.0) as i64,
                     max_runtime_secs: (seconds * over).ceil().max(1.0) as u64,
                 }
             })
             .collect();
         let work: f64 =
-            jobs.iter().map(|job| job.needs.cpu_milli as f64 * job.runtime as f64).sum();
+            jobs.iter().map(|job| job.total().cpu_milli as f64 * job.runtime as f64).sum();
         let whole = self.workers as f64 * self.cpus as f64 * 1_000.0;
         let time = work / whole / self.load;
         for job in &mut jobs {
             job.submitted = (rng.random::<f64>() * time) as i64;
         }
         Ok(Workload { tenants: self.tenants(), workers: vec![cpu(self.cpus); self.workers], jobs })
+    }
+
+    /// As many workers as one job has. Without gangs the jobs of a seed are as they were.
+    fn gang(&self, rng: &mut ChaCha8Rng) -> u32 {
+        let is_gang = self.gangs > 0.0 && rng.random::<f64>() < self.gangs;
+        if is_gang { rng.random_range(2..=8).min(self.workers as u32) } else { 1 }
     }
 
     /// The first hundred share what is guaranteed; the others borrow.

@@ -72,6 +72,7 @@ impl Class {
             tenant,
             priority: self.priority,
             needs: units(self.request),
+            workers: 1,
             runtime: self.runtime_ms,
             max_runtime_secs: self.runtime_ms.unsigned_abs().div_ceil(1_000).max(1) * 2,
         })

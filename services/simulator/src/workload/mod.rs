@@ -36,10 +36,18 @@ pub struct Job {
     pub submitted: i64,
     pub tenant: usize,
     pub priority: i32,
+    /// Of each of its workers.
     pub needs: Resources,
+    pub workers: u32,
     /// Milliseconds of work.
     pub runtime: i64,
     pub max_runtime_secs: u64,
+}
+
+impl Job {
+    pub fn total(&self) -> Resources {
+        self.needs.times(self.workers)
+    }
 }
 
 pub const POOL: PoolId = PoolId::from_uuid(Uuid::from_u128(1));

@@ -94,6 +94,7 @@ fn job(task: &Task, tenant: usize, first: f64, setup: &Setup) -> Job {
         submitted: ((task.creation_time - first) / setup.speed * 1_000.0) as i64,
         tenant,
         priority: 0,
+        workers: 1,
         needs: Resources {
             accelerator_milli: accelerators,
             ..Resources::cpu(task.cpu_milli, task.memory_mib << 20)
