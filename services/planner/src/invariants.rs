@@ -160,9 +160,8 @@ impl World {
         let count = (worker.capacity.accelerator_milli / 1_000).min(Devices::MOST as u64);
         let (mut free, mut devices) = (worker.capacity, vec![1_000_u64; count as usize]);
         let staying = self.live().filter(|(.., live)| !without(live));
-        let live = staying.flat_map(|(_, job, live)| {
-            live.seats.on(id).map(|seat| (job.needs, seat.devices))
-        });
+        let live = staying
+            .flat_map(|(_, job, live)| live.seats.on(id).map(|seat| (job.needs, seat.devices)));
         for (needs, held) in live.chain(worker.leftover.iter().copied()) {
             free = free.minus(needs);
             for n in held.iter() {
@@ -276,9 +275,8 @@ fn no_worker_over_capacity(world: &World, started: &BTreeSet<JobId>) -> Checked 
         view.leftover.iter().map(|(needs, devices)| (JobId::NIL, *worker, *needs, *devices))
     });
     let held = live.chain(left);
-    let held: Vec<_> = held
-        .map(|(job, worker, needs, devices)| Held { job, worker, needs, devices })
-        .collect();
+    let held: Vec<_> =
+        held.map(|(job, worker, needs, devices)| Held { job, worker, needs, devices }).collect();
     for Held { job: id, worker, needs, devices } in held.iter().filter(|h| started.contains(&h.job))
     {
         let Some(view) = world.workers.get(worker) else { continue };

@@ -246,7 +246,8 @@ impl Pool {
         });
         self.rooms.set(worker, room);
         for id in live {
-            let seats = books.jobs.get(&id).and_then(PlannedJob::live).map(|held| held.seats.clone());
+            let seats =
+                books.jobs.get(&id).and_then(PlannedJob::live).map(|held| held.seats.clone());
             if let Some(seats) = seats {
                 self.watch(id, &seats, books);
             }

@@ -118,11 +118,7 @@ fn room_at(sight: Sight, worker: WorkerId, room: &Room, time: Timestamp) -> Room
 }
 
 /// What is given back on a worker, by when at the latest, in that order.
-fn ends_on(
-    sight: Sight,
-    worker: WorkerId,
-    room: &Room,
-) -> Vec<(Timestamp, Resources, Devices)> {
+fn ends_on(sight: Sight, worker: WorkerId, room: &Room) -> Vec<(Timestamp, Resources, Devices)> {
     let Sight { pool, books, view } = sight;
     let soon = view.now.checked_add_signed(view.policy.grace).unwrap_or(Timestamp::MAX_UTC);
     let leaving = room.leftover().map(|(needs, devices)| (soon, needs, devices));

@@ -1,13 +1,13 @@
 //! What a leader knows: the queue that its plans are made of, and from where it follows the changes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::{JobId, TenantId, Timestamp, wait::WaitReason};
+use domain::{JobId, TenantId, Timestamp, WorkerId, wait::WaitReason};
 use planner::{Plan, Policy, Queue};
 use store::{
-    Store, StoreError,
-    changes::Cursor,
-    leader::{self, LeaderLease},
+    Store, StoreError, SystemTx,
+    changes::{Change, Cursor},
+    leader::{self, Held, LeaderLease},
     schedule::{self, Applied},
     usage, workers,
 };
@@ -37,6 +37,15 @@ pub struct Lead {
     kept_at: Timestamp,
     /// Hours since 1970, when what files take was last looked at.
     metered_hour: Option<i64>,
+}
+
+/// What a look at the changes has found.
+struct Followed {
+    lead: Held,
+    /// Some workers were silent for too long: they are gone.
+    silent: bool,
+    /// Beside those who know already, these have something new to look at.
+    workers: BTreeSet<WorkerId>,
 }
 
 impl Lead {
@@ -73,23 +82,17 @@ impl Lead {
         config: &Config,
     ) -> Result<Option<(Plan, Applied)>, StoreError> {
         let mut tx = store.begin().await?;
-        let changes = self.cursor.read(&mut tx).await?;
-        let facts = schedule::look(&mut tx, &changes).await?;
-        let Some(lead) = leader::hold(&mut tx, &self.lease).await? else { return Ok(None) };
-        let now = lead.now;
-        let silent = if self.watch.look(now, config.attempt_lease, config.tick) {
-            workers::bury_silent(&mut tx, config.attempt_lease).await?
-        } else {
-            Vec::new()
+        let Some(Followed { lead, silent, mut workers }) = self.follow(&mut tx, config).await?
+        else {
+            return Ok(None);
         };
-        let mut written = !silent.is_empty();
-        self.queue.advance(now);
-        self.queue.learn(facts);
-        silent.into_iter().for_each(|worker| self.queue.set_worker(worker, None));
-
+        let now = lead.now;
         let plan = self.queue.plan(now);
-        let applied = schedule::apply(&mut tx, lead, &plan.commands, &config.retry).await?;
-        written |= !plan.commands.is_empty();
+        let mut applied = schedule::apply(&mut tx, lead, &plan.commands, &config.retry).await?;
+        let mut written = silent || !plan.commands.is_empty();
+        workers.extend(self.workers_of_gangs(applied.changed.iter().copied()));
+        workers.extend(applied.workers);
+        applied.workers = workers.into_iter().collect();
         if (now - self.explained_at).num_milliseconds() >= MILLISECONDS_BETWEEN_REASONS {
             self.explained_at = now;
             let changed = self.explain();
@@ -109,14 +112,15 @@ impl Lead {
                 self.metered_hour = Some(hour);
             }
         }
-        let skipped = schedule::look_at_jobs(&mut tx, &applied.skipped).await?;
+        let skipped: Vec<_> = applied.skipped.iter().map(|id| Change::Job(*id)).collect();
+        let skipped = schedule::look(&mut tx, &skipped).await?;
         if written || keeping {
             tx.commit().await?;
         } else {
             // nobody has to wait until the disk knows that the lease was looked at
             drop(tx);
         }
-        skipped.into_iter().for_each(|(id, job)| self.queue.set_job(id, job));
+        self.queue.learn(skipped);
         if keeping {
             let mut tx = store.begin().await?;
             if self.cursor.truncate(&mut tx).await? {
@@ -124,6 +128,38 @@ impl Lead {
             }
         }
         Ok(Some((plan, applied)))
+    }
+
+    /// Learns what has changed; `None` if the lead is another's by now.
+    async fn follow(
+        &mut self,
+        tx: &mut SystemTx<'_>,
+        config: &Config,
+    ) -> Result<Option<Followed>, StoreError> {
+        let changes = self.cursor.read(tx).await?;
+        let facts = schedule::look(tx, &changes).await?;
+        let Some(lead) = leader::hold(tx, &self.lease).await? else { return Ok(None) };
+        let silent = if self.watch.look(lead.now, config.attempt_lease, config.tick) {
+            workers::bury_silent(tx, config.attempt_lease).await?
+        } else {
+            Vec::new()
+        };
+        let jobs = changes.iter().filter_map(|change| match change {
+            Change::Job(id) => Some(*id),
+            _ => None,
+        });
+        let workers = self.workers_of_gangs(jobs);
+        self.queue.advance(lead.now);
+        self.queue.learn(facts);
+        silent.iter().for_each(|worker| self.queue.set_worker(*worker, None));
+        Ok(Some(Followed { lead, silent: !silent.is_empty(), workers }))
+    }
+
+    /// Whoever has told of a gang, or decided about it, has told one of its workers at most.
+    fn workers_of_gangs(&self, jobs: impl Iterator<Item = JobId>) -> BTreeSet<WorkerId> {
+        let live = jobs.filter_map(|id| self.queue.job(id)?.live());
+        let gangs = live.filter(|live| live.seats.len() > 1);
+        gangs.flat_map(|live| live.seats.iter().map(|seat| seat.worker)).collect()
     }
 
     /// What it knows.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    JobId, Resources, WorkerId,
+    JobId,
     world::{Phase, PlannedJob, Quota, WorkerState},
 };
 use scheduler::{Config, Lead, tick};
@@ -17,20 +17,10 @@ use uuid::Uuid;
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{Tenant, submit};
+use support::{Tenant, register, submit};
 
 fn jobs(lead: &Lead) -> BTreeMap<JobId, PlannedJob> {
     lead.queue().jobs().map(|(id, job)| (id, job.clone())).collect()
-}
-
-async fn register(store: &Store, name: &str, cpus: u64) -> WorkerId {
-    let id = WorkerId::generate();
-    let capacity = Resources::cpu(cpus * 1_000, cpus << 30);
-    let new = workers::NewWorker { id, name, pool: "default", capacity };
-    let mut tx = store.begin().await.unwrap();
-    workers::register(&mut tx, &new).await.unwrap();
-    tx.commit().await.unwrap();
-    id
 }
 
 #[tokio::test]
@@ -45,7 +35,7 @@ async fn following_is_as_good_as_reading_everything() {
     let globex = Tenant::create(&store, "globex", 5).await;
     let first = register(&store, "first", 4).await;
     for n in 0..6 {
-        submit(&store, if n % 2 == 0 { &acme } else { &globex }).await;
+        submit(&store, if n % 2 == 0 { &acme } else { &globex }, 1).await;
     }
     tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
     same(&store, &config, holder, &mut lead).await;
@@ -109,7 +99,7 @@ async fn who_nobody_could_hear_has_a_lease_to_speak_up() {
     let (holder, mut lead) = (Uuid::now_v7(), None);
     let acme = Tenant::create(&store, "acme", 5).await;
     register(&store, "first", 4).await;
-    let job = submit(&store, &acme).await;
+    let job = submit(&store, &acme, 1).await;
     let (_, applied) = tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
     assert_eq!(applied.changed, [job]);
 

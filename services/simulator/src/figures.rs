@@ -170,8 +170,11 @@ fn mean_jain(journal: &Journal) -> Option<f64> {
 
 fn wasted(workload: &Workload, journal: &Journal) -> f64 {
     let whole = workload.workers.iter().fold(domain::Resources::NONE, |sum, w| sum.plus(*w));
-    let work: f64 =
-        workload.jobs.iter().map(|job| job.total().dominant_share(&whole) * job.runtime as f64).sum();
+    let work: f64 = workload
+        .jobs
+        .iter()
+        .map(|job| job.total().dominant_share(&whole) * job.runtime as f64)
+        .sum();
     journal.wasted / (work + journal.wasted).max(f64::MIN_POSITIVE)
 }
 

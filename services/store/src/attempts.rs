@@ -30,10 +30,15 @@ pub use record::record;
 #[derive(Debug, Clone)]
 pub struct Assignment {
     pub attempt: Attempt,
+    /// Which of the job's workers; 0 speaks for the attempt.
+    pub rank: u32,
+    /// How many there are.
+    pub workers: u32,
     pub tenant: TenantId,
     pub kind: JobKind,
     pub spec: Option<TrainingSpec>,
     pub data: DataFile,
+    /// Of this one of its workers.
     pub resources: Resources,
     pub checkpoint: Option<Checkpoint>,
     /// As of the plan that did so.
@@ -71,7 +76,7 @@ pub enum Recorded {
     Superseded,
 }
 
-/// Attempts given to this worker that it has not started. `since` leaves out those that were given
+/// Attempts given to this worker that it has not started, of a gang's attempt each rank. `since` leaves out those that were given
 /// earlier, so that a worker of a million attempts need not walk over what is left of those that have
 /// ended (a reader's open snapshot keeps it).
 pub async fn assigned_to(
@@ -80,15 +85,24 @@ pub async fn assigned_to(
     since: Option<Timestamp>,
 ) -> Result<Vec<Assignment>, StoreError> {
     sqlx::query!(
-        "select j.id, j.attempt, j.tenant_id, j.kind, j.spec, j.cpu_milli, j.memory_bytes,
-                j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256, v.bytes, v.format, v.compression,
-                a.assigned_at
-         from attempt a
-         join job j on j.id = a.job_id and j.attempt = a.number
+        r#"with given as (
+             select job_id, number, 0 as rank, assigned_at
+             from attempt
+             where worker_id = $1 and ended_at is null and started_at is null
+               and assigned_at >= coalesce($2, '-infinity'::timestamptz)
+             union all
+             select s.job_id, s.number, s.rank, a.assigned_at
+             from seat s join attempt a using (job_id, number)
+             where s.worker_id = $1 and s.rank > 0 and s.started_at is null and s.left_at is null
+               and a.ended_at is null and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
+         )
+         select j.id, j.attempt, g.rank as "rank!", j.workers, j.tenant_id, j.kind, j.spec, j.cpu_milli,
+                j.memory_bytes, j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256,
+                v.bytes, v.format, v.compression, g.assigned_at as "assigned_at!"
+         from given g
+         join job j on j.id = g.job_id and j.attempt = g.number
          join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
-         where a.worker_id = $1 and a.ended_at is null and a.started_at is null
-           and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
-         order by j.id",
+         order by j.id, g.rank"#,
         worker.uuid(),
         since,
     )
@@ -101,6 +115,8 @@ pub async fn assigned_to(
             .ok_or_else(|| StoreError::corrupt("job", "attempt", "0 while live"))?;
         Ok(Assignment {
             attempt: Attempt { job: JobId::from_uuid(row.id), number },
+            rank: row.rank.unsigned_abs(),
+            workers: row.workers.unsigned_abs(),
             tenant: TenantId::from_uuid(row.tenant_id),
             kind: if row.kind == "train" { JobKind::Train } else { JobKind::Profile },
             spec: json_column(row.spec, "job", "spec")?,
@@ -126,8 +142,8 @@ pub async fn assigned_to(
 }
 
 /// Says that the worker is alive, which renews its lease and so that of all its attempts, and how far
-/// `running` are; the answer has one directive for each, in order. Locks only rows that it changes, in
-/// the order of ids, as every bulk writer does.
+/// `running` are; the answer has one directive for each, in order. How far an attempt is, the worker of
+/// its rank 0 knows alone. Locks only rows that it changes, in the order of ids, as every bulk writer does.
 pub async fn heartbeat(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
@@ -161,8 +177,12 @@ pub async fn heartbeat(
          )
          select j.id is not null as "mine!", j.stop_reason as "stop_reason?"
          from beat b
-         left join job j on j.id = b.job_id and j.attempt = b.number and j.worker_id = $1
+         left join job j on j.id = b.job_id and j.attempt = b.number
              and j.status in ('starting', 'running', 'stopping')
+             and (j.worker_id = $1 or j.workers > 1 and exists (
+                 select from seat s
+                 where s.job_id = b.job_id and s.number = b.number and s.worker_id = $1
+                   and s.left_at is null))
          order by b.place"#,
         worker.uuid(),
         &jobs,
@@ -181,24 +201,69 @@ pub async fn heartbeat(
     Ok(directive.collect())
 }
 
-/// Attempts that this worker was given and has begun, of which it knows nothing any more.
+/// Attempts, with the rank, that this worker was given and has begun, of which it knows nothing any more.
+/// Seats of attempts that have ended are among them: they are to be left.
 pub async fn forgotten(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
-    known: &[Attempt],
-) -> Result<Vec<Attempt>, StoreError> {
+    known: &[(Attempt, u32)],
+) -> Result<Vec<(Attempt, u32)>, StoreError> {
     let rows = sqlx::query!(
-        "select job_id, number from attempt
-         where worker_id = $1 and ended_at is null and started_at is not null",
+        r#"select job_id as "job_id!", number as "number!", 0 as "rank!" from attempt
+           where worker_id = $1 and ended_at is null and started_at is not null
+           union
+           select s.job_id, s.number, s.rank from seat s join attempt a using (job_id, number)
+           where s.worker_id = $1 and s.left_at is null
+             and (s.started_at is not null or a.ended_at is not null)"#,
         worker.uuid(),
     )
     .fetch_all(tx.conn())
     .await?;
     let attempt = rows.into_iter().filter_map(|row| {
         let number = NonZeroU32::new(row.number.unsigned_abs())?;
-        Some(Attempt { job: JobId::from_uuid(row.job_id), number })
+        Some((Attempt { job: JobId::from_uuid(row.job_id), number }, row.rank.unsigned_abs()))
     });
-    Ok(attempt.filter(|attempt| !known.contains(attempt)).collect())
+    Ok(attempt.filter(|rank| !known.contains(rank)).collect())
+}
+
+/// The process of a rank beside 0 is up. `Superseded` says: do not run it.
+pub async fn taken(
+    tx: &mut SystemTx<'_>,
+    attempt: Attempt,
+    rank: u32,
+) -> Result<Recorded, StoreError> {
+    let taken = sqlx::query!(
+        "update seat s set started_at = coalesce(s.started_at, now())
+         from job j
+         where s.job_id = $1 and s.number = $2 and s.rank = $3 and s.left_at is null
+           and j.id = s.job_id and j.attempt = s.number
+           and j.status in ('starting', 'running', 'stopping')",
+        attempt.job.uuid(),
+        number(attempt),
+        i32::try_from(rank).unwrap_or(i32::MAX),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(if taken.rows_affected() > 0 { Recorded::Recorded } else { Recorded::Superseded })
+}
+
+/// The process of a gang's rank has ended, whether its attempt has or not: its room is free as soon as
+/// both have. Of an attempt of one worker there is nothing to leave.
+pub async fn leave(tx: &mut SystemTx<'_>, attempt: Attempt, rank: u32) -> Result<(), StoreError> {
+    let worker = sqlx::query_scalar!(
+        "update seat set left_at = now()
+         where job_id = $1 and number = $2 and rank = $3 and left_at is null
+         returning worker_id",
+        attempt.job.uuid(),
+        number(attempt),
+        i32::try_from(rank).unwrap_or(i32::MAX),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(worker) = worker {
+        changes::note(tx.conn(), &[Change::Worker(WorkerId::from_uuid(worker))]).await?;
+    }
+    Ok(())
 }
 
 /// What many attempts say of themselves, each job named once; for each, in the same order, the job's new

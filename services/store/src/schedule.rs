@@ -1,16 +1,15 @@
 //! The scheduler's two statements about the world: how things are, and what a plan makes of them.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+mod rows;
+
+use std::collections::BTreeMap;
 
 use domain::{
     JobId, PoolId, TenantId, Timestamp, WorkerId,
-    job::{Attempt, Cause, JobEvent, JobStatus, Report, RetryPolicy},
-    spend::{Budget, Prices, Rate},
+    job::{Cause, JobEvent, Report, RetryPolicy},
+    spend::{Budget, Prices},
     wait::WaitReason,
-    world::{
-        Command, Concurrency, Devices, Facts, Live, Phase, PlannedJob, Quota, Stopping, TenantCaps,
-        WorkerState, WorkerView,
-    },
+    world::{Command, Facts, PlannedJob, Quota, TenantCaps, WorkerView},
 };
 use uuid::Uuid;
 
@@ -21,6 +20,8 @@ use crate::{
     leader::Held,
     pools,
 };
+
+use rows::{JobRow, WorkerRow, job_facts, worker_facts, workers_of_ended};
 
 /// Everything, the database's time at which it was so, and from where to follow.
 pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), StoreError> {
@@ -38,7 +39,7 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
     let jobs = sqlx::query_as!(
         JobRow,
         "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
-                accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
+                accelerator_milli, workers, max_runtime, status, attempt, not_before, worker_id, devices,
                 assigned_at, saved_at, deadline, preempted_for, blocked, rate_micro_credits,
                 rate_accelerator_milli, concurrency_key, concurrency_limit
          from job where finished_at is null",
@@ -52,8 +53,8 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
         tenants: every_tenant(tx, None).await?.into_iter().map(|(id, c)| (id, Some(c))).collect(),
         prices: pools::every_price(tx, None).await?,
         quotas: quotas.into_iter().map(|(tenant, pool, q)| (tenant, pool, Some(q))).collect(),
-        workers: workers.iter().map(WorkerRow::fact).collect::<Result<_, _>>()?,
-        jobs: jobs.iter().map(JobRow::fact).collect::<Result<_, _>>()?,
+        workers: worker_facts(tx, &workers).await?,
+        jobs: job_facts(tx, &[], &jobs).await?,
         averages: averages
             .iter()
             .map(|row| {
@@ -72,7 +73,7 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
         _ => None,
     };
     let jobs: Vec<_> = changes.iter().filter_map(job).collect();
-    let workers = pick(|change| match change {
+    let mut workers = pick(|change| match change {
         Change::Worker(id) => Some(id.uuid()),
         _ => None,
     });
@@ -88,12 +89,16 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
         Change::Pool(id) => Some(id.uuid()),
         _ => None,
     });
+    let rows = job_rows(tx, &jobs).await?;
+    let jobs = job_facts(tx, &jobs, &rows).await?;
+    // what is left of an attempt is known no later than its end
+    workers.extend(workers_of_ended(tx, &rows).await?);
     Ok(Facts {
         tenants: look_at_tenants(tx, &tenants).await?,
         prices: look_at_prices(tx, &pools).await?,
         quotas: look_at_quotas(tx, &quotas).await?,
         workers: look_at_workers(tx, &workers).await?,
-        jobs: look_at_jobs(tx, &jobs).await?,
+        jobs,
         averages: Vec::new(),
     })
 }
@@ -185,9 +190,7 @@ pub(crate) async fn look_at_workers(
     .fetch_all(tx.conn())
     .await?;
     let mut facts: BTreeMap<_, _> = ids.iter().map(|id| (WorkerId::from_uuid(*id), None)).collect();
-    for row in &rows {
-        facts.extend([row.fact()?]);
-    }
+    facts.extend(worker_facts(tx, &rows).await?);
     Ok(facts.into_iter().collect())
 }
 
@@ -196,6 +199,11 @@ pub async fn look_at_jobs(
     tx: &mut SystemTx<'_>,
     jobs: &[JobId],
 ) -> Result<Vec<(JobId, Option<PlannedJob>)>, StoreError> {
+    let rows = job_rows(tx, jobs).await?;
+    job_facts(tx, jobs, &rows).await
+}
+
+async fn job_rows(tx: &mut SystemTx<'_>, jobs: &[JobId]) -> Result<Vec<JobRow>, StoreError> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
@@ -203,7 +211,7 @@ pub async fn look_at_jobs(
     let rows = sqlx::query_as!(
         JobRow,
         "select id, tenant_id, pool_id, priority, created_at, cpu_milli, memory_bytes,
-                accelerator_milli, max_runtime, status, attempt, not_before, worker_id, devices,
+                accelerator_milli, workers, max_runtime, status, attempt, not_before, worker_id, devices,
                 assigned_at, saved_at, deadline, preempted_for, blocked, rate_micro_credits,
                 rate_accelerator_milli, concurrency_key, concurrency_limit
          from job where id = any($1)",
@@ -211,119 +219,12 @@ pub async fn look_at_jobs(
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut facts: BTreeMap<_, _> = jobs.iter().map(|id| (*id, None)).collect();
-    for row in &rows {
-        facts.extend([row.fact()?]);
-    }
-    Ok(facts.into_iter().collect())
-}
-
-struct WorkerRow {
-    id: Uuid,
-    pool_id: Uuid,
-    cpu_milli: i32,
-    memory_bytes: i64,
-    accelerators: i32,
-    state: String,
-}
-
-impl WorkerRow {
-    fn fact(&self) -> Result<(WorkerId, Option<WorkerView>), StoreError> {
-        let accelerators = i64::from(self.accelerators) * 1_000;
-        let capacity = amounts::resources(self.cpu_milli.into(), self.memory_bytes, accelerators);
-        let state = self
-            .state
-            .parse::<WorkerState>()
-            .map_err(|why| StoreError::corrupt("worker", "state", why))?;
-        let view = WorkerView { pool: PoolId::from_uuid(self.pool_id), capacity, state };
-        Ok((WorkerId::from_uuid(self.id), Some(view)))
-    }
-}
-
-struct JobRow {
-    id: Uuid,
-    tenant_id: Uuid,
-    pool_id: Uuid,
-    priority: i32,
-    created_at: Timestamp,
-    cpu_milli: i32,
-    memory_bytes: i64,
-    accelerator_milli: i32,
-    max_runtime: i64,
-    status: String,
-    attempt: i32,
-    not_before: Timestamp,
-    worker_id: Option<Uuid>,
-    devices: i64,
-    assigned_at: Option<Timestamp>,
-    saved_at: Option<Timestamp>,
-    deadline: Option<Timestamp>,
-    preempted_for: Option<Uuid>,
-    blocked: bool,
-    rate_micro_credits: i64,
-    rate_accelerator_milli: i64,
-    concurrency_key: Option<String>,
-    concurrency_limit: Option<i32>,
-}
-
-impl JobRow {
-    /// One that has ended, is paused, or waits for others, is not there for the scheduler.
-    fn fact(&self) -> Result<(JobId, Option<PlannedJob>), StoreError> {
-        let id = JobId::from_uuid(self.id);
-        let status: JobStatus =
-            self.status.parse().map_err(|why| StoreError::corrupt("job", "status", why))?;
-        if self.blocked || status.is_final() || status == JobStatus::Paused {
-            return Ok((id, None));
-        }
-        let job = PlannedJob {
-            tenant: TenantId::from_uuid(self.tenant_id),
-            pool: PoolId::from_uuid(self.pool_id),
-            priority: self.priority,
-            created_at: self.created_at,
-            needs: amounts::resources(
-                self.cpu_milli.into(),
-                self.memory_bytes,
-                self.accelerator_milli.into(),
-            ),
-            max_runtime_secs: self.max_runtime.unsigned_abs(),
-            concurrency: self
-                .concurrency_key
-                .clone()
-                .zip(self.concurrency_limit)
-                .map(|(key, limit)| Box::new(Concurrency { key, limit: limit.unsigned_abs() })),
-            phase: self.phase(id),
-        };
-        Ok((id, Some(job)))
-    }
-
-    fn phase(&self, id: JobId) -> Phase {
-        let last_attempt = self.attempt.unsigned_abs();
-        let live = self.worker_id.zip(self.assigned_at).zip(self.saved_at).zip(self.deadline);
-        let stopping = Stopping { for_job: self.preempted_for.map(JobId::from_uuid) };
-        match (live, NonZeroU32::new(last_attempt)) {
-            (Some((((worker, started_at), saved_at), deadline)), Some(number)) => {
-                Phase::Live(Live {
-                    attempt: Attempt { job: id, number },
-                    worker: WorkerId::from_uuid(worker),
-                    devices: Devices(self.devices.cast_unsigned()),
-                    started_at,
-                    deadline,
-                    saved_at,
-                    rate: Rate {
-                        micro_credits_per_hour: self.rate_micro_credits.unsigned_abs(),
-                        accelerator_milli: self.rate_accelerator_milli.unsigned_abs(),
-                    },
-                    stopping: (self.status == "stopping").then_some(stopping),
-                })
-            }
-            _ => Phase::Waiting { not_before: self.not_before, last_attempt },
-        }
-    }
+    Ok(rows)
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Workers that have something new to look at.
+    /// Workers that have something new to look at, as far as rank 0 of each attempt goes.
     pub workers: Vec<WorkerId>,
     /// Jobs whose followers should look.
     pub changed: Vec<JobId>,
@@ -356,10 +257,8 @@ pub async fn apply(
 }
 
 fn event_of(command: &Command) -> JobEvent {
-    match *command {
-        Command::Start { attempt, worker, devices, rate } => {
-            JobEvent::Assigned { attempt, worker, devices, rate }
-        }
+    match command.clone() {
+        Command::Start { attempt, seats, rate } => JobEvent::Assigned { attempt, seats, rate },
         Command::Preempt { attempt, why } => {
             JobEvent::PreemptAsked { attempt, for_job: why.for_job() }
         }

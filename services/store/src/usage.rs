@@ -8,7 +8,9 @@ use crate::{StoreError, SystemTx, Tx, amounts, jobs::json_column};
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
     pub number: u32,
+    /// Of rank 0.
     pub worker: WorkerId,
+    pub workers: u32,
     pub assigned_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -19,7 +21,7 @@ pub struct AttemptRecord {
     pub used: Option<Used>,
 }
 
-/// What an attempt that has ended held, and for how long.
+/// What all workers of an attempt that has ended held together, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Used {
     pub resources: Resources,
@@ -38,7 +40,7 @@ pub async fn of_job(
     let rows = sqlx::query!(
         r#"select a.number, a.worker_id, a.assigned_at, a.started_at, a.ended_at, a.outcome, a.cause,
                   a.resumed_from_step, a.millis, a.paid_millis, a.micro_credits, a.accelerator_ms,
-                  j.cpu_milli, j.memory_bytes, j.accelerator_milli
+                  j.cpu_milli, j.memory_bytes, j.accelerator_milli, j.workers
            from attempt a join job j on j.id = a.job_id
            where a.job_id = $1 and j.tenant_id = $2
            order by a.number
@@ -53,6 +55,7 @@ pub async fn of_job(
         Ok(AttemptRecord {
             number: row.number.unsigned_abs(),
             worker: WorkerId::from_uuid(row.worker_id),
+            workers: row.workers.unsigned_abs(),
             assigned_at: row.assigned_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -64,7 +67,8 @@ pub async fn of_job(
                     row.cpu_milli.into(),
                     row.memory_bytes,
                     row.accelerator_milli.into(),
-                ),
+                )
+                .times(row.workers.unsigned_abs()),
                 millis: millis.unsigned_abs(),
                 paid_millis: paid.unsigned_abs(),
                 cost: amounts::spent(credits, accelerator_ms),
@@ -97,9 +101,9 @@ pub async fn of_tenant(
 ) -> Result<Vec<PoolUsage>, StoreError> {
     let rows = sqlx::query!(
         r#"select p.name as pool, a.outcome as "outcome!", count(*) as "attempts!",
-                  sum(j.cpu_milli::bigint * a.millis / 1000)::bigint as "cpu_ms!",
-                  sum((j.memory_bytes >> 20) * a.millis)::bigint as "memory_mib_ms!",
-                  sum(j.accelerator_milli::bigint * a.millis / 1000)::bigint as "accelerator_ms!",
+                  sum(j.cpu_milli::bigint * j.workers * a.millis / 1000)::bigint as "cpu_ms!",
+                  sum((j.memory_bytes >> 20) * j.workers * a.millis)::bigint as "memory_mib_ms!",
+                  sum(j.accelerator_milli::bigint * j.workers * a.millis / 1000)::bigint as "accelerator_ms!",
                   sum(a.micro_credits)::bigint as "micro_credits!",
                   sum(a.accelerator_ms)::bigint as "paid_accelerator_ms!"
            from attempt a join job j on j.id = a.job_id join pool p on p.id = j.pool_id

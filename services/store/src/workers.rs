@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{Resources, Timestamp, WorkerId, world::WorkerState};
+use uuid::Uuid;
 
 use crate::{
     StoreError, SystemTx, Tx,
@@ -50,6 +51,7 @@ pub async fn register(
     )
     .fetch_all(tx.conn())
     .await?;
+    empty_seats(tx, &replaced).await?;
     let accelerators = worker.capacity.accelerator_milli / 1_000;
     let made = sqlx::query!(
         "insert into worker (id, name, cpu_milli, memory_bytes, accelerators, pool_id)
@@ -85,6 +87,9 @@ pub async fn set_state(
     )
     .execute(tx.conn())
     .await?;
+    if state == WorkerState::Gone {
+        empty_seats(tx, &[id.uuid()]).await?;
+    }
     changes::note(tx.conn(), &[Change::Worker(id)]).await?;
     Ok(set.rows_affected() > 0)
 }
@@ -134,8 +139,22 @@ pub async fn bury_silent(
     )
     .fetch_all(tx.conn())
     .await?;
-    let buried = rows.into_iter().filter(|row| row.gone);
-    Ok(buried.map(|row| WorkerId::from_uuid(row.id)).collect())
+    let buried: Vec<_> = rows.into_iter().filter(|row| row.gone).map(|row| row.id).collect();
+    empty_seats(tx, &buried).await?;
+    Ok(buried.into_iter().map(WorkerId::from_uuid).collect())
+}
+
+/// Of workers that are gone, no process counts any more.
+async fn empty_seats(tx: &mut SystemTx<'_>, gone: &[Uuid]) -> Result<(), StoreError> {
+    if !gone.is_empty() {
+        sqlx::query!(
+            "update seat set left_at = now() where worker_id = any($1) and left_at is null",
+            gone,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
 }
 
 /// Those that are up or draining, and those that left within the last day.
@@ -144,7 +163,9 @@ pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Worker>, StoreError> {
         r#"select w.id, w.name, w.cpu_milli, w.memory_bytes, w.state, w.registered_at, w.heartbeat_at,
                   w.accelerators, p.name as pool,
                   (select count(*) from attempt a
-                   where a.worker_id = w.id and a.ended_at is null) as "running!"
+                   where a.worker_id = w.id and a.ended_at is null)
+                  + (select count(*) from seat s
+                     where s.worker_id = w.id and s.rank > 0 and s.left_at is null) as "running!"
            from worker w join pool p on p.id = w.pool_id
            where w.state <> 'gone' or w.heartbeat_at > now() - interval '1 day'
            order by w.state <> 'up', w.name, w.id

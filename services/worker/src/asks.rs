@@ -53,10 +53,16 @@ pub(crate) async fn give_up_forgotten(
 ) -> Result<(), StoreError> {
     let mut tx = context.store.begin().await?;
     let lost = Cause::retryable("lost_by_worker", "its worker has lost track of it");
-    let words: Vec<_> = attempts::forgotten(&mut tx, id, known)
-        .await?
+    let known: Vec<_> = known.iter().map(|attempt| (*attempt, 0)).collect();
+    let mut forgotten = attempts::forgotten(&mut tx, id, &known).await?;
+    forgotten.sort_unstable();
+    for (attempt, rank) in &forgotten {
+        attempts::leave(&mut tx, *attempt, *rank).await?;
+    }
+    forgotten.dedup_by_key(|(attempt, _)| *attempt);
+    let words: Vec<_> = forgotten
         .into_iter()
-        .map(|attempt| (attempt, Word::Ended(Report::Failed(lost.clone()))))
+        .map(|(attempt, _)| (attempt, Word::Ended(Report::Failed(lost.clone()))))
         .collect();
     // an attempt that has been superseded meanwhile needs no report
     let _ = attempts::tell(&mut tx, &words, &context.config.retry).await?;

@@ -304,6 +304,7 @@ impl Tenant {
             dataset_version: 1,
             priority: 0,
             resources: self.spec.resources,
+            workers: 1,
             pool: DEFAULT_POOL_ID,
             max_runtime: self.spec.max_runtime,
             spec: Some(self.spec.clone()),

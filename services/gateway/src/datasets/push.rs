@@ -185,6 +185,7 @@ async fn queue_profile(
         dataset_version: version.number,
         priority: PROFILE_PRIORITY,
         resources: PROFILE_RESOURCES,
+        workers: 1,
         pool: DEFAULT_POOL_ID,
         max_runtime: PROFILE_MAX_RUNTIME_SECS,
         spec: None,

@@ -12,7 +12,7 @@ use domain::{
     job::{Attempt, Cause, JobKind, Report},
     spend::Rate,
     wait::WaitReason,
-    world::{Command, Devices},
+    world::{Command, Devices, Seats},
 };
 use engine::{Run, StopFlag};
 use gateway::App;
@@ -80,8 +80,8 @@ impl Hand {
     /// Places a waiting job here and starts its first attempt.
     pub async fn start(&self, job: JobId) -> Assignment {
         let attempt = Attempt { job, number: std::num::NonZeroU32::MIN };
-        let (worker, devices) = (self.worker, Devices::default());
-        self.apply(Command::Start { attempt, worker, devices, rate: Rate::FREE }).await;
+        let seats = Seats::one(self.worker, Devices::default());
+        self.apply(Command::Start { attempt, seats, rate: Rate::FREE }).await;
         let mut tx = self.state.store.begin().await.unwrap();
         let given = attempts::assigned_to(&mut tx, self.worker, None).await.unwrap();
         let retry = &self.state.config.retry;

@@ -73,7 +73,9 @@ fn quotas_counts_and_budgets_know_all_of_its_workers() {
     scene.set_caps(1, TenantCaps { max_running: 9, budget });
     let mut scene = scene.gang(1, 1, 3, cpus(2)).gang(2, 1, 2, cpus(2));
     assert_eq!(scene.started(), [2]);
-    assert!(matches!(scene.reason(1), WaitReason::Budget { needs, .. } if needs.micro_credits == 6_000_000));
+    assert!(
+        matches!(scene.reason(1), WaitReason::Budget { needs, .. } if needs.micro_credits == 6_000_000)
+    );
 }
 
 /// Four machines of two CPUs, busy for 100, 200, 300 and 400 s; a job of three such waits.

@@ -1,7 +1,7 @@
-//! A tenant with data, and jobs of one CPU on it.
+//! A tenant with data, jobs on it that need one CPU for each of their workers, and machines.
 
 use domain::{
-    DatasetId, Digest, JobId, Resources, TenantId, UserId,
+    DatasetId, Digest, JobId, Resources, TenantId, UserId, WorkerId,
     access::Role,
     dataset::{Compression, Format},
     name::Name,
@@ -13,6 +13,7 @@ use store::{
     jobs::{self, NewJob},
     people,
     tenants::{self, TenantLimits},
+    workers::{self, NewWorker},
 };
 
 pub struct Tenant {
@@ -49,7 +50,7 @@ impl Tenant {
     }
 }
 
-pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
+pub async fn submit(store: &Store, tenant: &Tenant, workers: u32) -> JobId {
     let job = NewJob {
         id: JobId::generate(),
         name: "a job".to_owned(),
@@ -58,6 +59,7 @@ pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
         dataset_version: 1,
         priority: 0,
         resources: Resources::cpu(1_000, 1 << 30),
+        workers,
         pool: DEFAULT_POOL_ID,
         max_runtime: 600,
         spec: None,
@@ -70,4 +72,14 @@ pub async fn submit(store: &Store, tenant: &Tenant) -> JobId {
     jobs::submit(&mut tx, &job).await.unwrap();
     tx.commit().await.unwrap();
     job.id
+}
+
+pub async fn register(store: &Store, name: &str, cpus: u64) -> WorkerId {
+    let id = WorkerId::generate();
+    let capacity = Resources::cpu(cpus * 1_000, cpus << 30);
+    let new = NewWorker { id, name, pool: "default", capacity };
+    let mut tx = store.begin().await.unwrap();
+    workers::register(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }

@@ -53,9 +53,9 @@ pub(super) async fn quotas(tx: &mut SystemTx<'_>) -> Result<Vec<Found>, StoreErr
     let rows = sqlx::query_as!(
         Found,
         r#"with moment as (
-             select j.tenant_id, j.pool_id, m.at, m.change, m.change * j.cpu_milli as cpu,
-                    m.change * j.memory_bytes as memory,
-                    m.change * j.accelerator_milli as accelerator
+             select j.tenant_id, j.pool_id, m.at, m.change, m.change * j.workers * j.cpu_milli::bigint as cpu,
+                    m.change * j.workers * j.memory_bytes as memory,
+                    m.change * j.workers * j.accelerator_milli::bigint as accelerator
              from attempt a
              join job j on j.id = a.job_id
              cross join lateral (values (a.assigned_at, 1), (a.ended_at, -1)) as m (at, change)
@@ -89,11 +89,20 @@ pub(super) async fn quotas(tx: &mut SystemTx<'_>) -> Result<Vec<Found>, StoreErr
 pub(super) async fn workers(tx: &mut SystemTx<'_>) -> Result<Vec<Found>, StoreError> {
     let rows = sqlx::query_as!(
         Found,
-        r#"with moment as (
+        r#"with held as (
+             select a.job_id, a.worker_id, a.assigned_at, a.ended_at
+             from attempt a join job j on j.id = a.job_id
+             where j.workers = 1
+             union all
+             -- a gang's worker holds its room until its process and its attempt have ended
+             select s.job_id, s.worker_id, a.assigned_at,
+                    case when s.left_at is not null then greatest(s.left_at, a.ended_at) end
+             from seat s join attempt a using (job_id, number)
+           ), moment as (
              select a.worker_id, m.at, m.change, m.change * j.cpu_milli as cpu,
                     m.change * j.memory_bytes as memory,
                     m.change * j.accelerator_milli as accelerator
-             from attempt a
+             from held a
              join job j on j.id = a.job_id
              cross join lateral (values (a.assigned_at, 1), (a.ended_at, -1)) as m (at, change)
              where m.at is not null

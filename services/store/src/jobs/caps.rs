@@ -45,11 +45,12 @@ pub(super) async fn beyond(
 
 impl Caps {
     fn refuse(&self, job: &NewJob) -> Option<Refusal> {
-        if let Some(resource) = job.resources.first_beyond(&self.max_job) {
-            let (asked, most) = (job.resources.get(resource), self.max_job.get(resource));
+        let total = job.resources.times(job.workers);
+        if let Some(resource) = total.first_beyond(&self.max_job) {
+            let (asked, most) = (total.get(resource), self.max_job.get(resource));
             return Some(Refusal::TooLarge { resource, asked, most });
         }
-        let cost = self.prices.rate(&job.resources).over_secs(job.max_runtime);
+        let cost = self.prices.rate(&total).over_secs(job.max_runtime);
         let left = self.left;
         (!cost.within(&left)).then_some(Refusal::BeyondBudget { cost, left })
     }

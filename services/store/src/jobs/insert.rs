@@ -23,6 +23,7 @@ pub(super) struct NewRow<'a> {
     memory_bytes: i64,
     max_runtime: i64,
     accelerator_milli: i32,
+    workers: i32,
     pool_id: Uuid,
     not_before: Option<Timestamp>,
     blocked: bool,
@@ -50,6 +51,7 @@ impl<'a> NewRow<'a> {
             memory_bytes: i64::try_from(job.resources.memory_bytes).unwrap_or(i64::MAX),
             max_runtime: i64::try_from(job.max_runtime).unwrap_or(i64::MAX),
             accelerator_milli: i32::try_from(job.resources.accelerator_milli).unwrap_or(i32::MAX),
+            workers: i32::try_from(job.workers).unwrap_or(i32::MAX),
             pool_id: job.pool.uuid(),
             not_before: job.not_before,
             blocked: !on.is_empty(),
@@ -73,16 +75,16 @@ pub(super) async fn insert(tx: &mut TenantTx<'_>, rows: &[NewRow<'_>]) -> Result
         "with new as (
              insert into job (id, tenant_id, kind, name, submitted_by, dataset_id, dataset_version,
                               spec, priority, cpu_milli, memory_bytes, max_runtime,
-                              accelerator_milli, pool_id, not_before, blocked, wait_reason, last_event,
+                              accelerator_milli, workers, pool_id, not_before, blocked, wait_reason, last_event,
                               concurrency_key, concurrency_limit, sweep_id, point)
              select n.id, $1, n.kind, n.name, n.submitted_by, n.dataset_id, n.dataset_version,
                     n.spec, n.priority, n.cpu_milli, n.memory_bytes, n.max_runtime,
-                    n.accelerator_milli, n.pool_id, coalesce(n.not_before, now()), n.blocked,
+                    n.accelerator_milli, n.workers, n.pool_id, coalesce(n.not_before, now()), n.blocked,
                     n.wait_reason, 1, n.concurrency_key, n.concurrency_limit, n.sweep_id, n.point
              from jsonb_to_recordset($2) as n (
                  id uuid, kind text, name text, submitted_by uuid, dataset_id uuid,
                  dataset_version int, spec jsonb, priority int, cpu_milli int, memory_bytes bigint,
-                 max_runtime bigint, accelerator_milli int, pool_id uuid, not_before timestamptz,
+                 max_runtime bigint, accelerator_milli int, workers int, pool_id uuid, not_before timestamptz,
                  blocked boolean, wait_reason jsonb, concurrency_key text, concurrency_limit int,
                  sweep_id uuid, point jsonb)
              returning id, kind

@@ -8,8 +8,10 @@ use crate::StoreError;
 
 /// An attempt's own row begins when it is assigned.
 pub(super) async fn open(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
-    let assigned = steps.iter().filter_map(|step| match step.event {
-        JobEvent::Assigned { attempt, worker, .. } => Some((attempt, worker, step.now)),
+    let assigned = steps.iter().filter_map(|step| match &step.event {
+        JobEvent::Assigned { attempt, seats, .. } => {
+            Some((*attempt, seats.first().worker, step.now))
+        }
         _ => None,
     });
     let (mut jobs, mut numbers, mut workers, mut times) = (vec![], vec![], vec![], vec![]);
@@ -32,6 +34,42 @@ pub(super) async fn open(conn: &mut PgConnection, steps: &[Step]) -> Result<(), 
         &numbers,
         &workers,
         &times,
+    )
+    .execute(&mut *conn)
+    .await?;
+    open_seats(conn, steps).await
+}
+
+/// Where the workers of gangs are. An attempt of one worker has no such rows, and costs nothing here.
+async fn open_seats(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+    let (mut jobs, mut numbers, mut ranks) = (vec![], vec![], vec![]);
+    let (mut workers, mut devices) = (vec![], vec![]);
+    for step in steps {
+        let JobEvent::Assigned { attempt, seats, .. } = &step.event else { continue };
+        if seats.len() > 1 {
+            for (rank, seat) in (0_i32..).zip(seats.iter()) {
+                jobs.push(attempt.job.uuid());
+                numbers.push(number(*attempt));
+                ranks.push(rank);
+                workers.push(seat.worker.uuid());
+                devices.push(seat.devices.0.cast_signed());
+            }
+        }
+    }
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into seat (job_id, number, rank, tenant_id, worker_id, devices)
+         select j.id, s.number, s.rank, j.tenant_id, s.worker_id, s.devices
+         from unnest($1::uuid[], $2::int[], $3::int[], $4::uuid[], $5::bigint[])
+             as s (job_id, number, rank, worker_id, devices)
+         join job j on j.id = s.job_id",
+        &jobs,
+        &numbers,
+        &ranks,
+        &workers,
+        &devices,
     )
     .execute(conn)
     .await?;

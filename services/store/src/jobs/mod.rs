@@ -42,7 +42,9 @@ pub struct Job {
     pub dataset_version: u32,
     pub spec: Option<TrainingSpec>,
     pub priority: i32,
+    /// Of each of its workers.
     pub resources: Resources,
+    pub workers: u32,
     pub pool: String,
     pub max_runtime: u64,
     pub status: JobStatus,
@@ -71,7 +73,9 @@ pub struct NewJob {
     pub dataset: DatasetId,
     pub dataset_version: u32,
     pub priority: i32,
+    /// Of each of its workers.
     pub resources: Resources,
+    pub workers: u32,
     pub pool: PoolId,
     pub max_runtime: u64,
     /// None for a profile job.
@@ -257,7 +261,7 @@ fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
     let mut query = QueryBuilder::new(
         "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
                 j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
-                p.name as pool, j.max_runtime,
+                j.workers, p.name as pool, j.max_runtime,
                 j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
                 j.total_steps, j.concurrency_key, j.concurrency_limit, j.sweep_id, j.point, m.name as model_name, v.number as model_version, j.last_event,
                 j.created_at, j.started_at, j.finished_at
@@ -286,6 +290,7 @@ struct Row {
     cpu_milli: i32,
     memory_bytes: i64,
     accelerator_milli: i32,
+    workers: i32,
     pool: String,
     max_runtime: i64,
     status: String,
@@ -339,6 +344,7 @@ impl TryFrom<Row> for Job {
                 memory_bytes: row.memory_bytes.unsigned_abs(),
                 accelerator_milli: row.accelerator_milli.unsigned_abs().into(),
             },
+            workers: row.workers.unsigned_abs(),
             pool: row.pool,
             max_runtime: row.max_runtime.unsigned_abs(),
             status,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use domain::{
     JobId, Timestamp,
     job::{Attempt, Cause, JobEvent, JobState, Outcome, Refused, Report, RetryPolicy, StopReason},
-    world::Devices,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -207,8 +206,9 @@ impl Columns {
             JobState::Starting { .. } | JobState::Running { .. } => {}
         }
         let (assigned, devices, rate) = match step.event {
-            JobEvent::Assigned { devices: Devices(set), rate, .. } => {
-                (Some(step.now), Some(set.cast_signed()), Some(rate))
+            JobEvent::Assigned { ref seats, rate, .. } => {
+                let devices = seats.first().devices;
+                (Some(step.now), Some(devices.0.cast_signed()), Some(rate))
             }
             _ => (None, None, None),
         };

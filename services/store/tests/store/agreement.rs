@@ -5,7 +5,7 @@ use domain::{
     JobId, Timestamp,
     job::{Attempt, Cause, JobEvent, JobState, Report, Run},
     spend::Rate,
-    world::{Command, Devices},
+    world::{Command, Devices, Seats},
 };
 use proptest::{collection::vec, prelude::*};
 use store::{
@@ -97,8 +97,7 @@ fn event(world: &World, step: &Step, attempt: Attempt) -> JobEvent {
     match step {
         Step::Assign => JobEvent::Assigned {
             attempt,
-            worker: world.worker,
-            devices: Devices::default(),
+            seats: Seats::one(world.worker, Devices::default()),
             rate: Rate::FREE,
         },
         Step::Start => JobEvent::Started { attempt },

@@ -6,7 +6,7 @@ use domain::{
     job::{Attempt, Cause, Report},
     resources::Resources,
     spend::{Budget, Rate, Spend},
-    world::{Command, Devices, PreemptReason},
+    world::{Command, Devices, PreemptReason, Seats},
 };
 use store::{
     attempts::{self, Checkpoint},
@@ -26,7 +26,7 @@ const MAX_RUNTIME_SECS: u64 = 600;
 /// A job's next attempt, given to a worker so many seconds ago.
 async fn started_ago(world: &World, attempt: Attempt, seconds: i64) {
     let start =
-        Command::Start { attempt, worker: world.worker, devices: Devices::default(), rate: RATE };
+        Command::Start { attempt, seats: Seats::one(world.worker, Devices::default()), rate: RATE };
     let applied = as_of(world, start, seconds).await;
     assert_eq!(applied.skipped, []);
 }

@@ -11,6 +11,7 @@ mod changes;
 mod constraints;
 mod events;
 mod fences;
+mod gangs;
 mod holds;
 mod leader;
 mod publishing;

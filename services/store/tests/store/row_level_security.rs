@@ -59,7 +59,7 @@ impl Two {
 }
 
 async fn fill(world: &World, tenant: &Tenant) {
-    let running = world.running(tenant).await;
+    let running = world.running_on(tenant, &[world.worker, world.worker]).await;
     let mut tx = world.begin_for(tenant).await;
     let next = NewJob { after: vec![(running.job, AfterCondition::Any)], ..new_job(tenant) };
     jobs::submit(&mut tx, &next).await.unwrap();

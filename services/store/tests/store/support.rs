@@ -14,7 +14,7 @@ use domain::{
         Loss, Optimizer, Preprocess, Regularization, Schedule, Task, TrainingSpec,
     },
     spend::Rate,
-    world::{Command, Devices},
+    world::{Command, Devices, Seat, Seats},
 };
 use store::{
     Store, SystemTx, TenantTx,
@@ -125,8 +125,23 @@ impl World {
         first
     }
 
+    /// As [`Self::running`], of a job of as many workers.
+    pub async fn running_on(&self, tenant: &Tenant, workers: &[WorkerId]) -> Attempt {
+        let job = NewJob { workers: workers.len() as u32, ..new_job(tenant) };
+        let mut tx = self.begin_for(tenant).await;
+        assert_eq!(jobs::submit(&mut tx, &job).await.unwrap(), Submitted::Accepted);
+        tx.commit().await.unwrap();
+        let first = attempt(job.id, 1);
+        self.start_on(first, workers).await;
+        first
+    }
+
     pub async fn start(&self, attempt: Attempt) {
-        let applied = self.command(start(attempt, self.worker)).await;
+        self.start_on(attempt, &[self.worker]).await;
+    }
+
+    async fn start_on(&self, attempt: Attempt, workers: &[WorkerId]) {
+        let applied = self.command(start_on(attempt, workers)).await;
         assert_eq!(applied.skipped, [], "{attempt} could not be assigned");
         assert_eq!(self.started(attempt).await, Recorded::Recorded);
     }
@@ -222,7 +237,13 @@ pub fn next(attempt: Attempt) -> Attempt {
 }
 
 pub fn start(attempt: Attempt, worker: WorkerId) -> Command {
-    Command::Start { attempt, worker, devices: Devices::default(), rate: Rate::FREE }
+    start_on(attempt, &[worker])
+}
+
+pub fn start_on(attempt: Attempt, workers: &[WorkerId]) -> Command {
+    let seat = |worker: &WorkerId| Seat { worker: *worker, devices: Devices::default() };
+    let seats = Seats::new(workers.iter().map(seat).collect()).unwrap();
+    Command::Start { attempt, seats, rate: Rate::FREE }
 }
 
 pub fn new_job(tenant: &Tenant) -> NewJob {
@@ -234,6 +255,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         dataset_version: 1,
         priority: 0,
         resources: RESOURCES,
+        workers: 1,
         pool: DEFAULT_POOL_ID,
         max_runtime: 600,
         spec: Some(spec()),

@@ -19,7 +19,7 @@ use domain::{
     name::Name,
     spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
     spend::Rate,
-    world::{self, Devices},
+    world::{self, Devices, Seats},
 };
 use registry::Blobs;
 use store::{
@@ -165,6 +165,7 @@ impl World {
             dataset_version: 1,
             priority: 0,
             resources: spec.as_ref().map_or(RESOURCES, |spec| spec.resources),
+            workers: 1,
             pool: DEFAULT_POOL_ID,
             max_runtime: 600,
             spec,
@@ -198,8 +199,7 @@ impl World {
         let worker = self.registered(agent).await.id;
         self.command(world::Command::Start {
             attempt,
-            worker,
-            devices: Devices::default(),
+            seats: Seats::one(worker, Devices::default()),
             rate: Rate::FREE,
         })
         .await;
