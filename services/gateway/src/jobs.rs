@@ -50,7 +50,9 @@ pub struct JobView {
     pub dataset: JobDataset,
     pub priority: i32,
     pub pool: String,
+    /// Of each of its workers.
     pub resources: Resources,
+    pub workers: u32,
     pub concurrency: Option<ConcurrencyView>,
     /// Its sweep, and the values that differ from the sweep's specification.
     pub sweep: Option<SweepPoint>,
@@ -144,6 +146,7 @@ impl JobView {
             priority: job.priority,
             pool: job.pool,
             resources: job.resources,
+            workers: job.workers,
             concurrency: job.concurrency.map(|of| ConcurrencyView { key: of.key, limit: of.limit }),
             sweep: job.point.map(|(id, point)| SweepPoint { id, point }),
             max_runtime: job.max_runtime,

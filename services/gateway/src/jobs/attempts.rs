@@ -15,7 +15,9 @@ use crate::{ApiError, App, Caller, Listing, auth::ReadJobs, usage::SpendView};
 #[derive(Serialize, ToSchema)]
 struct AttemptView {
     number: u32,
+    /// Of several, the first.
     worker: WorkerId,
+    workers: u32,
     #[schema(value_type = String, format = DateTime)]
     assigned_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -33,6 +35,7 @@ struct AttemptView {
 
 #[derive(Serialize, ToSchema)]
 struct UsedView {
+    /// By all of its workers together.
     resources: Resources,
     /// From being assigned to its end, but at most `max_runtime`.
     millis: u64,
@@ -53,6 +56,7 @@ impl From<AttemptRecord> for AttemptView {
         Self {
             number: record.number,
             worker: record.worker,
+            workers: record.workers,
             assigned_at: record.assigned_at,
             started_at: record.started_at,
             ended_at: record.ended_at,

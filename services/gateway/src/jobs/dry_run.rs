@@ -47,7 +47,7 @@ pub(super) struct DryRunView {
     pub sooner: Vec<Suggestion>,
 }
 
-/// If it runs for all of its `max_runtime`.
+/// All of its workers together, if it runs for all of its `max_runtime`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Usage {
     pub cpu_seconds: f64,
@@ -88,7 +88,7 @@ pub(super) async fn foresee(
             refusal,
             reason: queue.explain(job.id).map(|explained| explained.reason.into()),
             starts,
-            uses_at_most: usage(&asked.needs, job.max_runtime),
+            uses_at_most: usage(&asked.total(), job.max_runtime),
             costs_at_most: queue.cost(&asked).into(),
             sooner,
             spec,
@@ -104,6 +104,7 @@ fn planned(tenant: TenantId, job: &NewJob, now: Timestamp) -> PlannedJob {
         priority: job.priority,
         created_at: now,
         needs: job.resources,
+        workers: job.workers,
         max_runtime_secs: job.max_runtime,
         concurrency: job.concurrency.clone().map(Box::new),
         phase: Phase::Waiting { not_before: now, last_attempt: 0 },
@@ -121,12 +122,12 @@ fn start_of(
     forecast(&queue, job.id, ratios)
 }
 
-fn usage(needs: &Resources, seconds: u64) -> Usage {
+fn usage(total: &Resources, seconds: u64) -> Usage {
     let seconds = seconds as f64;
     Usage {
-        cpu_seconds: needs.cpu_milli as f64 / 1e3 * seconds,
-        memory_gib_seconds: needs.memory_bytes as f64 / f64::from(1 << 30) * seconds,
-        accelerator_seconds: needs.accelerator_milli as f64 / 1e3 * seconds,
+        cpu_seconds: total.cpu_milli as f64 / 1e3 * seconds,
+        memory_gib_seconds: total.memory_bytes as f64 / f64::from(1 << 30) * seconds,
+        accelerator_seconds: total.accelerator_milli as f64 / 1e3 * seconds,
     }
 }
 

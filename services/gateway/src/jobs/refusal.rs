@@ -47,8 +47,12 @@ pub(crate) fn refused(job: &NewJob, refusal: Refusal) -> ApiError {
         }
         Refusal::TooLarge { resource, asked, most } => {
             let name = resource.as_str();
+            let all = match job.workers {
+                1 => String::new(),
+                workers => format!(", for its {workers} workers together,"),
+            };
             let why = format!(
-                "{asked} is more than one job may ask for in pool `{pool}`, {most} (`max_job` of the \
+                "{asked}{all} is more than one job may ask for in pool `{pool}`, {most} (`max_job` of the \
                  tenant's quota); ask for less, or name another pool"
             );
             let errors = FieldErrors::one(format!("resources.{name}"), &why).0;
