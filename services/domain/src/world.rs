@@ -131,7 +131,7 @@ pub struct Concurrency {
 }
 
 impl PlannedJob {
-    pub const fn live(&self) -> Option<&Live> {
+    pub fn live(&self) -> Option<&Live> {
         match &self.phase {
             Phase::Live(live) => Some(live),
             Phase::Waiting { .. } => None,
@@ -159,8 +159,12 @@ impl PlannedJob {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    Waiting { not_before: Timestamp, last_attempt: u32 },
-    Live(Live),
+    Waiting {
+        not_before: Timestamp,
+        last_attempt: u32,
+    },
+    /// Beside the job, so that one that waits takes little room: there may be a million of them.
+    Live(Box<Live>),
 }
 
 /// An attempt that holds its resources on its workers until it ends.

@@ -74,6 +74,6 @@ pub fn preempt(
     let live = books.jobs.get(&id)?.live().filter(|live| live.stopping.is_none())?;
     let (attempt, stopping) = (live.attempt, Some(Stopping { for_job: why.for_job() }));
     let live = Live { stopping, ..live.clone() };
-    change(pool, books, view, id, Phase::Live(live));
+    change(pool, books, view, id, Phase::Live(Box::new(live)));
     Some(Command::Preempt { attempt, why })
 }

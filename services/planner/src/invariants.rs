@@ -57,7 +57,7 @@ impl World {
             let max_runtime = job.max_runtime_secs;
             match (command.clone(), &mut job.phase) {
                 (Command::Start { attempt, seats, rate }, phase) => {
-                    *phase = Phase::Live(Live {
+                    *phase = Phase::Live(Box::new(Live {
                         attempt,
                         seats,
                         started_at: now,
@@ -65,7 +65,7 @@ impl World {
                         saved_at: now,
                         rate,
                         stopping: None,
-                    });
+                    }));
                 }
                 (Command::Preempt { why, .. }, Phase::Live(live)) => {
                     live.stopping = Some(Stopping { for_job: why.for_job() });

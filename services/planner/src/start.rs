@@ -345,7 +345,7 @@ impl<'a> Shift<'a> {
         if let Some(account) = self.pool.accounts.get_mut(&tenant) {
             account.last_served = self.pool.served;
         }
-        change(self.pool, self.books, self.view, id, Phase::Live(live));
+        change(self.pool, self.books, self.view, id, Phase::Live(Box::new(live)));
         self.follow_promises(tenant, id, &seats);
         self.commands.push(Command::Start { attempt, seats, rate });
         *self.left -= 1;

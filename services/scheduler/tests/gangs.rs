@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use domain::{
     JobId, WorkerId,
-    job::{Attempt, JobStatus},
+    job::{Attempt, JobStatus, Report},
     world::WorkerState,
 };
 use scheduler::{Config, Lead, tick};
@@ -135,5 +135,27 @@ async fn one_draining_worker_moves_the_whole_job() {
     assert_eq!(applied.changed, [job]);
     assert_eq!(BTreeSet::from_iter(applied.workers), BTreeSet::from([one, two]));
     assert_eq!(world.job(job).await.status, JobStatus::Stopping);
+    world.store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_of_one_worker_is_told_to_all() {
+    let mut world = World::create().await;
+    let one = register(&world.store, "one", 1).await;
+    let two = register(&world.store, "two", 1).await;
+    let job = submit(&world.store, &world.acme, 2).await;
+    world.tick().await;
+    assert_eq!(world.tick().await.workers, []);
+    let retry = Config::default().retry;
+    let mut tx = world.store.begin_for(world.acme.id).await.unwrap();
+    jobs::cancel(&mut tx, job, &retry).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    let both = BTreeSet::from([one, two]);
+    assert_eq!(BTreeSet::from_iter(world.tick().await.workers), both);
+    let mut tx = world.store.begin().await.unwrap();
+    let attempt = Attempt { job, number: NonZeroU32::MIN };
+    attempts::report(&mut tx, attempt, Report::Stopped, &retry).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(BTreeSet::from_iter(world.tick().await.workers), both);
     world.store.close().await;
 }

@@ -320,7 +320,7 @@ impl<'a> Run<'a> {
                 Event::Saved { job, attempt } => {
                     if let Some((planned, live)) = self.live(job, attempt) {
                         let live = Live { saved_at: at(self.now), ..live };
-                        let saved = PlannedJob { phase: Phase::Live(live), ..planned };
+                        let saved = PlannedJob { phase: Phase::Live(Box::new(live)), ..planned };
                         self.queue.set_job(job_id(job), Some(saved));
                         self.save_later(job, attempt);
                     }

@@ -2,12 +2,15 @@
 
 use chrono::Duration;
 use domain::{
-    Resources, WorkerId,
+    Resources, Timestamp, WorkerId,
     resources::ResourceName,
     spend::{Budget, Prices, Spend},
     wait::WaitReason,
     world::{Command, Devices, PreemptReason, Quota, TenantCaps, WorkerState, WorkerView},
 };
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::scene::*;
 
@@ -114,12 +117,59 @@ fn it_starts_when_that_was_promised_however_many_small_jobs_come() {
         }
         scene.started();
         scene.pass(10);
-        let ended = scene.world.jobs.iter();
-        let ended = ended.filter(|(_, job)| job.live().is_some_and(|l| l.deadline <= scene.now));
-        let ended: Vec<_> = ended.map(|(id, _)| id.uuid().as_u128()).collect();
-        ended.into_iter().for_each(|n| scene.set_job(n, None));
+        end_what_is_over(&mut scene);
     }
     assert!(scene.started().contains(&9), "300 s have passed");
+}
+
+fn end_what_is_over(scene: &mut Scene) {
+    let jobs = scene.world.jobs.iter();
+    let over = jobs.filter(|(_, job)| job.live().is_some_and(|live| live.deadline <= scene.now));
+    let over: Vec<_> = over.map(|(id, _)| id.uuid().as_u128()).collect();
+    over.into_iter().for_each(|n| scene.set_job(n, None));
+}
+
+/// Machines with something on each, and a job of several workers ahead of whatever comes.
+fn any_promise(rng: &mut ChaCha8Rng) -> Scene {
+    let mut scene = Scene::new().tenants([1]);
+    let machines = rng.random_range(2..6);
+    for n in 0..machines {
+        let (whole, busy) = (cpus(rng.random_range(4..9)), cpus(rng.random_range(1..5)));
+        let end = scene.now + Duration::seconds(rng.random_range(20..300));
+        scene = scene.worker(n, whole).live_as(n, 1, n, busy, |live| live.deadline = end);
+    }
+    let workers = rng.random_range(2..=u32::try_from(machines).unwrap());
+    scene.waiting_as(1_000, 1, cpus(4), |job| (job.workers, job.priority) = (workers, 9))
+}
+
+#[test]
+fn from_no_seed_does_anything_that_comes_later_make_it_later() {
+    let mut promises = 0;
+    for seed in 0..1_000 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut scene, mut promised) = (any_promise(&mut rng), Timestamp::MAX_UTC);
+        for step in 0..300 {
+            for n in 0..rng.random_range(0..4) {
+                let (id, needs) = (2_000 + step * 10 + n, cpus(rng.random_range(1..4)));
+                let (workers, max) = (rng.random_range(1..4), rng.random_range(1..200));
+                scene = scene.waiting_as(id, 1, needs, |job| {
+                    (job.workers, job.max_runtime_secs) = (workers, max);
+                });
+            }
+            if scene.started().contains(&1_000) {
+                break;
+            }
+            assert!(scene.now < promised, "seed {seed}: it was to start at {promised}");
+            let reserved = scene.queue.pools[&pool_id(POOL)].reserved.clone().unwrap();
+            assert_eq!(reserved.job, job_id(1_000), "seed {seed}");
+            assert!(reserved.from <= promised, "seed {seed}: {} after {promised}", reserved.from);
+            (promised, promises) = (reserved.from, promises + 1);
+            scene.pass(rng.random_range(1..20));
+            end_what_is_over(&mut scene);
+        }
+        assert!(scene.world.jobs[&job_id(1_000)].live().is_some(), "seed {seed}: it never started");
+    }
+    assert!(promises > 1_000, "{promises}");
 }
 
 /// Tenant 1 is guaranteed four CPUs; tenant 2 borrows all of two machines.

@@ -162,7 +162,8 @@ impl Scene {
             stopping: None,
         };
         change(&mut live);
-        self.set_job(n, Some(PlannedJob { phase: Phase::Live(live), ..plain(n, tenant, needs) }));
+        let phase = Phase::Live(Box::new(live));
+        self.set_job(n, Some(PlannedJob { phase, ..plain(n, tenant, needs) }));
         self
     }
 

@@ -171,7 +171,7 @@ impl Chance {
     fn save_one(&mut self) {
         if let Some((id, job, live)) = self.live().into_iter().choose(&mut self.rng) {
             let live = Live { saved_at: self.scene.now, ..live };
-            let job = PlannedJob { phase: Phase::Live(live), ..job };
+            let job = PlannedJob { phase: Phase::Live(Box::new(live)), ..job };
             self.scene.set_job(id.uuid().as_u128(), Some(job));
         }
     }

@@ -107,7 +107,8 @@ impl Job {
                 let live = self.live.clone().filter(|live| live.attempt == run.attempt)?;
                 let is_stopping = self.state.status() == JobStatus::Stopping;
                 let stopping = live.stopping.or(Some(Stopping { for_job: None }));
-                Phase::Live(Live { stopping: stopping.filter(|_| is_stopping), ..live })
+                let stopping = stopping.filter(|_| is_stopping);
+                Phase::Live(Box::new(Live { stopping, ..live }))
             }
             JobState::Paused { .. } | JobState::Finished { .. } => return None,
         };

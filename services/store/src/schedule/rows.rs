@@ -184,7 +184,7 @@ impl JobRow {
             (Some((((worker, started_at), saved_at), deadline)), Some(number)) => {
                 let devices = Devices(self.devices.cast_unsigned());
                 let one = || Seats::one(WorkerId::from_uuid(worker), devices);
-                Phase::Live(Live {
+                Phase::Live(Box::new(Live {
                     attempt: Attempt { job: id, number },
                     seats: Seats::new(seats).unwrap_or_else(one),
                     started_at,
@@ -195,7 +195,7 @@ impl JobRow {
                         accelerator_milli: self.rate_accelerator_milli.unsigned_abs(),
                     },
                     stopping: (self.status == "stopping").then_some(stopping),
-                })
+                }))
             }
             _ => Phase::Waiting { not_before: self.not_before, last_attempt },
         }
