@@ -22,6 +22,7 @@ mod explain;
 mod forecast;
 pub mod invariants;
 mod keys;
+mod machines;
 mod policy;
 mod pool;
 mod queue;

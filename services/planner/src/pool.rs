@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    JobId, Resources, TenantId, Timestamp, WorkerId,
+    JobId, Resources, TenantId, Timestamp,
     spend::{Prices, Spend},
-    world::{Live, Phase, PlannedJob, Quota, Seats, WorkerView},
+    world::{Live, Phase, PlannedJob, Quota, Seats},
 };
 
 use crate::{
@@ -15,8 +15,9 @@ use crate::{
     books::Books,
     claims::Claim,
     cohort::{COMMON, Cohort},
+    machines::LiveOn,
     reserve::{Held, Reservation},
-    room::{Room, Rooms},
+    room::Rooms,
     shape::Shape,
 };
 
@@ -46,8 +47,7 @@ pub struct Pool {
     stopping_for: BTreeMap<JobId, BTreeMap<JobId, Seats>>,
     /// Tenants that use more than their limit, not counting what is stopping.
     pub over: BTreeSet<TenantId>,
-    /// Live attempts by worker, whether it is known or not.
-    live_on: BTreeMap<WorkerId, BTreeSet<JobId>>,
+    pub live_on: LiveOn,
     /// What the last plan has promised: workers' rooms, and parts of cohorts.
     pub reserved: Option<Reservation>,
     pub held: BTreeMap<usize, Held>,
@@ -69,7 +69,7 @@ impl Default for Pool {
             claims: BTreeMap::new(),
             stopping_for: BTreeMap::new(),
             over: BTreeSet::new(),
-            live_on: BTreeMap::new(),
+            live_on: LiveOn::default(),
             reserved: None,
             held: BTreeMap::new(),
             futile: BTreeMap::new(),
@@ -154,11 +154,7 @@ impl Pool {
         if let Some(of) = &job.concurrency {
             books.keys.hold(job.tenant, of, id);
         }
-        for seat in live.seats.iter() {
-            self.rooms.change(seat.worker, |room| room.take(&job.needs, seat.devices));
-            self.live_on.entry(seat.worker).or_default().insert(id);
-        }
-        self.watch(id, &live.seats, books);
+        self.take_seats(id, job, live, books);
         let Some(stopping) = live.stopping else {
             books.deadlines.insert((live.deadline, id));
             return;
@@ -192,15 +188,7 @@ impl Pool {
         if let Some(of) = &job.concurrency {
             books.keys.release(job.tenant, of, id);
         }
-        for seat in live.seats.iter() {
-            self.rooms.change(seat.worker, |room| room.give(&job.needs, seat.devices));
-            if let Some(on) = self.live_on.get_mut(&seat.worker) {
-                on.remove(&id);
-                if on.is_empty() {
-                    self.live_on.remove(&seat.worker);
-                }
-            }
-        }
+        self.leave_seats(id, job, live);
         books.lost.remove(&id);
         books.moving.remove(&id);
         books.deadlines.remove(&(live.deadline, id));
@@ -214,46 +202,6 @@ impl Pool {
             if let Some(claim) = self.claims.get_mut(&claimant) {
                 claim.victims.remove(&id);
             }
-        }
-    }
-
-    fn watch(&self, id: JobId, seats: &Seats, books: &mut Books) {
-        let states = seats.iter().map(|seat| self.rooms.get(seat.worker).map(|room| room.state));
-        books.watch(id, states);
-    }
-
-    pub fn set_room(
-        &mut self,
-        worker: WorkerId,
-        view_of_it: Option<WorkerView>,
-        books: &mut Books,
-        view: View,
-    ) {
-        self.changed = true;
-        self.futile.clear();
-        let capacity = self.rooms.capacity();
-        let kept_for = self.rooms.get(worker).and_then(|room| room.kept_for);
-        let live = self.live_on.get(&worker).cloned().unwrap_or_default();
-        let room = view_of_it.map(|view| {
-            let mut room = Room::of(view);
-            room.kept_for = kept_for;
-            for job in live.iter().filter_map(|id| books.jobs.get(id)) {
-                for seat in job.live().into_iter().flat_map(|held| held.seats.on(worker)) {
-                    room.take(&job.needs, seat.devices);
-                }
-            }
-            room
-        });
-        self.rooms.set(worker, room);
-        for id in live {
-            let seats =
-                books.jobs.get(&id).and_then(PlannedJob::live).map(|held| held.seats.clone());
-            if let Some(seats) = seats {
-                self.watch(id, &seats, books);
-            }
-        }
-        if self.rooms.capacity() != capacity {
-            self.touch_all(view);
         }
     }
 
@@ -325,10 +273,6 @@ impl Pool {
         self.allowed(cohort).minus(used.plus(*claimed))
     }
 
-    pub fn live_on(&self, worker: WorkerId) -> impl Iterator<Item = JobId> {
-        self.live_on.get(&worker).into_iter().flatten().copied()
-    }
-
     /// How many more of the tenant's jobs may run here.
     pub fn places_left(&self, tenant: TenantId, books: &Books) -> u32 {
         let here = self.accounts.get(&tenant).map_or(u32::MAX, Account::places_left);
@@ -392,7 +336,7 @@ impl Pool {
     }
 
     /// The pool is another size: so is everybody's share of it.
-    fn touch_all(&mut self, view: View) {
+    pub fn touch_all(&mut self, view: View) {
         let tenants: Vec<_> = self.waiting_tenants().collect();
         tenants.into_iter().for_each(|tenant| self.touch(tenant, view));
     }

@@ -88,7 +88,7 @@ fn times_on(
     by: Timestamp,
 ) -> Vec<Timestamp> {
     let (mut room, mut from, mut times) = (room.clone(), sight.view.now, Vec::new());
-    let mut ends = ends_on(sight, worker, &room).into_iter();
+    let mut ends = ends_on(sight, worker, &room, by).into_iter();
     loop {
         while let Some(devices) = room.spot(&shape.each) {
             room.take(&shape.each, devices);
@@ -110,26 +110,30 @@ fn times_on(
 /// What is free of it once everything has ended that ends by then.
 fn room_at(sight: Sight, worker: WorkerId, room: &Room, time: Timestamp) -> Room {
     let mut then = room.clone();
-    let ends = ends_on(sight, worker, room).into_iter();
+    let ends = ends_on(sight, worker, room, time).into_iter();
     for (_, needs, devices) in ends.take_while(|(end, ..)| *end <= time) {
         then.give(&needs, devices);
     }
     then
 }
 
-/// What is given back on a worker, by when at the latest, in that order.
-fn ends_on(sight: Sight, worker: WorkerId, room: &Room) -> Vec<(Timestamp, Resources, Devices)> {
+/// What is given back on a worker by then, by when at the latest, in that order.
+fn ends_on(
+    sight: Sight,
+    worker: WorkerId,
+    room: &Room,
+    until: Timestamp,
+) -> Vec<(Timestamp, Resources, Devices)> {
     let Sight { pool, books, view } = sight;
     let soon = view.now.checked_add_signed(view.policy.grace).unwrap_or(Timestamp::MAX_UTC);
-    let leaving = room.leftover().map(|(needs, devices)| (soon, needs, devices));
-    let live = pool.live_on(worker).filter_map(|id| books.jobs.get(&id));
-    let ends = live.filter_map(|job| {
-        let live = job.live()?;
-        let end = if live.stopping.is_some() { soon } else { live.deadline };
-        let seats = live.seats.on(worker);
-        Some(seats.map(move |seat| (end.max(view.now), job.needs, seat.devices)))
-    });
-    let mut ends: Vec<_> = leaving.chain(ends.flatten()).collect();
+    let leftover = room.leftover().map(|(needs, devices)| (soon, needs, devices));
+    let mut ends: Vec<_> = leftover.collect();
+    for (deadline, id) in pool.live_on(worker, until) {
+        let Some(job) = books.jobs.get(&id) else { continue };
+        let Some(live) = job.live() else { continue };
+        let end = deadline.map_or(soon, |deadline| deadline.max(view.now));
+        ends.extend(live.seats.on(worker).map(|seat| (end, job.needs, seat.devices)));
+    }
     ends.sort_by_key(|(end, ..)| *end);
     ends
 }
