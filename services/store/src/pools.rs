@@ -39,9 +39,9 @@ pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Pool>, StoreError> {
                       coalesce(sum(accelerators), 0)::bigint as accelerators
                from worker where pool_id = p.id and state = 'up') w
            cross join lateral (
-               select coalesce(sum(j.cpu_milli), 0)::bigint as cpu_milli,
-                      coalesce(sum(j.memory_bytes), 0)::bigint as memory_bytes,
-                      coalesce(sum(j.accelerator_milli), 0)::bigint as accelerator_milli
+               select coalesce(sum(j.cpu_milli::bigint * j.workers), 0)::bigint as cpu_milli,
+                      coalesce(sum(j.memory_bytes * j.workers), 0)::bigint as memory_bytes,
+                      coalesce(sum(j.accelerator_milli::bigint * j.workers), 0)::bigint as accelerator_milli
                from attempt a join job j on j.id = a.job_id
                where a.ended_at is null and j.pool_id = p.id) u
            order by p.name

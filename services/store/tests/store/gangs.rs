@@ -94,6 +94,7 @@ async fn every_rank_is_given_to_its_worker_once() {
     let workers = workers::list(&mut tx).await.unwrap();
     let running = |id| workers.iter().find(|worker| worker.id == id).unwrap().running;
     assert_eq!([world.worker, two, idle].map(running), [1, 2, 0]);
+    assert_eq!(pools::list(&mut tx).await.unwrap()[0].used, RESOURCES.times(3));
 }
 
 #[tokio::test]
