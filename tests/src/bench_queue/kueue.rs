@@ -104,7 +104,7 @@ pub fn ideal(workload: &Workload) -> f64 {
     let mut last = 0;
     for job in &workload.jobs {
         let cohort = workload.tenants[job.tenant].quota.cohort.as_deref();
-        cohorts.entry(cohort).or_default().0 += (job.needs.cpu_milli as i64 * job.runtime) as f64;
+        cohorts.entry(cohort).or_default().0 += (job.total().cpu_milli as i64 * job.runtime) as f64;
         last = last.max(job.submitted + job.runtime);
     }
     let busiest = cohorts.values().map(|(work, has)| work / has).fold(last as f64, f64::max);
@@ -233,6 +233,7 @@ async fn submit(
         let made = NewJob {
             priority: job.priority,
             resources: with_memory(job.needs),
+            workers: job.workers,
             max_runtime: job.max_runtime_secs + 60,
             ..tenant.job()
         };
