@@ -42,6 +42,7 @@ pub(crate) fn spec(task: Task, target: &str, input: Input) -> TrainingSpec {
         seed: 1,
         pool: "default".parse().expect("it is a name"),
         resources: Resources::cpu(1_000, 1 << 30),
+        workers: 1,
         max_runtime: 60,
         checkpoint_every: None,
         registered_model_name: "model".parse().unwrap(),

@@ -76,7 +76,12 @@ pub struct TrainingDraft {
     /// Decides the split, the initial weights, the order of rows, dropout and augmentation. 0 if
     /// absent.
     pub seed: Option<i64>,
+    /// Of each worker.
     pub resources: Option<ResourcesDraft>,
+    /// Workers, 1 to 64, that train the model together: each has its share of every epoch's batches,
+    /// and after each epoch all go on from the average of their weights. All of them start at once.
+    /// 1 if absent.
+    pub workers: Option<i64>,
     /// Seconds that one attempt may run; 3,600 if absent.
     pub max_runtime: Option<i64>,
     /// Steps between checkpoints; without it, at the end of an epoch and at most every ten seconds.

@@ -21,6 +21,10 @@ const STEP_SECONDS: f64 = 20e-6;
 const LAYER_SECONDS: f64 = 25e-6;
 /// One weight's update.
 const UPDATE_SECONDS: f64 = 1e-9;
+/// Of a round of workers that train together: what is waited for whatever is exchanged, and what an
+/// object store moves in a second.
+const ROUND_SECONDS: f64 = 0.3;
+const ROUND_BYTES_PER_SECOND: f64 = 100e6;
 /// A program that does nothing yet.
 const BASE_BYTES: u64 = 24 << 20;
 
@@ -39,12 +43,14 @@ const CATEGORY_BYTES: u64 = 128;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     pub parameters: u64,
+    /// Of each worker.
     pub memory_bytes: u64,
     /// The table's rows are kept in a file while it trains, as the memory that the run asks for does
     /// not hold them.
     #[serde(default)]
     pub rows_in_file: bool,
-    /// Of the whole run on the CPUs it asks for.
+    /// Of the whole run on the CPUs it asks for; of several workers as if they were equally fast, with
+    /// an object store that moves 100 MB in a second.
     pub seconds: f64,
 }
 
@@ -78,22 +84,29 @@ impl TrainingSpec {
         let fits = self.cross_validation.map_or(1, |folds| folds.folds + 1);
         let epochs = f64::from(self.epochs) * f64::from(fits);
         let batch = f64::from(self.batch_size).min(samples.max(1.0));
-        let steps = (samples / batch).ceil() * epochs;
+        let workers = f64::from(self.workers);
+        let steps = ((samples / batch).ceil() / workers).ceil() * epochs;
         let cpus = cpus.max(0.1);
-        let seconds = samples * epochs * cost.seconds / cpus
-            + steps * (STEP_SECONDS + self.layers.len() as f64 * LAYER_SECONDS)
-            + steps * parameters as f64 * UPDATE_SECONDS / cpus;
-        // weights, their copy for a step, gradients; the optimizer's moments; all written once more
-        // while a checkpoint is saved
         let slots = match self.optimizer {
             Optimizer::Gd { .. } | Optimizer::Sgd { momentum: 0.0, .. } => 0,
             Optimizer::Sgd { .. } | Optimizer::Adagrad { .. } => 1,
             Optimizer::RmsProp { .. } | Optimizer::Adam { .. } | Optimizer::AdamW { .. } => 2,
         };
+        let mut seconds = samples / workers * epochs * cost.seconds / cpus
+            + steps * (STEP_SECONDS + self.layers.len() as f64 * LAYER_SECONDS)
+            + steps * parameters as f64 * UPDATE_SECONDS / cpus;
+        // weights, their copy for a step, gradients; the optimizer's moments; all written once more
+        // while a checkpoint is saved
+        let mut numbers = 4 + 2 * slots;
+        if self.workers > 1 {
+            let file = parameters as f64 * 4.0 * (1 + slots) as f64;
+            seconds += epochs * (ROUND_SECONDS + workers * file / ROUND_BYTES_PER_SECOND);
+            // the mean so far, another worker's file, and what is read of it
+            numbers = numbers.max(3 * (1 + slots));
+        }
         let kept = (cost.kept * batch.min(4_096.0) * 4.0) as u64;
-        let network_bytes = BASE_BYTES
-            .saturating_add(parameters.saturating_mul(4 * (4 + 2 * slots)))
-            .saturating_add(kept);
+        let network_bytes =
+            BASE_BYTES.saturating_add(parameters.saturating_mul(4 * numbers)).saturating_add(kept);
         let (data_bytes, rows_in_file) = match (&self.input, input) {
             (Input::Table { .. }, Shape::Features(width)) => {
                 let room = self.resources.memory_bytes.saturating_sub(network_bytes);

@@ -73,7 +73,11 @@ pub struct TrainingSpec {
     pub seed: u64,
     #[serde(default = "default_pool")]
     pub pool: Name,
+    /// Of each worker.
     pub resources: Resources,
+    /// Workers that train one model together, each on its share of every epoch's batches.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub workers: u32,
     /// What the run is thought to take.
     pub estimate: Estimate,
     /// Seconds that one attempt may run.
@@ -224,6 +228,16 @@ fn default_pool() -> Name {
     DEFAULT_POOL.parse().expect("it is a name")
 }
 
+const fn alone() -> u32 {
+    1
+}
+
+/// Left out when written: what was stored and published before there were gangs reads the same.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_alone(workers: &u32) -> bool {
+    *workers == 1
+}
+
 /// The platform's limits on one specification.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -233,6 +247,7 @@ pub struct Limits {
     pub max_epochs: i64,
     pub max_batch_size: i64,
     pub max_runtime_secs: i64,
+    pub max_workers: i64,
     pub max_resources: Resources,
 }
 
@@ -245,6 +260,7 @@ impl Default for Limits {
             max_epochs: 10_000,
             max_batch_size: 65_536,
             max_runtime_secs: 7 * 86_400,
+            max_workers: 64,
             max_resources: Resources {
                 accelerator_milli: 64_000,
                 ..Resources::cpu(64_000, 256 << 30)

@@ -1,3 +1,5 @@
+mod workers;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -295,6 +295,7 @@ pub fn spec() -> TrainingSpec {
         seed: 0,
         pool: "default".parse().unwrap(),
         resources: RESOURCES,
+        workers: 1,
         estimate: Estimate::default(),
         max_runtime: 600,
         checkpoint_every: None,

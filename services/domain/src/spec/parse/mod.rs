@@ -44,6 +44,11 @@ impl TrainingSpec {
         };
         let batch_size = training::batch_size(&draft, &input, &optimizer, training, limits, e);
         training::test(&draft, &input, e);
+        let batches = match &optimizer {
+            Optimizer::Gd { .. } => training,
+            _ => training.div_ceil(batch_size.max(1).into()),
+        };
+        let workers = training::workers(&draft, batches, limits, e);
         let epochs = defaults::epochs(&input, validation_split);
         let resources = resources(draft.resources.as_ref(), limits, e);
         let pool = draft.resources.as_ref().and_then(|resources| resources.pool.as_deref());
@@ -87,6 +92,7 @@ impl TrainingSpec {
             seed: within("seed", draft.seed, 0, 0, i64::MAX, e) as u64,
             pool,
             resources,
+            workers,
             estimate: Estimate::default(),
             max_runtime: within(
                 "max_runtime",

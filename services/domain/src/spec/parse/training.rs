@@ -280,6 +280,24 @@ pub(super) fn batch_size(
     size as u32
 }
 
+/// Each has something to do: of the epoch's `batches`, or with GD rows, at least one.
+pub(super) fn workers(
+    draft: &TrainingDraft,
+    batches: u64,
+    limits: &Limits,
+    e: &mut FieldErrors,
+) -> u32 {
+    let workers = within("workers", draft.workers, 1, 1, limits.max_workers, e) as u32;
+    if workers > 1 && u64::from(workers) > batches {
+        let message = format!(
+            "{workers} is more than the {batches} batches of an epoch; use at most {batches}, or a \
+             smaller batch_size"
+        );
+        e.add("workers", message);
+    }
+    workers
+}
+
 pub(super) fn metrics(given: Option<Vec<Metric>>, task: Task, e: &mut FieldErrors) -> Vec<Metric> {
     let Some(mut list) = given else { return Metric::usual(task) };
     for (i, metric) in list.iter().enumerate().filter(|(_, m)| !m.fits(task)) {
