@@ -58,7 +58,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).context("listen for Ctrl-C")?;
     }
-    let run = Run { spec: &spec, data: &data, limits: &limits, scratch: &arguments.out };
+    let run =
+        Run { spec: &spec, data: &data, limits: &limits, scratch: &arguments.out, member: None };
     let Estimate { seconds, memory_bytes, .. } = spec.estimate;
     println!("estimate: {seconds:.1} s, {} MiB", memory_bytes >> 20);
     let started = Instant::now();
@@ -137,6 +138,9 @@ fn resolve(
     let mut reader = serde_json::Deserializer::from_str(&json);
     let mut draft: TrainingDraft = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| anyhow::anyhow!("{}: {}", error.path(), error.inner()))?;
+    if draft.workers.take().is_some_and(|workers| workers > 1) {
+        println!("`workers`: this is one, and trains alone");
+    }
     // alone on the machine, a run may have all of it
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
     let asked = draft.resources.get_or_insert_default();

@@ -39,8 +39,46 @@ pub struct DataFile {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Task {
-    Profile { data: DataFile, limits: ReadLimits },
-    Train { data: DataFile, limits: ReadLimits, spec: Box<TrainingSpec> },
+    Profile {
+        data: DataFile,
+        limits: ReadLimits,
+    },
+    Train {
+        data: DataFile,
+        limits: ReadLimits,
+        spec: Box<TrainingSpec>,
+        /// Where several train together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<Member>,
+    },
+}
+
+/// One of several processes that train one network together: each learns from its share of an epoch's
+/// batches, and what they have made of it becomes the mean of all in a round at the end of the epoch.
+/// The first one, rank 0, decides, and leaves what the run leaves; the others end with `Stopped`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub rank: u32,
+    pub of: u32,
+}
+
+impl Member {
+    /// One that has no others.
+    pub const ALONE: Self = Self { rank: 0, of: 1 };
+
+    pub fn others(self) -> impl Iterator<Item = u32> {
+        (0..self.of).filter(move |&rank| rank != self.rank)
+    }
+}
+
+/// What a rank brings to a round: its weights and what else is averaged.
+pub fn round_file(round: u64, rank: u32) -> String {
+    format!("round-{round}-{rank}.safetensors")
+}
+
+/// What rank 0 has decided after a round.
+pub fn verdict_file(round: u64) -> String {
+    format!("verdict-{round}.safetensors")
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +111,17 @@ pub enum Event {
     Checkpoint {
         step: u64,
         epoch: u32,
+    },
+    /// The rank's [`round_file`] is whole. The child waits until those of all others are in the scratch
+    /// folder (written beside, renamed), which they are only once its own has been taken; then it
+    /// removes them all.
+    Round {
+        round: u64,
+    },
+    /// Of rank 0: its [`verdict_file`] is whole; it may be taken until the end of the next round. Of any
+    /// other rank: it waits for it.
+    Verdict {
+        round: u64,
     },
     Log {
         line: String,

@@ -61,7 +61,7 @@ impl Trial {
         }
         let limits = ReadLimits::default();
         let Self { folder, spec, data } = self;
-        let run = Run { spec, data, limits: &limits, scratch: folder };
+        let run = Run { spec, data, limits: &limits, scratch: folder, member: None };
         engine::train(run, &stop, &mut |_| {})
     }
 }

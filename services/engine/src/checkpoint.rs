@@ -1,12 +1,12 @@
 //! Everything a run needs to go on as if it had never stopped, in one file: weights, the optimizer's
 //! and the schedule's state, the best weights so far, the predictions of the unfinished epoch, and
-//! where the run stands.
+//! where the run stands. Workers that train together tell each other the same in files of this kind.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
     Digest,
-    child::{CHECKPOINT_FILE, DataFile},
+    child::DataFile,
     spec::{Layer, Shape, TrainingSpec},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -50,6 +50,15 @@ pub(crate) struct Fold {
 pub(crate) struct Best {
     pub arrays: Vec<Array>,
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// What has been learned, beside where a run stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Learned<'a> {
+    pub network: &'a Network,
+    pub optimizer: &'a Optimizer,
+    pub accumulation: &'a Accumulation,
+    pub best: Option<&'a Best>,
 }
 
 /// Where a run stands between two batches.
@@ -134,6 +143,23 @@ impl State {
         }
         Ok(())
     }
+
+    /// Without what tensors hold.
+    fn progress(self) -> Progress {
+        Progress {
+            folds: self.folds,
+            step: self.step,
+            start_step: self.start_step,
+            epoch: self.epoch,
+            batch: self.batch,
+            ledger: Ledger::default(),
+            metrics: self.metrics,
+            plateau: self.plateau,
+            stopping: self.stopping,
+            stopped: self.stopped,
+            best: None,
+        }
+    }
 }
 
 pub(crate) fn run_digest(spec: &TrainingSpec, data: &DataFile) -> Digest {
@@ -159,20 +185,22 @@ fn slots<'a>(
     })
 }
 
+/// Without `learned` the file says where the run stands, and no more.
 pub(crate) fn save(
-    scratch: &Path,
+    path: &Path,
     run: Digest,
     progress: &Progress,
-    network: &Network,
-    optimizer: &Optimizer,
-    accumulation: &Accumulation,
+    learned: Option<Learned<'_>>,
 ) -> Result<(), EngineError> {
     let Ledger { loss_sum, correct, rows, outputs, targets } = &progress.ledger;
-    let mut tensors: Vec<Entry> = arrays(WEIGHTS, &network.arrays)
-        .chain(progress.best.iter().flat_map(|best| arrays(BEST, &best.arrays)))
-        .chain(slots(OPTIMIZER, optimizer.slots()))
-        .chain(slots(ACCUMULATED, accumulation.slots()))
-        .collect();
+    let best = learned.and_then(|learned| learned.best);
+    let mut tensors: Vec<Entry> = vec![];
+    if let Some(Learned { network, optimizer, accumulation, .. }) = learned {
+        tensors.extend(arrays(WEIGHTS, &network.arrays));
+        tensors.extend(best.iter().flat_map(|best| arrays(BEST, &best.arrays)));
+        tensors.extend(slots(OPTIMIZER, optimizer.slots()));
+        tensors.extend(slots(ACCUMULATED, accumulation.slots()));
+    }
     let target_bytes = targets.iter().flat_map(|t| t.to_le_bytes()).collect();
     tensors.push((OUTPUTS.into(), Dtype::F32, vec![outputs.len()], f32_bytes(outputs)));
     tensors.push((TARGETS.into(), Dtype::F64, vec![targets.len()], target_bytes));
@@ -192,11 +220,15 @@ pub(crate) fn save(
         plateau: progress.plateau.clone(),
         stopping: progress.stopping.clone(),
         stopped: progress.stopped,
-        best: progress.best.as_ref().map(|best| best.metrics.clone()),
-        optimizer_steps: optimizer.steps(),
-        held: accumulation.held(),
+        best: best.map(|best| best.metrics.clone()),
+        optimizer_steps: learned.map_or(0, |learned| learned.optimizer.steps()),
+        held: learned.map_or_else(Held::default, |learned| learned.accumulation.held()),
     };
-    let state = serde_json::to_string(&state).expect("the state is plain JSON");
+    write(path, &state, &tensors)
+}
+
+fn write(path: &Path, state: &State, tensors: &[Entry]) -> Result<(), EngineError> {
+    let state = serde_json::to_string(state).expect("the state is plain JSON");
     let all = tensors.iter().map(|(name, .., bytes)| (name.as_str(), &bytes[..]));
     let sealed = Sealed { content: content(&state, all), state };
     let sealed = serde_json::to_string(&sealed).expect("a sealed state is plain JSON");
@@ -205,7 +237,7 @@ pub(crate) fn save(
         let view = TensorView::new(*dtype, shape.clone(), bytes);
         (name.as_str(), view.expect("the bytes were made for this shape"))
     });
-    files::write_with(&scratch.join(CHECKPOINT_FILE), |file| {
+    files::write_with(path, |file| {
         safetensors::serialize_to_file(views, Some(metadata), file).map_err(files::write_error)
     })
 }
@@ -228,10 +260,9 @@ pub(crate) struct Saved {
     state: State,
 }
 
-/// The checkpoint in the scratch folder, if there is one.
-pub(crate) fn read(scratch: &Path, run: Digest) -> Result<Option<Saved>, EngineError> {
-    let path = scratch.join(CHECKPOINT_FILE);
-    let bytes = match fs::read(&path) {
+/// The one at `path`, if there is one.
+pub(crate) fn read(path: &Path, run: Digest) -> Result<Option<Saved>, EngineError> {
+    let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(EngineError::io(path.display())(e)),
@@ -268,6 +299,11 @@ impl Saved {
         &self.state.folds
     }
 
+    /// Where the run stands, of a file that says no more.
+    pub fn progress(self) -> Progress {
+        self.state.progress()
+    }
+
     pub fn restore(
         self,
         spec: &TrainingSpec,
@@ -293,7 +329,7 @@ impl Saved {
         let batches = spec.gradient.accumulation_steps;
         let accumulation =
             Accumulation::restore(batches, state.held, &sizes, &mut slot(ACCUMULATED))?;
-        let best = match state.best {
+        let best = match state.best.clone() {
             None => None,
             Some(metrics) => {
                 let expected =
@@ -310,19 +346,7 @@ impl Saved {
             outputs: files::numbers(outputs.data(), f32::from_le_bytes),
             targets: files::numbers(targets.data(), f64::from_le_bytes),
         };
-        let progress = Progress {
-            folds: state.folds,
-            step: state.step,
-            start_step: state.start_step,
-            epoch: state.epoch,
-            batch: state.batch,
-            ledger,
-            metrics: state.metrics,
-            plateau: state.plateau,
-            stopping: state.stopping,
-            stopped: state.stopped,
-            best,
-        };
+        let progress = Progress { ledger, best, ..state.progress() };
         Ok((network, optimizer, accumulation, progress))
     }
 }

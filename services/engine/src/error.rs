@@ -124,6 +124,8 @@ pub enum EngineError {
     LossNotFinite { step: u64, loss: f64 },
     #[error("the checkpoint cannot be used: {0}; delete it to start from the beginning")]
     BadCheckpoint(String),
+    #[error("round {round}: what worker {rank} brought cannot be used: {why}")]
+    BadRound { round: u64, rank: u32, why: String },
     #[error("not a model of this engine: {0}")]
     WrongModelFile(String),
     #[error("{what}: {source}")]
@@ -134,7 +136,7 @@ impl EngineError {
     pub fn cause(&self) -> Cause {
         let code = self.code();
         match self {
-            Self::Io { .. } => Cause::retryable(code, self.to_string()),
+            Self::Io { .. } | Self::BadRound { .. } => Cause::retryable(code, self.to_string()),
             _ => Cause::fatal(code, self.to_string()),
         }
     }
@@ -172,6 +174,7 @@ impl EngineError {
             Self::EmptyPrompt => "empty_prompt",
             Self::LossNotFinite { .. } => "loss_not_finite",
             Self::BadCheckpoint(_) => "bad_checkpoint",
+            Self::BadRound { .. } => "bad_round",
             Self::WrongModelFile(_) => "wrong_model_file",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull

@@ -69,7 +69,7 @@ fn fill(scratch: &Path, bytes: u64) -> u64 {
         written += block.len() as u64;
         rows += ROWS_IN_A_BLOCK;
     }
-    let task = Task::Train { data, limits, spec: Box::new(spec) };
+    let task = Task::Train { data, limits, spec: Box::new(spec), member: None };
     fs::write(scratch.join(TASK_FILE), serde_json::to_vec(&task).unwrap()).unwrap();
     rows
 }

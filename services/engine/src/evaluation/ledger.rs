@@ -65,6 +65,20 @@ impl Ledger {
         self.targets.extend_from_slice(&batch.targets[..rows * target_width]);
     }
 
+    /// Adds another worker's rows of the same epoch, with predictions of `width` numbers, of which
+    /// there are `keep` at most.
+    pub fn merge(&mut self, other: &Self, width: usize, keep: usize) {
+        self.loss_sum += other.loss_sum;
+        self.rows += other.rows;
+        self.correct += other.correct;
+        let (room, width) = (keep.saturating_sub(self.outputs.len()), width.max(1));
+        let has = other.outputs.len() / width;
+        let rows = (room / width).min(has);
+        self.outputs.extend_from_slice(&other.outputs[..rows * width]);
+        let of_row = other.targets.len().checked_div(has).unwrap_or(0);
+        self.targets.extend_from_slice(&other.targets[..rows * of_row]);
+    }
+
     /// The mean of a row; absent without rows.
     pub fn loss(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.loss_sum / self.rows as f64)
@@ -167,6 +181,24 @@ mod tests {
         assert!(ledger.outputs.len() <= keep);
         assert!(ledger.outputs.len() > keep - width);
         assert_eq!(ledger.outputs.len(), ledger.targets.len() * width);
+    }
+
+    #[test]
+    fn the_rows_of_several_workers_are_those_of_one() {
+        let (outputs, targets) = ([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], [1.0, 0.0, 0.0]);
+        let of = |outputs: &[f32], targets: &[f64], keep| {
+            let mut ledger = Ledger::default();
+            ledger.add(&batch(Task::MulticlassClassification, 2, outputs, targets), keep);
+            ledger
+        };
+        for keep in [100, 4, 2] {
+            let mut merged = of(&outputs[..2], &targets[..1], keep);
+            merged.merge(&of(&outputs[2..], &targets[1..], keep), 2, keep);
+            assert_eq!(merged, of(&outputs, &targets, keep), "of {keep} that are kept");
+        }
+        let mut same = of(&outputs, &targets, 100);
+        same.merge(&Ledger::default(), 2, 100);
+        assert_eq!(same, of(&outputs, &targets, 100));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod stopping;
 
 pub(crate) use gradient::{Accumulation, Held, add_penalty_gradient, clip, penalty};
 pub(crate) use initialize::{initial, orthogonal};
-pub(crate) use optimizer::{Optimizer, TensorUpdate};
+pub(crate) use optimizer::{Optimizer, TensorUpdate, blend};
 pub(crate) use schedule::{Plateau, Rate};
 pub(crate) use stopping::{Decision, Stopping};
 

@@ -66,6 +66,12 @@ impl Optimizer {
         })
     }
 
+    /// Takes over `share` of what another one remembers of its gradients.
+    pub fn blend(&mut self, other: &Self, share: f64) {
+        let theirs = other.slots.iter().flatten();
+        self.slots.iter_mut().flatten().zip(theirs).for_each(|(m, o)| blend(m, o, share));
+    }
+
     /// Changes all tensors, which come in the same order and sizes at every step.
     pub fn step(&mut self, learning_rate: f64, tensors: &mut [TensorUpdate<'_>]) {
         assert_eq!(tensors.len(), self.slots.len(), "every step updates the same tensors");
@@ -88,6 +94,15 @@ impl Optimizer {
         } else {
             parts.into_par_iter().for_each(run);
         }
+    }
+}
+
+/// Moves numbers by `share` of the way to others: to a mean, where each that is added has its share of
+/// all so far.
+pub(crate) fn blend(values: &mut [f32], others: &[f32], share: f64) {
+    for (value, &other) in values.iter_mut().zip(others) {
+        let from = f64::from(*value);
+        *value = (from + (f64::from(other) - from) * share) as f32;
     }
 }
 

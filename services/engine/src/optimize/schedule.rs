@@ -94,6 +94,11 @@ impl Rate {
         true
     }
 
+    /// As another worker's: `plateau` is what it keeps.
+    pub fn resume(&mut self, plateau: Plateau) {
+        self.plateau = plateau;
+    }
+
     pub const fn plateau(&self) -> &Plateau {
         &self.plateau
     }

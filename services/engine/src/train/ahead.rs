@@ -4,6 +4,9 @@
 //! none, the thread that trains makes it between two steps. A batch depends on its place in the run
 //! alone: it is the same whoever makes it and when.
 
+use domain::child::Member;
+
+use super::order;
 use crate::{
     error::EngineError,
     network::Draws,
@@ -17,6 +20,7 @@ pub(super) struct Batches<'a> {
     size: usize,
     epoch: u64,
     pace: Pace,
+    member: Member,
     ahead: Ahead<Batch>,
 }
 
@@ -27,15 +31,29 @@ struct Ahead<T>(Option<(usize, Result<T, EngineError>)>);
 /// What the pieces are to the steps of a run, on which their draws of chance depend.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pace {
-    /// Each piece makes a step, the first one this step of the fit.
+    /// Each piece makes a step, the first one of all members this step of the fit.
     Steps { seed: u64, first: u64 },
-    /// All pieces together make this step.
+    /// All pieces of all members together make this step.
     OneStep { seed: u64, step: u64 },
 }
 
 impl<'a> Batches<'a> {
-    pub fn new(samples: &'a Samples, order: Vec<u32>, size: usize, epoch: u64, pace: Pace) -> Self {
-        Self { samples, order, size: size.max(1), epoch, pace, ahead: Ahead(None) }
+    /// A member's, of the `order` of all rows.
+    pub fn new(
+        samples: &'a Samples,
+        order: Vec<u32>,
+        size: usize,
+        epoch: u64,
+        pace: Pace,
+        member: Member,
+    ) -> Self {
+        let size = size.max(1);
+        let shared = match pace {
+            Pace::Steps { .. } => size,
+            Pace::OneStep { .. } => 1,
+        };
+        let order = order::share(order, shared, member);
+        Self { samples, order, size, epoch, pace, member, ahead: Ahead(None) }
     }
 
     /// Rows of an epoch, one that is drawn several times counted as often.
@@ -74,7 +92,8 @@ impl<'a> Batches<'a> {
     }
 
     fn draws(&self, i: usize) -> Draws {
-        let i = i as u64;
+        let Member { rank, of } = self.member;
+        let i = u64::from(rank) + i as u64 * u64::from(of);
         match self.pace {
             Pace::Steps { seed, first } => Draws { seed, step: (first + i) << 16 },
             Pace::OneStep { seed, step } => Draws { seed, step: step << 16 | i },
@@ -152,7 +171,7 @@ mod tests {
             false => Pace::Steps { seed: 4, first: 6 },
         };
         for (one, start) in [(false, 0), (false, 2), (true, 0)] {
-            let mut batches = Batches::new(&samples, order.clone(), 5, 1, pace(one));
+            let mut batches = Batches::new(&samples, order.clone(), 5, 1, pace(one), Member::ALONE);
             assert_eq!((batches.len(), batches.rows(), batches.rows_of(4)), (5, 23, 3));
             for i in start..5 {
                 let step = if one { 6 << 16 | i as u64 } else { (6 + i as u64) << 16 };

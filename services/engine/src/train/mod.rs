@@ -7,8 +7,12 @@
 //! penalties, class weights and label smoothing; `val_…` over the held-back rows after it, without
 //! them, so that figures of different specifications compare. A regression's loss is that of the
 //! standardised target; its `mean_absolute_error` is in the target's own unit.
+//!
+//! A run may be one of several that train one network together: see `gang`.
 
 mod ahead;
+mod epoch;
+mod gang;
 mod judge;
 mod order;
 mod session;
@@ -25,7 +29,7 @@ use std::{
 };
 
 use domain::{
-    child::{DATA_FILE, DataFile, Event, TEST_FILE},
+    child::{CHECKPOINT_FILE, DATA_FILE, DataFile, Event, Member, TEST_FILE},
     dataset::{Format, ReadLimits},
     evaluation::{Evaluation, EvaluationSplit},
     spec::{Input, TrainingSpec},
@@ -51,6 +55,8 @@ pub struct Run<'a> {
     pub data: &'a DataFile,
     pub limits: &'a ReadLimits,
     pub scratch: &'a Path,
+    /// Where it is one of several.
+    pub member: Option<Member>,
 }
 
 /// Asks a run to write a checkpoint at the next step and stop.
@@ -78,7 +84,8 @@ impl From<Arc<AtomicBool>> for StopFlag {
 pub enum Ending {
     /// `model.safetensors` and `config.json` are in the scratch folder.
     Trained { metrics: BTreeMap<String, f64> },
-    /// `checkpoint.safetensors` is in the scratch folder.
+    /// `checkpoint.safetensors` is in the scratch folder. Or all is done, and the first of several workers
+    /// has the model.
     Stopped { step: u64 },
 }
 
@@ -124,7 +131,8 @@ fn work(
     stop: &StopFlag,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Ending, EngineError> {
-    let Run { spec, data, limits, scratch } = run;
+    let Run { spec, data, limits, scratch, member } = run;
+    let leads = member.is_none_or(|member| member.rank == 0);
     let file = scratch.join(DATA_FILE);
     let source = Source::read(&file, data, limits, spec, Part::Training, room(run))?;
     if spec.estimate.seconds > spec.max_runtime as f64 {
@@ -137,9 +145,9 @@ fn work(
     }
     let fits = source.fits(spec)?;
     // before hours of training, not after them
-    let test = read_test(run)?;
+    let test = if leads { read_test(run)? } else { None };
     let digest = checkpoint::run_digest(spec, data);
-    let mut saved = checkpoint::read(scratch, digest)?;
+    let mut saved = checkpoint::read(&scratch.join(CHECKPOINT_FILE), digest)?;
     let mut folds = saved.as_ref().map_or_else(Vec::new, |saved| saved.folds().to_vec());
     if folds.len() >= fits {
         let why = format!("{} fits are finished of a run of {fits}", folds.len());
@@ -159,10 +167,13 @@ fn work(
         }
         session.describe(on_event);
         if !session.fit(stop, on_event)? {
-            return Ok(Ending::Stopped { step: session.step() });
+            return Ok(Ending::Stopped { step: session.kept() });
         }
         let is_last = fit + 1 == fits;
         let fitted = session.finish()?;
+        if is_last && !leads {
+            return Ok(Ending::Stopped { step: fitted.step });
+        }
         if is_last {
             return publish(run, &prepared, fitted, test, on_event);
         }
@@ -226,7 +237,7 @@ fn test_room(run: Run<'_>) -> Room {
 
 /// The test set of a run: a file of its own, or the part of an image archive that its maker set aside.
 fn read_test(run: Run<'_>) -> Result<Option<Source>, EngineError> {
-    let Run { spec, data, limits, scratch } = run;
+    let Run { spec, data, limits, scratch, .. } = run;
     if let Some(test) = &spec.test {
         if matches!(spec.input, Input::Corpus { .. } | Input::Series(_)) {
             return Err(EngineError::NoTestFile);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use domain::spec::TrainingSpec;
+use domain::{child::Member, spec::TrainingSpec};
 
 use crate::{
     balance,
@@ -28,6 +28,15 @@ pub(super) fn of_epoch(spec: &TrainingSpec, samples: &Samples, epoch: u64) -> Ve
         order = shuffle_batches(&order, batch, spec.seed, epoch);
     }
     order
+}
+
+/// A member's share: of pieces of `size` rows every so many, from its own on.
+pub(super) fn share(order: Vec<u32>, size: usize, member: Member) -> Vec<u32> {
+    let (rank, of) = (member.rank as usize, member.of as usize);
+    match member {
+        Member { of: 1, .. } => order,
+        _ => order.chunks(size.max(1)).skip(rank).step_by(of).flatten().copied().collect(),
+    }
 }
 
 /// As the `LengthGroupedSampler` of Hugging Face's trainer: within groups of batches the longest rows
@@ -109,6 +118,23 @@ mod tests {
         assert!(shuffled.chunks(4).all(|batch| order.chunks(4).any(|other| other == batch)));
         assert_ne!(shuffled, order);
         assert_ne!(shuffled, shuffle_batches(&order, 4, 1, 1));
+    }
+
+    #[test]
+    fn each_row_is_one_members() {
+        for (rows, size, of) in [(23, 4, 2), (23, 4, 3), (7, 8, 4), (24, 4, 6), (9, 1, 2)] {
+            let order = shuffled(rows, 0);
+            let shares: Vec<Vec<u32>> =
+                (0..of).map(|rank| share(order.clone(), size, Member { rank, of })).collect();
+            let whole: Vec<&[u32]> = order.chunks(size).collect();
+            let mut members = shares.iter().map(|share| share.chunks(size)).collect::<Vec<_>>();
+            for (i, batch) in whole.iter().enumerate() {
+                assert_eq!(members[i % of as usize].next(), Some(*batch));
+            }
+            assert!(members.into_iter().all(|mut rest| rest.next().is_none()));
+        }
+        let order = shuffled(9, 1);
+        assert_eq!(share(order.clone(), 2, Member::ALONE), order);
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! One fit: steps and epochs from where it starts, or where a checkpoint stands, to its end.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use domain::{Digest, child::Event, spec::Optimizer as Kind};
+use domain::{
+    Digest,
+    child::{CHECKPOINT_FILE, Event, Member},
+    spec::Optimizer as Kind,
+};
 
 use super::{
     Fit, Run, StopFlag,
     ahead::{Batches, Pace},
-    judge, order,
+    order,
 };
 use crate::{
     balance,
-    checkpoint::{self, Fold, Progress, Saved},
+    checkpoint::{self, Fold, Learned, Progress, Saved},
     error::EngineError,
     head::Head,
     network::Network,
-    optimize::{Accumulation, Decision, Optimizer, Rate},
+    optimize::{Accumulation, Optimizer, Rate},
     samples::Samples,
     source::Prepared,
 };
@@ -32,16 +33,19 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Session<'a> {
     pub(super) run: Run<'a>,
-    digest: Digest,
+    pub(super) member: Member,
+    pub(super) digest: Digest,
     pub(super) prepared: &'a Prepared,
-    fits: usize,
+    pub(super) fits: usize,
     pub(super) head: Head,
     pub(super) network: Network,
     pub(super) optimizer: Optimizer,
-    accumulation: Accumulation,
+    pub(super) accumulation: Accumulation,
     pub(super) rate: Rate,
     pub(super) progress: Progress,
     resumed_from: Option<u64>,
+    /// The step of the newest checkpoint; before there is one, that of the start.
+    kept: u64,
     /// Steps between two points of the history.
     history_every: u64,
     last_step_event: Option<Instant>,
@@ -100,13 +104,15 @@ impl<'a> Session<'a> {
             class_weights: class_weights(run, prepared),
             unit: prepared.fitted.unit,
         };
-        let batches = steps_per_epoch(run, &prepared.training);
+        let member = run.member.unwrap_or(Member::ALONE);
+        let batches = batches_per_epoch(run, &prepared.training).div_ceil(member.of.into());
         let steps = batches.div_ceil(spec.gradient.accumulation_steps.max(1).into());
         let total = steps * u64::from(spec.epochs);
         let full = spec.optimizer.learning_rate();
         let rate = Rate::new(full, &spec.schedule, total, progress.plateau.clone());
         Self {
             run,
+            member,
             digest: checkpoint::run_digest(spec, run.data),
             prepared,
             fits,
@@ -115,6 +121,7 @@ impl<'a> Session<'a> {
             optimizer,
             accumulation,
             rate,
+            kept: progress.step,
             progress,
             resumed_from: None,
             history_every: (batches * u64::from(spec.epochs) * fits as u64)
@@ -125,16 +132,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Steps taken by the whole run.
-    pub fn step(&self) -> u64 {
-        self.progress.step
+    /// The step from which the run can go on.
+    pub fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// The first event of a run.
     pub fn announce(&self, on_event: &mut dyn FnMut(Event)) {
         let fits = self.fits as u64;
         let epochs = self.run.spec.epochs;
-        let per_epoch = steps_per_epoch(self.run, &self.prepared.training);
+        let batches = batches_per_epoch(self.run, &self.prepared.training);
+        let per_epoch = batches.div_ceil(self.member.of.into());
         on_event(Event::Started {
             total_steps: per_epoch * u64::from(epochs) * fits,
             epochs: epochs * self.fits as u32,
@@ -154,8 +162,12 @@ impl<'a> Session<'a> {
             1 => "one thread".to_owned(),
             threads => format!("{threads} threads"),
         };
+        let together = match self.member.of {
+            1 => String::new(),
+            workers => format!("{workers} workers together: "),
+        };
         let line = format!(
-            "{of}{} rows to train on, {} held back for validation, {}, on {threads}",
+            "{of}{together}{} rows to train on, {} held back for validation, {}, on {threads}",
             training.rows(),
             validation.rows(),
             self.prepared.fitted.input.shape()
@@ -163,7 +175,8 @@ impl<'a> Session<'a> {
         on_event(Event::Log { line });
     }
 
-    /// False if it was asked to stop; then the checkpoint is written.
+    /// False if it was asked to stop; then the checkpoint is written. One of several workers has written
+    /// it at the end of the last round, after which the others cannot be asked for what they know.
     pub fn fit(
         &mut self,
         stop: &StopFlag,
@@ -171,21 +184,22 @@ impl<'a> Session<'a> {
     ) -> Result<bool, EngineError> {
         while self.progress.epoch < self.epochs() && !self.progress.stopped {
             let mut batches = self.batches();
-            let of_epoch = if self.is_full_batch() { 1 } else { batches.len() };
+            // a worker of many may have no part of so few rows
+            let of_epoch = batches.len().min(if self.is_full_batch() { 1 } else { usize::MAX });
             while self.progress.batch < of_epoch {
                 if stop.is_set() {
-                    self.save(on_event)?;
+                    if self.is_alone() {
+                        self.save(on_event)?;
+                    }
                     return Ok(false);
                 }
                 self.batch(&mut batches, of_epoch, on_event)?;
-                if self.progress.batch < of_epoch && self.is_due(false) {
+                if self.progress.batch < of_epoch && self.is_alone() && self.is_due(false) {
                     self.save(on_event)?;
                 }
             }
-            self.end_epoch(on_event)?;
-            let more = self.progress.epoch < self.epochs() && !self.progress.stopped;
-            if more && self.is_due(true) {
-                self.save(on_event)?;
+            if !self.end_epoch(stop, on_event)? {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -209,7 +223,7 @@ impl<'a> Session<'a> {
 
     /// Where folds were stopped early, the fit on all rows has nothing held back to be stopped by:
     /// it takes as many epochs as the folds' best ones on average.
-    fn epochs(&self) -> u32 {
+    pub(super) fn epochs(&self) -> u32 {
         let folds = &self.progress.folds;
         if self.run.spec.early_stopping.is_none() || !self.is_of_all_rows() {
             return self.run.spec.epochs;
@@ -219,7 +233,7 @@ impl<'a> Session<'a> {
     }
 
     /// The fit that follows the folds.
-    fn is_of_all_rows(&self) -> bool {
+    pub(super) fn is_of_all_rows(&self) -> bool {
         self.fits > 1 && self.progress.folds.len() + 1 == self.fits
     }
 
@@ -232,17 +246,15 @@ impl<'a> Session<'a> {
     /// Of the epoch under way, from its first on.
     fn batches(&self) -> Batches<'a> {
         let spec = self.run.spec;
-        let (seed, within) = (spec.seed, self.progress.step - self.progress.start_step);
-        let (size, pace) = match self.is_full_batch() {
-            true => (FULL_BATCH_ROWS, Pace::OneStep { seed, step: within }),
-            false => {
-                let first = within - self.progress.batch as u64;
-                (spec.batch_size as usize, Pace::Steps { seed, first })
-            }
-        };
+        let (seed, training) = (spec.seed, &self.prepared.training);
         let epoch = u64::from(self.progress.epoch);
-        let order = order::of_epoch(spec, &self.prepared.training, epoch);
-        Batches::new(&self.prepared.training, order, size, epoch, pace)
+        let first = epoch * batches_per_epoch(self.run, training);
+        let (size, pace) = match self.is_full_batch() {
+            true => (FULL_BATCH_ROWS, Pace::OneStep { seed, step: first }),
+            false => (spec.batch_size as usize, Pace::Steps { seed, first }),
+        };
+        let order = order::of_epoch(spec, training, epoch);
+        Batches::new(training, order, size, epoch, pace, self.member)
     }
 
     /// One batch: its gradients, and a step where enough of them are gathered.
@@ -273,79 +285,32 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn end_epoch(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), EngineError> {
-        let spec = self.run.spec;
-        let ledger = std::mem::take(&mut self.progress.ledger);
-        let mut metrics = judge::of_ledger(&ledger, &self.head, &spec.metrics, "");
-        let mut watched = ledger.loss();
-        if self.prepared.validation.rows() > 0 {
-            let verdict = judge::judge(&self.network, &self.head, &self.prepared.validation, spec)?;
-            watched = verdict.loss();
-            metrics.extend(verdict.metrics(&self.head, spec, "val_"));
-        }
-        let loss = watched.unwrap_or(f64::NAN);
-        if !loss.is_finite() {
-            return Err(EngineError::LossNotFinite { step: self.progress.step, loss });
-        }
-        let last = self.optimizer.steps().saturating_sub(1);
-        let rate = self.rate.at(last, u64::from(self.progress.epoch));
-        self.rate.end_epoch(loss);
-        self.progress.plateau = self.rate.plateau().clone();
-        self.progress.epoch += 1;
-        self.progress.batch = 0;
-        self.watch(&metrics)?;
-        self.tell(&metrics, rate, on_event);
-        self.progress.metrics = metrics;
-        Ok(())
+    pub(super) fn is_alone(&self) -> bool {
+        self.member.of == 1
     }
 
-    /// Early stopping: whether this epoch is the best, or the last.
-    fn watch(&mut self, metrics: &BTreeMap<String, f64>) -> Result<(), EngineError> {
-        let Some(rules) = &self.run.spec.early_stopping else { return Ok(()) };
-        if self.is_of_all_rows() {
-            return Ok(());
-        }
-        match self.progress.stopping.end_epoch(rules, self.progress.epoch, metrics)? {
-            Decision::Improved if rules.restore_best_weights => {
-                self.progress.best = Some(checkpoint::Best {
-                    arrays: self.network.arrays.clone(),
-                    metrics: metrics.clone(),
-                });
-            }
-            Decision::Improved | Decision::Waiting => {}
-            Decision::Stop => self.progress.stopped = true,
-        }
-        Ok(())
-    }
-
-    fn tell(&self, metrics: &BTreeMap<String, f64>, rate: f64, on_event: &mut dyn FnMut(Event)) {
-        let fold = self.progress.folds.len();
-        let mut shown = metrics.clone();
-        if fold + 1 < self.fits {
-            shown = metrics.iter().map(|(n, v)| (format!("fold_{}_{n}", fold + 1), *v)).collect();
-        }
-        shown.insert("learning_rate".into(), rate);
-        let epoch = self.progress.epochs_done();
-        on_event(Event::Epoch { epoch, step: self.progress.step, metrics: shown });
-        if self.progress.stopped {
-            let best = self.progress.stopping.best_epoch().unwrap_or(self.progress.epoch);
-            let line = format!("stopped early after epoch {epoch}; epoch {best} was the best");
-            on_event(Event::Log { line });
+    pub(super) fn learned(&self) -> Learned<'_> {
+        Learned {
+            network: &self.network,
+            optimizer: &self.optimizer,
+            accumulation: &self.accumulation,
+            best: self.progress.best.as_ref(),
         }
     }
 
-    fn is_due(&self, at_epoch_end: bool) -> bool {
+    pub(super) fn is_due(&self, at_epoch_end: bool) -> bool {
         match self.run.spec.checkpoint_every {
             Some(steps) => self.progress.step.is_multiple_of(u64::from(steps.max(1))),
             None => at_epoch_end && self.last_save.elapsed() >= CHECKPOINT_EVERY,
         }
     }
 
-    fn save(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), EngineError> {
-        let Self { run, digest, progress, network, optimizer, accumulation, .. } = &*self;
-        checkpoint::save(run.scratch, *digest, progress, network, optimizer, accumulation)?;
+    pub(super) fn save(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), EngineError> {
+        let path = self.run.scratch.join(CHECKPOINT_FILE);
+        checkpoint::save(&path, self.digest, &self.progress, Some(self.learned()))?;
         self.last_save = Instant::now();
         let step = self.progress.step;
+        self.kept = step;
         // the epoch that the last step belonged to
         let epoch = self.progress.epochs_done() + u32::from(self.progress.batch > 0);
         on_event(Event::Checkpoint { step, epoch });
@@ -353,7 +318,8 @@ impl<'a> Session<'a> {
     }
 }
 
-fn steps_per_epoch(run: Run<'_>, training: &Samples) -> u64 {
+/// Of all workers together.
+fn batches_per_epoch(run: Run<'_>, training: &Samples) -> u64 {
     let rows = match training.targets() {
         Some(targets) if run.spec.oversample => balance::oversampled_rows(targets),
         _ => training.rows() as u64,

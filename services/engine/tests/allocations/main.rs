@@ -37,7 +37,8 @@ fn epochs(csv: &str, draft: Value, in_file: bool) -> Vec<Counts> {
     let draft = serde_json::from_value(draft).unwrap();
     let mut spec = TrainingSpec::parse(draft, dataset, None, &profile, &Limits::default()).unwrap();
     spec.estimate.rows_in_file = in_file;
-    let run = Run { spec: &spec, data: &data, limits: &limits, scratch: folder.path() };
+    let run =
+        Run { spec: &spec, data: &data, limits: &limits, scratch: folder.path(), member: None };
     let mut epochs = vec![];
     let mut see = |event: Event| {
         if matches!(event, Event::Epoch { .. }) {

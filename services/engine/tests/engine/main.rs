@@ -5,6 +5,7 @@
 mod ahead;
 mod datasets;
 mod families;
+mod gang;
 mod leakage;
 mod predicting;
 mod profiling;

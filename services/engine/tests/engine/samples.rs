@@ -110,7 +110,13 @@ impl Scratch {
         until: impl Fn(&Event) -> bool,
     ) -> Result<(Ending, Vec<Event>), EngineError> {
         let mut events = vec![];
-        let run = Run { spec, data: &self.data, limits: &self.limits, scratch: self.path() };
+        let run = Run {
+            spec,
+            data: &self.data,
+            limits: &self.limits,
+            scratch: self.path(),
+            member: None,
+        };
         let ending = engine::train(run, stop, &mut |event| {
             if until(&event) {
                 stop.stop();

@@ -210,6 +210,7 @@ fn a_diverging_loss_names_the_step_and_the_remedy() {
         data: &scratch.data,
         limits: &scratch.limits,
         scratch: scratch.path(),
+        member: None,
     };
     let error = engine::train(run, &StopFlag::default(), &mut |e| events.push(e)).unwrap_err();
     let cause = error.cause();

@@ -147,7 +147,13 @@ impl Hand {
             },
             JobKind::Train => {
                 let spec = given.spec.as_ref().expect("a training has one");
-                let run = Run { spec, data: &given.data, limits: &limits, scratch: scratch.path() };
+                let run = Run {
+                    spec,
+                    data: &given.data,
+                    limits: &limits,
+                    scratch: scratch.path(),
+                    member: None,
+                };
                 let mut said = Vec::new();
                 engine::train(run, &StopFlag::default(), &mut |event| said.push(event)).unwrap();
                 self.say(given.attempt, &said).await;

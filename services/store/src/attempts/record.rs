@@ -60,6 +60,8 @@ pub async fn record(
             // other steps are carried by the heartbeat, a checkpoint and the end by calls of their own
             child::Event::Step { .. }
             | child::Event::Checkpoint { .. }
+            | child::Event::Round { .. }
+            | child::Event::Verdict { .. }
             | child::Event::Profiled { .. }
             | child::Event::Trained { .. }
             | child::Event::Stopped { .. }

@@ -87,8 +87,8 @@ fn perform(task: &Task, scratch: &Path, stop: &StopFlag) -> Result<Event, Engine
             let profile = engine::profile(&scratch.join(DATA_FILE), data, limits)?;
             Ok(fitting(Event::Profiled { profile }))
         }
-        Task::Train { data, limits, spec } => {
-            let run = engine::Run { spec, data, limits, scratch };
+        Task::Train { data, limits, spec, member } => {
+            let run = engine::Run { spec, data, limits, scratch, member: *member };
             let ending = match engine::train(run, stop, &mut |event| emit(&event)) {
                 Err(error @ EngineError::BadCheckpoint(_)) => {
                     log(&format!("warning: {error}; starting from the beginning"));

@@ -142,7 +142,7 @@ impl World {
         fs::create_dir(&scratch).unwrap();
         fs::write(scratch.join(DATA_FILE), rows()).unwrap();
         let (data, limits) = (self.data.clone(), ReadLimits::default());
-        let task = Task::Train { data, limits, spec: Box::new(spec) };
+        let task = Task::Train { data, limits, spec: Box::new(spec), member: None };
         fs::write(scratch.join(TASK_FILE), serde_json::to_vec(&task).unwrap()).unwrap();
         Command::new(env!("CARGO_BIN_EXE_worker-child"))
             .args(["child", "--memory-bytes", "536870912", "--cpu-milli", "1000"])
