@@ -80,6 +80,12 @@ impl Blobs {
         Key::from(format!("tenants/{tenant}/jobs/{job}/checkpoints/{number}-{step}"))
     }
 
+    /// What a worker of an attempt brings to a round.
+    pub(crate) fn round_key(tenant: TenantId, attempt: Attempt, name: &str) -> Key {
+        let Attempt { job, number } = attempt;
+        Key::from(format!("tenants/{tenant}/jobs/{job}/rounds/{number}/{name}"))
+    }
+
     /// Content by its digest, as a stream.
     pub async fn read(
         &self,
@@ -112,9 +118,30 @@ impl Blobs {
         }
     }
 
-    /// Forgets every checkpoint of a job that has ended.
-    pub async fn delete_checkpoints(&self, tenant: TenantId, job: JobId) -> Result<(), BlobError> {
-        let folder = Key::from(format!("tenants/{tenant}/jobs/{job}/checkpoints"));
+    /// Forgets what a worker has brought to a round; if it is gone already, that is no error.
+    pub async fn delete_round(
+        &self,
+        tenant: TenantId,
+        attempt: Attempt,
+        name: &str,
+    ) -> Result<(), BlobError> {
+        self.delete(Self::round_key(tenant, attempt, name).as_ref()).await
+    }
+
+    /// Forgets what a job's attempts have kept, as it has ended: checkpoints, and what its workers told
+    /// each other.
+    pub async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<(), BlobError> {
+        self.delete_below(&format!("tenants/{tenant}/jobs/{job}")).await
+    }
+
+    /// Forgets what the workers of an attempt told each other.
+    pub async fn delete_rounds(&self, tenant: TenantId, attempt: Attempt) -> Result<(), BlobError> {
+        let Attempt { job, number } = attempt;
+        self.delete_below(&format!("tenants/{tenant}/jobs/{job}/rounds/{number}")).await
+    }
+
+    async fn delete_below(&self, folder: &str) -> Result<(), BlobError> {
+        let folder = Key::from(folder);
         let keys: Vec<_> =
             self.store.list(Some(&folder)).map_ok(|meta| meta.location).try_collect().await?;
         for key in keys {

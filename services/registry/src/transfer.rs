@@ -85,9 +85,39 @@ impl Blobs {
         path: &Path,
     ) -> Result<String, BlobError> {
         let key = Self::checkpoint_key(tenant, attempt, step);
-        let bytes = tokio::fs::read(path).await.map_err(BlobError::file(path))?;
-        self.store.put(&key, bytes.into()).await?;
+        self.put(&key, path).await?;
         Ok(key.to_string())
+    }
+
+    /// Stores what a worker brings to a round, under a name that all workers know.
+    pub async fn put_round(
+        &self,
+        tenant: TenantId,
+        attempt: Attempt,
+        folder: &Path,
+        name: &str,
+    ) -> Result<(), BlobError> {
+        self.put(&Self::round_key(tenant, attempt, name), &folder.join(name)).await
+    }
+
+    async fn put(&self, key: &Key, path: &Path) -> Result<(), BlobError> {
+        let bytes = tokio::fs::read(path).await.map_err(BlobError::file(path))?;
+        self.store.put(key, bytes.into()).await?;
+        Ok(())
+    }
+
+    /// What another worker has brought to a round. It is there when it is whole.
+    pub async fn fetch_round(
+        &self,
+        tenant: TenantId,
+        attempt: Attempt,
+        folder: &Path,
+        name: &str,
+    ) -> Result<(), BlobError> {
+        let part = folder.join(format!("{name}.part"));
+        self.fetch(&Self::round_key(tenant, attempt, name), &part).await?;
+        let to = folder.join(name);
+        tokio::fs::rename(&part, &to).await.map_err(BlobError::file(&to))
     }
 
     pub async fn fetch_checkpoint(&self, key: &str, to: &Path) -> Result<(), BlobError> {

@@ -106,13 +106,39 @@ async fn a_jobs_checkpoints_go_with_it_and_no_others() {
         let put = place.blobs.put_checkpoint(place.tenant, attempt(job), step, &file).await;
         paths.push(put.unwrap());
     }
-    place.blobs.delete_checkpoints(place.tenant, ended).await.unwrap();
+    place.blobs.delete_job(place.tenant, ended).await.unwrap();
     let to = place.folder.path().join("copy");
     let gone = place.blobs.fetch_checkpoint(&paths[0], &to).await;
     assert!(matches!(gone, Err(BlobError::Missing(_))), "{gone:?}");
     place.blobs.fetch_checkpoint(&paths[2], &to).await.unwrap();
     assert_eq!(std::fs::read(&to).unwrap(), b"state");
     place.blobs.delete(&paths[0]).await.expect("deleting twice is no error");
+}
+
+#[tokio::test]
+async fn what_a_worker_brings_to_a_round_is_there_for_others_until_its_attempt_ends() {
+    let place = place();
+    let [mine, theirs] = ["mine", "theirs"].map(|name| place.folder.path().join(name));
+    for folder in [&mine, &theirs] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::write(mine.join("round-1-0"), b"weights").unwrap();
+    let attempt = |number| Attempt { job: JobId::generate(), number };
+    let (now, before) = (attempt(NonZeroU32::MAX), attempt(NonZeroU32::MIN));
+    let (blobs, tenant) = (&place.blobs, place.tenant);
+    let missing = blobs.fetch_round(tenant, now, &theirs, "round-1-0").await;
+    assert!(matches!(missing, Err(BlobError::Missing(_))), "{missing:?}");
+    for attempt in [now, before] {
+        blobs.put_round(tenant, attempt, &mine, "round-1-0").await.unwrap();
+    }
+    blobs.fetch_round(tenant, now, &theirs, "round-1-0").await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(&theirs).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(files, [theirs.join("round-1-0")], "nothing in part");
+    assert_eq!(std::fs::read(&files[0]).unwrap(), b"weights");
+    blobs.delete_rounds(tenant, now).await.unwrap();
+    let gone = blobs.fetch_round(tenant, now, &theirs, "round-1-0").await;
+    assert!(matches!(gone, Err(BlobError::Missing(_))), "{gone:?}");
+    blobs.fetch_round(tenant, before, &theirs, "round-1-0").await.unwrap();
 }
 
 #[test]

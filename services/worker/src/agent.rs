@@ -1,6 +1,12 @@
 //! The agent's loop: look for new work, renew the leases, pass on what is asked of each attempt.
 
-use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use boot::bus::{self, Bus};
 use domain::{
@@ -88,7 +94,7 @@ where
             bus,
         }),
         id: WorkerId::generate(),
-        live: HashMap::new(),
+        live: BTreeMap::new(),
         tasks: JoinSet::new(),
         cut_off: false,
     };
@@ -136,7 +142,8 @@ struct Agent<P> {
     /// The newest assignment that it has seen.
     newest: Option<Timestamp>,
     next_search: Interval,
-    live: HashMap<Attempt, Live>,
+    /// By rank: of an attempt of several workers more than one part may run here.
+    live: BTreeMap<(Attempt, u32), Live>,
     tasks: JoinSet<()>,
     /// The database did not answer the last time.
     cut_off: bool,
@@ -205,9 +212,9 @@ where
     }
 
     fn start(&mut self, assignment: Assignment) {
-        let attempt = assignment.attempt;
+        let part = (assignment.attempt, assignment.rank);
         self.newest = self.newest.max(Some(assignment.assigned_at));
-        if self.live.contains_key(&attempt) {
+        if self.live.contains_key(&part) {
             return;
         }
         let (orders, received) = watch::channel(Order::Run);
@@ -219,7 +226,7 @@ where
             progress: progress.clone(),
         };
         let task = self.tasks.spawn((self.perform)(work));
-        self.live.insert(attempt, Live { orders, progress, task });
+        self.live.insert(part, Live { orders, progress, task });
     }
 
     /// Renews the leases and passes on the directives; finds out whether the scheduler still counts
@@ -227,8 +234,7 @@ where
     async fn beat(&mut self) -> Result<(), AgentError> {
         self.last_beat = Instant::now();
         self.forget_ended();
-        let running: Vec<_> =
-            self.live.iter().map(|(attempt, live)| (*attempt, live.progress.step())).collect();
+        let running: Vec<_> = self.attempts().into_iter().map(|a| (a, self.step(a))).collect();
         let answer = asks::heartbeat(&self.context, self.id, &running).await;
         let (directives, standing) = match self.heard(answer) {
             Some(Ok(answer)) => answer,
@@ -266,8 +272,19 @@ where
         }
     }
 
+    /// Of which it runs at least a part.
+    fn attempts(&self) -> Vec<Attempt> {
+        let attempts: BTreeSet<_> = self.live.keys().map(|(attempt, _)| *attempt).collect();
+        attempts.into_iter().collect()
+    }
+
+    /// As of the part that leads, if it is here.
+    fn step(&self, attempt: Attempt) -> Option<u64> {
+        self.live.get(&(attempt, 0)).and_then(|live| live.progress.step())
+    }
+
     fn direct(&self, attempt: &Attempt, directive: Directive) {
-        if let Some(live) = self.live.get(attempt) {
+        for (_, live) in self.live.range((*attempt, 0)..=(*attempt, u32::MAX)) {
             live.orders.send_if_modified(|order| {
                 let before = std::mem::replace(order, order.after(directive));
                 before != *order
@@ -283,7 +300,7 @@ where
     /// Gives back what it has, with a checkpoint where there can be one.
     async fn leave(mut self) {
         info!(worker.id = %self.id, attempts = self.live.len(), "worker is leaving");
-        let attempts: Vec<_> = self.live.keys().copied().collect();
+        let attempts = self.attempts();
         let answer = asks::give_back(&self.context, self.id, &attempts).await;
         if let Some(Err(error)) = self.heard(answer) {
             error!(worker.id = %self.id, %error, "could not say that it is leaving");

@@ -1,5 +1,7 @@
 //! What an agent asks of the database, each in a transaction of its own.
 
+use std::collections::BTreeSet;
+
 use domain::{
     Timestamp, WorkerId,
     job::{Attempt, Cause, Report},
@@ -7,7 +9,7 @@ use domain::{
 };
 use store::{
     StoreError,
-    attempts::{self, Assignment, Directive, Word},
+    attempts::{self, Assignment, Directive, Recorded, Word},
     workers::{self, NewWorker, Registered, Standing},
 };
 
@@ -49,23 +51,21 @@ pub(crate) async fn heartbeat(
 pub(crate) async fn give_up_forgotten(
     context: &Context,
     id: WorkerId,
-    known: &[Attempt],
+    known: &[(Attempt, u32)],
 ) -> Result<(), StoreError> {
     let mut tx = context.store.begin().await?;
     let lost = Cause::retryable("lost_by_worker", "its worker has lost track of it");
-    let known: Vec<_> = known.iter().map(|attempt| (*attempt, 0)).collect();
-    let mut forgotten = attempts::forgotten(&mut tx, id, &known).await?;
-    forgotten.sort_unstable();
-    for (attempt, rank) in &forgotten {
-        attempts::leave(&mut tx, *attempt, *rank).await?;
-    }
-    forgotten.dedup_by_key(|(attempt, _)| *attempt);
-    let words: Vec<_> = forgotten
+    let forgotten = attempts::forgotten(&mut tx, id, known).await?;
+    let attempts: BTreeSet<_> = forgotten.iter().map(|(attempt, _)| *attempt).collect();
+    let words: Vec<_> = attempts
         .into_iter()
-        .map(|(attempt, _)| (attempt, Word::Ended(Report::Failed(lost.clone()))))
+        .map(|attempt| (attempt, Word::Ended(Report::Failed(lost.clone()))))
         .collect();
     // an attempt that has been superseded meanwhile needs no report
     let _ = attempts::tell(&mut tx, &words, &context.config.retry).await?;
+    for (attempt, rank) in forgotten {
+        attempts::leave(&mut tx, attempt, rank).await?;
+    }
     tx.commit().await
 }
 
@@ -78,11 +78,10 @@ pub(crate) async fn give_back(
     let mut tx = context.store.begin().await?;
     let retry = &context.config.retry;
     workers::set_state(&mut tx, id, WorkerState::Draining).await?;
-    let assigned = attempts::assigned_to(&mut tx, id, None).await?;
-    let mut ours: Vec<_> = live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
+    let mut assigned = attempts::assigned_to(&mut tx, id, None).await?;
+    assigned.retain(|assignment| !live.contains(&assignment.attempt));
+    let ours: BTreeSet<_> = live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
     // in the order of ids, as every bulk writer does
-    ours.sort();
-    ours.dedup();
     for attempt in ours {
         if live.contains(&attempt) {
             attempts::ask_to_move(&mut tx, attempt, retry).await?;
@@ -91,6 +90,32 @@ pub(crate) async fn give_back(
             let _ = attempts::report(&mut tx, attempt, Report::Stopped, retry).await?;
         }
     }
+    for Assignment { attempt, rank, .. } in assigned {
+        attempts::leave(&mut tx, attempt, rank).await?;
+    }
+    tx.commit().await
+}
+
+/// The process of a part that does not lead is up.
+pub(crate) async fn taken(
+    context: &Context,
+    attempt: Attempt,
+    rank: u32,
+) -> Result<Recorded, StoreError> {
+    let mut tx = context.store.begin().await?;
+    let recorded = attempts::taken(&mut tx, attempt, rank).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// One of several workers has done its part, or can do no more.
+pub(crate) async fn leave(
+    context: &Context,
+    attempt: Attempt,
+    rank: u32,
+) -> Result<(), StoreError> {
+    let mut tx = context.store.begin().await?;
+    attempts::leave(&mut tx, attempt, rank).await?;
     tx.commit().await
 }
 

@@ -1,6 +1,7 @@
 //! One attempt, from its assignment to its report.
 
 use std::{
+    future::pending,
     io,
     os::unix::process::ExitStatusExt,
     path::Path,
@@ -31,7 +32,8 @@ use crate::{
     finish::finish,
     patience::{Orders, SOME, with_tries},
     process::{Process, Said},
-    work::Work,
+    rounds::{Call, Rounds},
+    work::{Work, member},
 };
 
 /// Seconds of CPU for a profile; the scheduler's deadline comes long before.
@@ -59,11 +61,14 @@ impl Progress {
 
 /// By a child process in a folder of its own.
 pub(crate) async fn perform(mut work: Work) {
-    let attempt = work.assignment.attempt;
+    let Assignment { attempt, rank, .. } = work.assignment;
     let scratch = &work.context.config.scratch;
-    let folder = scratch.join(format!("{}-{}", attempt.job, attempt.number));
+    let folder = scratch.join(format!("{}-{}-{rank}", attempt.job, attempt.number));
     let ending = run(&mut work, &folder).await;
     finish(&mut work, &folder, ending).await;
+    if work.member().is_some() {
+        work.leave().await;
+    }
     if let Err(error) = fs::remove_dir_all(&folder).await {
         warn!(folder = %folder.display(), %error, "a scratch folder was not removed");
     }
@@ -95,13 +100,17 @@ async fn run(work: &mut Work, folder: &Path) -> Ending {
         let _ = process.wait().await;
         return Ending::Superseded;
     }
+    let (leads, member) = (work.leads(), work.member());
     let Work { assignment, context, orders, progress } = work;
     let attempt = assignment.attempt;
     let memory_bytes = assignment.resources.memory_bytes;
+    let recorder = || Recorder::start(context.clone(), attempt, orders.clone());
+    let rounds = |member| Rounds::start(context.clone(), assignment, member, folder);
     let watch = Watch {
         process,
-        recorder: Recorder::start(context.clone(), attempt, orders.clone()),
+        recorder: leads.then(recorder),
         uploader: Uploader::start(context.clone(), assignment, folder, orders.clone()),
+        rounds: member.map(rounds),
         orders,
         progress: progress.clone(),
         order: Order::Run,
@@ -143,7 +152,10 @@ async fn prepare(
     let (data, limits) = (data.clone(), context.config.read_limits);
     let task = match (kind, spec) {
         (JobKind::Profile, _) => Task::Profile { data, limits },
-        (JobKind::Train, Some(spec)) => Task::Train { data, limits, spec: Box::new(spec.clone()) },
+        (JobKind::Train, Some(spec)) => {
+            let member = member(assignment);
+            Task::Train { data, limits, spec: Box::new(spec.clone()), member }
+        }
         (JobKind::Train, None) => {
             return Err(Cause::fatal("internal_error", "the job has no specification"));
         }
@@ -156,8 +168,10 @@ async fn prepare(
 /// A child that runs, and what is done about what it says and about what is asked of it.
 struct Watch<'a> {
     process: Process,
-    recorder: Recorder,
+    /// Of rank 0: what the others say of the same epochs would be said twice.
+    recorder: Option<Recorder>,
     uploader: Uploader,
+    rounds: Option<Rounds>,
     orders: &'a mut Orders,
     progress: Progress,
     /// The order that is being followed.
@@ -175,7 +189,7 @@ impl Watch<'_> {
         loop {
             let kill_at = self.kill_at;
             tokio::select! {
-                said = self.process.said.recv(), if self.recorder.has_room() => match said {
+                said = self.process.said.recv(), if has_room(self.recorder.as_ref()) => match said {
                     Some(said) => self.hear(said),
                     None => break,
                 },
@@ -186,6 +200,10 @@ impl Watch<'_> {
                     self.process.kill();
                     self.kill_at = None;
                 }
+                cause = trouble(self.rounds.as_mut()) => {
+                    self.last.get_or_insert(Event::Failed { cause });
+                    self.process.kill();
+                }
                 _ = look.tick() => {
                     self.exit.peak_bytes = self.exit.peak_bytes.max(self.process.peak_bytes());
                 }
@@ -194,8 +212,13 @@ impl Watch<'_> {
         if let Ok(status) = self.process.wait().await {
             self.exit = Exit { code: status.code(), signal: status.signal(), ..self.exit };
         }
-        self.recorder.finish().await;
+        if let Some(recorder) = self.recorder {
+            recorder.finish().await;
+        }
         self.uploader.finish(self.orders).await;
+        if let Some(rounds) = self.rounds {
+            rounds.finish().await;
+        }
         let order = *self.orders.borrow();
         ending(self.last, &self.exit, order)
     }
@@ -204,12 +227,12 @@ impl Watch<'_> {
         match said {
             Said::Line(line) => {
                 self.exit.allocation_failed |= line.starts_with(ALLOCATION_FAILED);
-                self.recorder.take(Event::Log { line });
+                self.record(Event::Log { line });
             }
             Said::Event(event @ Event::Step { step, kept, .. }) => {
                 self.progress.set(step);
                 if kept {
-                    self.recorder.take(event);
+                    self.record(event);
                 }
             }
             Said::Event(Event::Checkpoint { step, .. }) => {
@@ -222,8 +245,10 @@ impl Watch<'_> {
                 if let Event::Epoch { step, .. } = event {
                     self.progress.set(step);
                 }
-                self.recorder.take(event);
+                self.record(event);
             }
+            Said::Event(Event::Round { round }) => self.call(Call::Round(round)),
+            Said::Event(Event::Verdict { round }) => self.call(Call::Verdict(round)),
             Said::Event(
                 event @ (Event::Profiled { .. }
                 | Event::Trained { .. }
@@ -233,6 +258,18 @@ impl Watch<'_> {
                 self.last.get_or_insert(event);
                 self.end_within(GOODBYE);
             }
+        }
+    }
+
+    fn record(&mut self, event: Event) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(event);
+        }
+    }
+
+    fn call(&self, call: Call) {
+        if let Some(rounds) = &self.rounds {
+            rounds.take(call);
         }
     }
 
@@ -254,4 +291,15 @@ impl Watch<'_> {
 async fn next_order(orders: &mut Orders, known: Order) -> Order {
     // an agent that is gone cannot speak for the attempt any more
     orders.wait_for(|order| *order != known).await.map_or(Order::Kill, |order| *order)
+}
+
+fn has_room(recorder: Option<&Recorder>) -> bool {
+    recorder.is_none_or(Recorder::has_room)
+}
+
+async fn trouble(rounds: Option<&mut Rounds>) -> Cause {
+    match rounds {
+        Some(rounds) => rounds.trouble().await,
+        None => pending().await,
+    }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use domain::{
-    child::{CONFIG_FILE, WEIGHTS_FILE},
+    child::{CONFIG_FILE, Member, WEIGHTS_FILE},
     dataset::Profile,
     job::{Attempt, Cause, Report},
 };
@@ -32,8 +32,13 @@ enum Outcome {
     Failed(Cause),
 }
 
-/// Reports `ending`; keeps at it while the attempt is this worker's.
+/// Reports `ending`; keeps at it while the attempt is this worker's. Of several workers one speaks for
+/// the attempt; all that another has to say is why it has failed, which ends the attempt.
 pub(crate) async fn finish(work: &mut Work, folder: &Path, ending: Ending) {
+    let ending = match (ending, work.member()) {
+        (ending, Some(member)) if member.rank > 0 => of_other(ending, member),
+        (ending, _) => ending,
+    };
     let outcome = match ending {
         Ending::Superseded => return,
         Ending::Profiled(profile) => Outcome::Profiled(profile),
@@ -46,6 +51,21 @@ pub(crate) async fn finish(work: &mut Work, folder: &Path, ending: Ending) {
     };
     if report(work, outcome).await == Some(true) {
         clean_up(work).await;
+    }
+}
+
+/// Whoever has done its part, or was asked to stop, goes without a word.
+fn of_other(ending: Ending, Member { rank, of }: Member) -> Ending {
+    match ending {
+        Ending::Superseded | Ending::Stopped => Ending::Superseded,
+        Ending::Failed(cause) => {
+            let message = format!("worker {rank} of 0 to {}: {}", of - 1, cause.message);
+            Ending::Failed(Cause { message, ..cause })
+        }
+        Ending::Trained | Ending::Profiled(_) => Ending::Failed(Cause::retryable(
+            "internal_error",
+            format!("worker {rank} has spoken for all {of}, which the first one does"),
+        )),
     }
 }
 
@@ -104,11 +124,27 @@ async fn commit(context: &Context, attempt: Attempt, outcome: &Outcome) -> Answe
     Ok(Ok(state))
 }
 
-/// The job has ended, so that nothing continues from its checkpoints.
+/// The job has ended, so that nothing continues from its checkpoints and nobody waits for a round.
 async fn clean_up(work: &Work) {
     let (tenant, job) = (work.assignment.tenant, work.assignment.attempt.job);
-    let delete = || work.context.blobs.delete_checkpoints(tenant, job);
+    let delete = || work.context.blobs.delete_job(tenant, job);
     if let Err(error) = with_tries(SOME, delete).await {
-        warn!(job.id = %job, %error, "the checkpoints of an ended job were not deleted");
+        warn!(job.id = %job, %error, "what an ended job has kept was not deleted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_helps_says_nothing_but_why_it_failed() {
+        let member = Member { rank: 2, of: 3 };
+        assert_eq!(of_other(Ending::Stopped, member), Ending::Superseded);
+        let failed = of_other(Ending::Failed(Cause::fatal("no_rows", "no rows")), member);
+        let told = Cause::fatal("no_rows", "worker 2 of 0 to 2: no rows");
+        assert_eq!(failed, Ending::Failed(told));
+        let Ending::Failed(cause) = of_other(Ending::Trained, member) else { panic!("published") };
+        assert!(cause.retryable);
     }
 }

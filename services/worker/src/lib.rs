@@ -16,6 +16,7 @@ mod finish;
 mod patience;
 mod process;
 mod reports;
+mod rounds;
 mod work;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

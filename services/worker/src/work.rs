@@ -2,13 +2,19 @@
 //! asked of it meanwhile, and the two things that it has to say.
 
 use domain::{
+    child::Member,
     hint::Hint,
     job::{JobState, Refused, Report},
 };
-use store::attempts::{Assignment, Word};
-use tracing::{error, info};
+use store::attempts::{Assignment, Recorded, Word};
+use tracing::{error, info, warn};
 
-use crate::{SharedContext, attempt::Progress, patience::Orders, reports::Answer};
+use crate::{
+    SharedContext, asks,
+    attempt::Progress,
+    patience::{Orders, SOME, answered, with_tries},
+    reports::Answer,
+};
 
 pub struct Work {
     pub assignment: Assignment,
@@ -17,10 +23,28 @@ pub struct Work {
     pub(crate) progress: Progress,
 }
 
+/// Where several workers train together.
+pub(crate) fn member(assignment: &Assignment) -> Option<Member> {
+    let Assignment { rank, workers, .. } = *assignment;
+    (workers > 1).then_some(Member { rank, of: workers })
+}
+
 impl Work {
+    pub(crate) fn member(&self) -> Option<Member> {
+        member(&self.assignment)
+    }
+
+    /// Whether it speaks for its attempt: of several workers one does.
+    pub fn leads(&self) -> bool {
+        self.assignment.rank == 0
+    }
+
     /// It runs. False if it is not to: it is no longer this worker's.
     pub async fn started(&self, resumed_from_step: Option<u64>) -> bool {
         let attempt = self.assignment.attempt;
+        if !self.leads() {
+            return self.taken().await;
+        }
         match self.say(Word::Started { resumed_from_step }).await {
             Some(Ok(Ok(_))) => {
                 self.context.bus.publish(Hint::Job(attempt.job));
@@ -35,11 +59,44 @@ impl Work {
         }
     }
 
+    /// A part of it runs that does not lead.
+    async fn taken(&self) -> bool {
+        let Self { assignment: Assignment { attempt, rank, .. }, context, .. } = self;
+        match answered(|| asks::taken(context, *attempt, *rank)).await {
+            Ok(Recorded::Recorded) => {
+                info!(job.id = %attempt.job, attempt = attempt.number, rank, "taking part");
+                true
+            }
+            Ok(Recorded::Superseded) => false,
+            Err(error) => {
+                error!(job.id = %attempt.job, attempt = attempt.number, rank, %error, "not taken");
+                false
+            }
+        }
+    }
+
     /// It has ended, with nothing to publish. Whether the job has ended with it; `None` if that was not
     /// this worker's to say.
     pub async fn ended(&self, report: Report) -> Option<bool> {
         let answer = self.say(Word::Ended(report)).await?;
         self.heard(answer)
+    }
+
+    /// One of several workers frees its seat. What they told each other goes with the one that leads: the
+    /// others are of no use without it.
+    pub(crate) async fn leave(&self) {
+        let Self { assignment: Assignment { attempt, tenant, rank, .. }, context, .. } = self;
+        if self.leads() {
+            let delete = || context.blobs.delete_rounds(*tenant, *attempt);
+            if let Err(error) = with_tries(SOME, delete).await {
+                warn!(job.id = %attempt.job, %error, "what was brought to rounds was not deleted");
+            }
+        }
+        let left = answered(|| asks::leave(context, *attempt, *rank)).await;
+        if let Err(error) = left {
+            error!(job.id = %attempt.job, attempt = attempt.number, rank, %error, "not left");
+        }
+        self.context.bus.publish(Hint::Queue);
     }
 
     pub(crate) async fn say(&self, word: Word) -> Option<Answer> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod gang;
 mod support;
 
 use std::{os::unix::process::ExitStatusExt, time::Duration};

@@ -181,7 +181,7 @@ impl World {
     }
 
     /// As the scheduler does: under the lead, as a plan, with a hint to the worker.
-    async fn command(&self, command: world::Command) {
+    pub async fn command(&self, command: world::Command) {
         let mut tx = self.store.begin().await.unwrap();
         let holder = Uuid::from_u128(1);
         let lead = leader::acquire(&mut tx, "scheduler", holder, LEASE).await.unwrap().unwrap();
@@ -291,10 +291,14 @@ impl World {
         models::versions(&mut tx, model.id, None).await.unwrap()
     }
 
+    /// What the object store keeps of jobs.
+    pub fn jobs_folder(&self) -> PathBuf {
+        self.folder.path().join(format!("blobs/tenants/{}/jobs", self.tenant))
+    }
+
     /// Checkpoints that are stored, of all jobs.
     pub fn checkpoints(&self) -> usize {
-        let jobs = self.folder.path().join(format!("blobs/tenants/{}/jobs", self.tenant));
-        let Ok(jobs) = fs::read_dir(jobs) else { return 0 };
+        let Ok(jobs) = fs::read_dir(self.jobs_folder()) else { return 0 };
         let folders = jobs.map(|job| job.unwrap().path().join("checkpoints"));
         folders.filter_map(|folder| fs::read_dir(folder).ok()).map(Iterator::count).sum()
     }
