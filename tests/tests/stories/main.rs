@@ -6,6 +6,7 @@ mod bad_uploads;
 mod cancel;
 mod chaos;
 mod drain;
+mod gang;
 mod kills;
 mod main_job;
 mod outcome;
