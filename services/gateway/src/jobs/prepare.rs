@@ -245,7 +245,7 @@ fn new_job(
         dataset_version: version.number,
         priority: i32::try_from(priority).unwrap_or(0),
         resources: spec.resources,
-        workers: 1,
+        workers: spec.workers,
         // looked up once a transaction is open
         pool: DEFAULT_POOL_ID,
         max_runtime: spec.max_runtime,

@@ -165,7 +165,7 @@ impl World {
             dataset_version: 1,
             priority: 0,
             resources: spec.as_ref().map_or(RESOURCES, |spec| spec.resources),
-            workers: 1,
+            workers: spec.as_ref().map_or(1, |spec| spec.workers),
             pool: DEFAULT_POOL_ID,
             max_runtime: 600,
             spec,
