@@ -80,7 +80,8 @@ pub(crate) async fn give_back(
     workers::set_state(&mut tx, id, WorkerState::Draining).await?;
     let mut assigned = attempts::assigned_to(&mut tx, id, None).await?;
     assigned.retain(|assignment| !live.contains(&assignment.attempt));
-    let ours: BTreeSet<_> = live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
+    let ours: BTreeSet<_> =
+        live.iter().copied().chain(assigned.iter().map(|a| a.attempt)).collect();
     // in the order of ids, as every bulk writer does
     for attempt in ours {
         if live.contains(&attempt) {

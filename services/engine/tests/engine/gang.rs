@@ -5,6 +5,7 @@ use std::{fs, path::Path, thread};
 
 use domain::{
     child::{CHECKPOINT_FILE, Event, Member, round_file, verdict_file},
+    dataset::{Compression, Format},
     spec::TrainingSpec,
 };
 use engine::{Ending, EngineError, Run, StopFlag};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     datasets::{noisy_line, reviews},
     families::review_draft,
-    samples::{Scratch, breast_cancer, epochs, history, line, metric, rings, with},
+    samples::{Scratch, breast_cancer, epochs, history, line, metric, real_data, rings, with},
 };
 
 struct Gang(Vec<Scratch>);
@@ -355,13 +356,19 @@ fn texts_of_like_length_stay_together() {
 }
 
 #[test]
-fn two_workers_learn_about_what_one_does() {
+fn several_workers_learn_about_what_one_does() {
     let scratch = Scratch::new(breast_cancer());
     let spec = scratch.spec(json!({"dataset": "sample", "target": "diagnosis", "seed": 1}));
     let (one, _) = scratch.again().train(&spec).unwrap();
     let (two, _) = Gang::new(&scratch, 2).train(&spec);
     let (one, two) = (metric(&one, "val_accuracy"), metric(&two, "val_accuracy"));
     assert!(two > 0.93 && two > one - 0.03, "one worker {one}, two {two}");
+
+    let Some(bytes) = real_data("adult/train.csv.gz") else { return };
+    let scratch = Scratch::with(bytes, Format::Csv, Compression::Gzip);
+    let draft = json!({"dataset": "sample", "target": "income", "epochs": 2, "batch_size": 64});
+    let (ending, _) = Gang::new(&scratch, 4).train(&scratch.spec(draft));
+    assert!(metric(&ending, "val_accuracy") > 0.84, "{ending:?}");
 }
 
 #[test]

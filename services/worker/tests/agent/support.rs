@@ -240,7 +240,6 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// The scheduler takes every worker for dead.
     /// Gives up the one worker there is; a heartbeat at the same moment may save it once more.
     pub async fn bury_all(&self) {
         eventually(async || {
