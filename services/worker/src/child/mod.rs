@@ -90,6 +90,11 @@ fn perform(task: &Task, scratch: &Path, stop: &StopFlag) -> Result<Event, Engine
         Task::Train { data, limits, spec, member } => {
             let run = engine::Run { spec, data, limits, scratch, member: *member };
             let ending = match engine::train(run, stop, &mut |event| emit(&event)) {
+                // one of several cannot begin anew while the others go on; the next attempt may read it
+                Err(error @ EngineError::BadCheckpoint(_)) if member.is_some() => {
+                    let cause = Cause::retryable("bad_checkpoint", error.to_string());
+                    return Ok(Event::Failed { cause });
+                }
                 Err(error @ EngineError::BadCheckpoint(_)) => {
                     log(&format!("warning: {error}; starting from the beginning"));
                     let path = scratch.join(CHECKPOINT_FILE);

@@ -132,3 +132,23 @@ async fn an_agent_that_leaves_takes_the_others_off_the_job_at_a_round() {
     world.cancel(job, &staying).await;
     world.until(job, JobStatus::Cancelled).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_begins_anew_by_itself_when_the_checkpoint_is_damaged() {
+    let world = World::create().await;
+    let (one, two) = (world.agent("one"), world.agent("two"));
+    let job = world.submit(Some(world.spec(ENDLESS))).await;
+    let first = world.start_on(job, 1, &[&one, &two]).await;
+    world.until_event(first, "checkpoint").await;
+    kill_process(two.child().await, Signal::KILL).unwrap();
+    world.until(job, JobStatus::Queued).await;
+    one.until_idle().await;
+    two.until_idle().await;
+    let folder = world.jobs_folder().join(format!("{job}/checkpoints"));
+    for entry in fs::read_dir(folder).unwrap() {
+        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    world.start_on(job, 2, &[&one, &two]).await;
+    let queued = world.until(job, JobStatus::Queued).await;
+    assert_eq!((queued.tries, queued.cause.unwrap().code.as_str()), (2, "bad_checkpoint"));
+}
