@@ -21,6 +21,8 @@ const REASONS_EACH: usize = 20;
 const REASONS_PER_PLAN: usize = 500;
 /// A job that starts at once needs no reason.
 const MILLISECONDS_BETWEEN_REASONS: i64 = 500;
+/// Within a worker's lease.
+const LOOKS_FOR_SILENT_EACH: u32 = 8;
 const SECONDS_BETWEEN_AVERAGES: i64 = 60;
 
 pub struct Lead {
@@ -29,6 +31,8 @@ pub struct Lead {
     queue: Queue,
     cursor: Cursor,
     watch: Watch,
+    /// When it last looked for workers that are silent.
+    listened_at: Option<Instant>,
     /// What was last written of why jobs wait.
     reasons: BTreeMap<JobId, WaitReason>,
     /// Tenants whose jobs' reasons are to be looked at, in turn.
@@ -67,6 +71,7 @@ impl Lead {
             queue,
             cursor,
             watch: Watch::begin(now),
+            listened_at: None,
             reasons: BTreeMap::new(),
             to_explain: VecDeque::new(),
             explained_at: now,
@@ -139,7 +144,11 @@ impl Lead {
         let changes = self.cursor.read(tx).await?;
         let facts = schedule::look(tx, &changes).await?;
         let Some(lead) = leader::hold(tx, &self.lease).await? else { return Ok(None) };
-        let silent = if self.watch.look(lead.now, config.attempt_lease, config.tick) {
+        let can_tell = self.watch.look(lead.now, config.attempt_lease, config.tick);
+        // not with each hint: somebody's silence is not what a hint is about
+        let every = config.tick.min(config.attempt_lease / LOOKS_FOR_SILENT_EACH);
+        let silent = if can_tell && self.listened_at.is_none_or(|at| at.elapsed() >= every) {
+            self.listened_at = Some(Instant::now());
             workers::bury_silent(tx, config.attempt_lease).await?
         } else {
             Vec::new()

@@ -141,9 +141,8 @@ pub async fn assigned_to(
     .collect()
 }
 
-/// Says that the worker is alive, which renews its lease and so that of all its attempts, and how far
-/// `running` are; the answer has one directive for each, in order. How far an attempt is, the worker of
-/// its rank 0 knows alone. Locks only rows that it changes, in the order of ids, as every bulk writer does.
+/// Says that the worker is alive, which renews its lease and so that of all its attempts; and its
+/// [`progress`].
 pub async fn heartbeat(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,
@@ -152,6 +151,16 @@ pub async fn heartbeat(
     sqlx::query!("update worker set heartbeat_at = now() where id = $1", worker.uuid())
         .execute(tx.conn())
         .await?;
+    progress(tx, worker, running).await
+}
+
+/// How far `running` are; the answer has one directive for each, in order. How far an attempt is, the worker
+/// of its rank 0 knows alone. Locks only rows that it changes, in the order of ids, as every bulk writer does.
+pub async fn progress(
+    tx: &mut SystemTx<'_>,
+    worker: WorkerId,
+    running: &[(Attempt, Option<u64>)],
+) -> Result<Vec<Directive>, StoreError> {
     if running.is_empty() {
         return Ok(Vec::new());
     }

@@ -84,6 +84,7 @@ where
         next_beat: ticker(config.heartbeat),
         next_search: ticker(SEARCH_EVERY),
         last_beat: Instant::now(),
+        renewed_at: None,
         newest: None,
         perform,
         context: Arc::new(Context {
@@ -139,6 +140,9 @@ struct Agent<P> {
     id: WorkerId,
     next_beat: Interval,
     last_beat: Instant,
+    /// The lease. Beats that hints bring forward ask what to do, and leave it as it is: each renewal is a
+    /// version of the worker's row, and all are walked over while a reader's snapshot keeps them.
+    renewed_at: Option<Instant>,
     /// The newest assignment that it has seen.
     newest: Option<Timestamp>,
     next_search: Interval,
@@ -235,7 +239,9 @@ where
         self.last_beat = Instant::now();
         self.forget_ended();
         let running: Vec<_> = self.attempts().into_iter().map(|a| (a, self.step(a))).collect();
-        let answer = asks::heartbeat(&self.context, self.id, &running).await;
+        let half = self.context.config.heartbeat / 2;
+        let renews = self.renewed_at.is_none_or(|at| at.elapsed() >= half);
+        let answer = asks::heartbeat(&self.context, self.id, &running, renews).await;
         let (directives, standing) = match self.heard(answer) {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
@@ -244,6 +250,9 @@ where
             }
             None => return Ok(()),
         };
+        if renews {
+            self.renewed_at = Some(self.last_beat);
+        }
         for ((attempt, _), directive) in running.iter().zip(directives) {
             self.direct(attempt, directive);
         }

@@ -40,9 +40,14 @@ pub(crate) async fn heartbeat(
     context: &Context,
     id: WorkerId,
     running: &[(Attempt, Option<u64>)],
+    renews: bool,
 ) -> Result<(Vec<Directive>, Standing), StoreError> {
     let mut tx = context.store.begin().await?;
-    let directives = attempts::heartbeat(&mut tx, id, running).await?;
+    let directives = if renews {
+        attempts::heartbeat(&mut tx, id, running).await?
+    } else {
+        attempts::progress(&mut tx, id, running).await?
+    };
     let standing = workers::standing(&mut tx, id).await?;
     tx.commit().await?;
     Ok((directives, standing))

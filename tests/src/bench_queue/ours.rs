@@ -51,7 +51,7 @@ const SCHEDULER_CONNECTIONS: u32 = 4;
 const AGENT_CONNECTIONS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Before a submission that found the queue full is made again.
-const FULL: Duration = Duration::from_millis(50);
+const FULL: Duration = Duration::from_secs(1);
 const ROWS: &str = "a,b,label\n1,2,yes\n2,1,no\n3,4,yes\n4,3,no\n";
 
 /// What an attempt went through.

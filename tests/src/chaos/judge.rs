@@ -35,7 +35,8 @@ pub fn violations(ledger: &[Entry], trainings: &[Training]) -> Vec<Violation> {
             violated("a job ends as it has to", wrong);
         }
         if let Some(digest) = training.weights {
-            let (first, of) = weights.entry(entry.order.epochs).or_insert((digest, name.clone()));
+            let like = (entry.order.epochs, entry.order.workers);
+            let (first, of) = weights.entry(like).or_insert((digest, name.clone()));
             if *first != digest {
                 violated(
                     "disturbed or not, a training gives the same bytes",
@@ -114,7 +115,7 @@ mod tests {
             name: order.name(),
             status: JobStatus::Succeeded,
             cause: None,
-            weights: Some(Digest::of(&order.epochs.to_be_bytes())),
+            weights: Some(Digest::of(format!("{} by {}", order.epochs, order.workers).as_bytes())),
         };
         let (refused, unexpected) = (None, Vec::new());
         (Entry { order, accepted: vec![id, id], refused, unexpected }, training)

@@ -1,5 +1,5 @@
-//! What is submitted, from a seed: dozens of small trainings, some of which wait for others, some of
-//! which can only die, and some of which are submitted more than once.
+//! What is submitted, from a seed: dozens of small trainings, some of which have two workers, some of which
+//! wait for others, some of which can only die, and some of which are submitted more than once.
 
 use domain::spec::AfterCondition;
 use rand::{Rng, SeedableRng};
@@ -42,7 +42,8 @@ pub const TINY_DISK_POOL: &str = "tiny-disk";
 
 /// Poisoned jobs take so many epochs that they never get to the end before they are found.
 const ENDLESS: u32 = 10_000;
-/// Trainings of one length have the same specification, so they have to give the same bytes.
+/// Trainings of one length, by as many workers, have the same specification, so they have to give the same
+/// bytes.
 const LENGTHS: [u32; 3] = [4, 60, 400];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub struct Order {
     pub number: usize,
     pub tenant: usize,
     pub epochs: u32,
+    pub workers: u32,
     /// Its process is killed whenever it is seen.
     pub is_poisoned: bool,
     /// An earlier order of the tenant, and how it has to end.
@@ -73,6 +75,7 @@ impl Order {
             number,
             tenant: OF_THE_TINY_DISK,
             epochs: LENGTHS[0],
+            workers: 1,
             is_poisoned: false,
             after: None,
             copies: Copies::One,
@@ -89,6 +92,7 @@ impl Order {
     pub fn draft(&self, after: Option<&str>) -> Value {
         let mut draft = crate::two_clouds(self.epochs).1;
         draft["name"] = json!(self.name());
+        draft["workers"] = json!(self.workers);
         draft["resources"] =
             json!({"cpu_milli": 1_000, "memory_bytes": 512_u64 << 20, "pool": self.pool});
         if let (Some((_, condition)), Some(job)) = (self.after, after) {
@@ -107,6 +111,7 @@ pub fn orders(seed: u64, jobs: usize) -> Vec<Order> {
             number,
             tenant: rng.random_range(0..OF_THE_TINY_DISK),
             epochs: LENGTHS[rng.random_range(0..LENGTHS.len())],
+            workers: if matches!(place, 3 | 6) { 2 } else { 1 },
             is_poisoned: place == 0,
             after: None,
             copies: match place {

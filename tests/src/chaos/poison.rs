@@ -15,8 +15,8 @@ pub async fn kill_children(ground: &Path, load: &Load<'_>, tally: &Tally) -> Inf
         let is_one = |argument: &str| {
             let scratch = argument.strip_prefix(&*ground.to_string_lossy());
             let folder = scratch.and_then(|path| path.rsplit('/').next());
-            let job = folder.and_then(|folder| folder.rsplit_once('-'));
-            job.is_some_and(|(job, _attempt)| poisoned.contains(job))
+            let job = folder.and_then(|folder| folder.split_once('-'));
+            job.is_some_and(|(job, _attempt_and_rank)| poisoned.contains(job))
         };
         if !poisoned.is_empty() {
             for child in system::with_argument(is_one) {
