@@ -17,7 +17,7 @@ pub fn violations(ledger: &[Entry], trainings: &[Training]) -> Vec<Violation> {
     for training in trainings {
         by_name.entry(training.name.clone()).or_default().push(training);
     }
-    let mut weights: BTreeMap<u32, (Digest, String)> = BTreeMap::new();
+    let mut weights: BTreeMap<(u32, u32), (Digest, String)> = BTreeMap::new();
     for entry in ledger {
         let name = entry.order.name();
         let jobs = by_name.remove(&name).unwrap_or_default();
