@@ -94,7 +94,7 @@ pub async fn assigned_to(
              select s.job_id, s.number, s.rank, a.assigned_at
              from seat s join attempt a using (job_id, number)
              where s.worker_id = $1 and s.rank > 0 and s.started_at is null and s.left_at is null
-               and a.ended_at is null and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
+               and a.outcome is null and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
          )
          select j.id, j.attempt, g.rank as "rank!", j.workers, j.tenant_id, j.kind, j.spec, j.cpu_milli,
                 j.memory_bytes, j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256,

@@ -117,8 +117,8 @@ pub(super) async fn close(conn: &mut PgConnection, steps: &[Step]) -> Result<(),
                                         9223372036854775807)
              from ran r
              where a.job_id = r.job_id and a.number = r.number
-               -- written so, it is found by its key, and not among all that are live
-               and (a.ended_at is null) is true
+               -- that is, it has not ended; written so, it is found by its key, and not among all such
+               and a.outcome is null
              returning a.tenant_id, a.micro_credits, a.accelerator_ms
          ), due as (
              select tenant_id, sum(micro_credits) as credits, sum(accelerator_ms) as accelerator_ms
