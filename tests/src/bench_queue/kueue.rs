@@ -13,7 +13,6 @@ use anyhow::{Context, bail, ensure};
 use boot::bus::Bus;
 use domain::{JobId, Resources, hint::Hint, job::Report, world::Quota};
 use e2e::bench::median;
-use registry::Blobs;
 use simulator::{
     Workload,
     workload::{self, Job, Setup},
@@ -23,19 +22,17 @@ use store::{
     jobs::{self, NewJob, Submitted},
     pools,
 };
-use testkit::APP_ROLE;
 use tokio::{
-    sync::mpsc::{UnboundedSender, unbounded_channel},
-    task::JoinSet,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
-use worker::{AgentConfig, Work};
+use worker::Work;
 
-use crate::{ours::Tenant, server::Turn};
+use crate::{ours::Tenant, server::Turn, services::Services};
 
 const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/traces");
 const CONNECTIONS: u32 = 16;
+const AGENT_CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
 const POOL: &str = "default";
 
@@ -119,27 +116,19 @@ fn with_memory(units: Resources) -> Resources {
 type Runtimes = Arc<Mutex<HashMap<JobId, Duration>>>;
 
 struct Stage {
-    store: Store,
-    bus: Bus,
+    services: Services,
     tenants: Vec<Tenant>,
     runtimes: Runtimes,
-    ended: tokio::sync::mpsc::UnboundedReceiver<()>,
-    end: CancellationToken,
-    services: JoinSet<anyhow::Result<()>>,
-    _folder: tempfile::TempDir,
+    ended: UnboundedReceiver<()>,
 }
 
 impl Stage {
     async fn start(turn: &Turn, workload: &Workload) -> anyhow::Result<Self> {
-        store::admin::migrate(&turn.url()).await?;
-        let url = turn.url_as(APP_ROLE);
-        let end = CancellationToken::new();
-        let store = Store::connect(&url, CONNECTIONS)?;
-        let bus = Bus::open(&store, None, end.clone())?;
-        let folder = tempfile::tempdir()?;
+        let mut services = Services::begin(turn, CONNECTIONS).await?;
         let mut tenants = vec![];
         for (n, tenant) in workload.tenants.iter().enumerate() {
-            let made = Tenant::create(&store, &folder, n, u32::MAX >> 1).await?;
+            let store = &services.store;
+            let made = Tenant::create(store, &services.folder, n, u32::MAX >> 1).await?;
             let quota =
                 Quota { guaranteed: with_memory(tenant.quota.guaranteed), ..tenant.quota.clone() };
             let mut tx = store.begin().await?;
@@ -147,46 +136,29 @@ impl Stage {
             tx.commit().await?;
             tenants.push(made);
         }
-        let mut services = JoinSet::new();
-        let scheduler = Store::connect(&url, 4)?;
-        let hints = Bus::open(&scheduler, None, end.clone())?;
-        let run = scheduler::run(scheduler, hints, scheduler::Config::default(), end.clone());
-        services.spawn(async move {
-            run.await;
-            Ok(())
-        });
+        services.start_scheduler()?;
         let runtimes = Runtimes::default();
         let (one_ended, ended) = unbounded_channel();
         for (n, capacity) in workload.workers.iter().enumerate() {
-            let store = Store::connect(&url, 8)?;
-            let bus = Bus::open(&store, None, end.clone())?;
-            let blobs = Blobs::folder(&folder.path().join("blobs"))?;
-            let scratch = folder.path().join(format!("agent-{n}"));
-            let config =
-                AgentConfig::new(format!("agent-{n}"), with_memory(*capacity), scratch, "none");
             let (runtimes, ended) = (runtimes.clone(), one_ended.clone());
             let perform = move |work| wait(work, runtimes.clone(), ended.clone());
-            let run = worker::run_with(config, store, blobs, bus, end.clone(), perform);
-            services.spawn(async move { Ok(run.await?) });
+            services.start_agent(n, with_memory(*capacity), AGENT_CONNECTIONS, perform)?;
         }
-        Ok(Self { store, bus, tenants, runtimes, ended, end, services, _folder: folder })
+        Ok(Self { services, tenants, runtimes, ended })
     }
 
     /// Seconds from the beginning to the last end.
     async fn play(mut self, workload: &Workload) -> anyhow::Result<f64> {
         let begun = Instant::now();
+        let Services { store, bus, .. } = &self.services;
         let (submitted, ended) = tokio::join!(
-            submit_all(&self.store, &self.bus, &self.tenants, &self.runtimes, workload, begun),
+            submit_all(store, bus, &self.tenants, &self.runtimes, workload, begun),
             until_ended(&mut self.ended, workload.jobs.len())
         );
         submitted?;
         ended?;
         let makespan = begun.elapsed().as_secs_f64();
-        self.end.cancel();
-        while let Some(ended) = self.services.join_next().await {
-            ended??;
-        }
-        self.store.close().await;
+        self.services.stop().await?;
         Ok(makespan)
     }
 }
@@ -248,10 +220,7 @@ async fn submit(
     }
 }
 
-async fn until_ended(
-    ended: &mut tokio::sync::mpsc::UnboundedReceiver<()>,
-    jobs: usize,
-) -> anyhow::Result<()> {
+async fn until_ended(ended: &mut UnboundedReceiver<()>, jobs: usize) -> anyhow::Result<()> {
     for n in 0..jobs {
         let one = timeout(PATIENCE, ended.recv()).await;
         one.with_context(|| format!("{n} of {jobs} jobs have ended"))?.context("nobody runs")?;

@@ -10,6 +10,7 @@ mod ours;
 mod peers;
 mod report;
 mod server;
+mod services;
 mod tables;
 
 use std::{env, path::Path, process::ExitCode, time::Duration};

@@ -13,7 +13,6 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use boot::bus::Bus;
 use domain::{
     DatasetId, Digest, JobId, Resources, TenantId, UserId,
     access::Role,
@@ -24,7 +23,6 @@ use domain::{
     name::Name,
     spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
 };
-use registry::Blobs;
 use store::{
     Store,
     datasets::{self, NewVersion},
@@ -34,20 +32,16 @@ use store::{
     workers,
 };
 use tempfile::TempDir;
-use testkit::APP_ROLE;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
-use worker::{AgentConfig, Work};
+use worker::Work;
 
-use crate::{Load, server::Turn};
+use crate::{Load, server::Turn, services::Services};
 
 const TENANTS: usize = 8;
 const MAX_QUEUED: u32 = 10_000;
-const SCHEDULER_CONNECTIONS: u32 = 4;
 const AGENT_CONNECTIONS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Before a submission that found the queue full is made again.
@@ -63,14 +57,10 @@ enum Moment {
 }
 
 pub struct Platform {
-    gateway: Store,
-    bus: Bus,
+    services: Services,
     tenants: Vec<Tenant>,
     cap: u32,
-    end: CancellationToken,
-    services: JoinSet<anyhow::Result<()>>,
     moments: UnboundedReceiver<Moment>,
-    _folder: TempDir,
 }
 
 pub struct Tenant {
@@ -96,44 +86,24 @@ pub struct Done {
 }
 
 impl Platform {
-    /// Scheduler and agents, each with connections of its own, as processes of their own have them.
     pub async fn start(turn: &Turn, load: &Load) -> anyhow::Result<Self> {
-        store::admin::migrate(&turn.url()).await?;
-        let url = turn.url_as(APP_ROLE);
-        let end = CancellationToken::new();
-        let gateway = Store::connect(&url, load.submitters as u32 + 2)?;
-        let bus = Bus::open(&gateway, None, end.clone())?;
-        let folder = tempfile::tempdir()?;
+        let mut services = Services::begin(turn, load.submitters as u32 + 2).await?;
         let cap = ((load.agents * load.slots) as u32).div_ceil(4);
         let mut tenants = vec![];
         for n in 0..TENANTS {
-            tenants.push(Tenant::create(&gateway, &folder, n, cap).await?);
+            tenants.push(Tenant::create(&services.store, &services.folder, n, cap).await?);
         }
-        let mut services = JoinSet::new();
-        let scheduler = Store::connect(&url, SCHEDULER_CONNECTIONS)?;
-        let hints = Bus::open(&scheduler, None, end.clone())?;
-        let config = scheduler::Config::default();
-        let run = scheduler::run(scheduler, hints, config, end.clone());
-        services.spawn(async move {
-            run.await;
-            Ok(())
-        });
+        services.start_scheduler()?;
         let (moment, moments) = unbounded_channel();
         let running: Arc<BTreeMap<_, _>> =
             Arc::new(tenants.iter().map(|t| (t.id, t.running.clone())).collect());
         for n in 0..load.agents {
-            let store = Store::connect(&url, AGENT_CONNECTIONS)?;
-            let bus = Bus::open(&store, None, end.clone())?;
-            let blobs = Blobs::folder(&folder.path().join("blobs"))?;
             let capacity = Resources::cpu(load.slots as u64 * 1_000, (load.slots as u64) << 26);
-            let scratch = folder.path().join(format!("agent-{n}"));
-            let config = AgentConfig::new(format!("agent-{n}"), capacity, scratch, "none");
             let (running, moment) = (running.clone(), moment.clone());
             let perform = move |work| nothing(work, running.clone(), moment.clone());
-            let run = worker::run_with(config, store, blobs, bus, end.clone(), perform);
-            services.spawn(async move { Ok(run.await?) });
+            services.start_agent(n, capacity, AGENT_CONNECTIONS, perform)?;
         }
-        let platform = Self { gateway, bus, tenants, cap, end, services, moments, _folder: folder };
+        let platform = Self { services, tenants, cap, moments };
         platform.until_registered(load.agents).await?;
         Ok(platform)
     }
@@ -141,7 +111,7 @@ impl Platform {
     async fn until_registered(&self, agents: usize) -> anyhow::Result<()> {
         let all = async {
             loop {
-                let mut tx = self.gateway.begin().await?;
+                let mut tx = self.services.store.begin().await?;
                 if workers::list(&mut tx).await?.len() == agents {
                     return anyhow::Ok(());
                 }
@@ -208,7 +178,7 @@ impl Platform {
         let tenant = &self.tenants[n % TENANTS];
         let jobs: Vec<_> = (0..together).map(|_| tenant.job()).collect();
         let committed = loop {
-            let mut tx = self.gateway.begin_for(tenant.id).await?;
+            let mut tx = self.services.store.begin_for(tenant.id).await?;
             match jobs::submit_all(&mut tx, &jobs).await? {
                 Submitted::Accepted => {
                     tx.commit().await?;
@@ -219,17 +189,12 @@ impl Platform {
                 refused => bail!("{refused:?}"),
             }
         };
-        self.bus.publish(Hint::Queue);
+        self.services.bus.publish(Hint::Queue);
         Ok(committed)
     }
 
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.end.cancel();
-        while let Some(ended) = self.services.join_next().await {
-            ended??;
-        }
-        self.gateway.close().await;
-        Ok(())
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.services.stop().await
     }
 }
 
