@@ -145,8 +145,7 @@ impl<'a> Missing<'a> {
     /// on one worker is stopped.
     fn one_by_one(&self, shape: &Shape) -> Option<(BTreeSet<WorkerId>, Vec<&'a Victim>)> {
         let (mut rooms, mut workers, mut placed) = (BTreeMap::new(), BTreeSet::new(), 0);
-        let held: BTreeSet<_> =
-            self.victims.iter().flat_map(|v| v.seats.iter().map(|seat| seat.worker)).collect();
+        let on = self.by_worker();
         for (worker, room) in self.sight.pool.rooms.open() {
             if room.kept_for.is_some() {
                 continue;
@@ -156,7 +155,7 @@ impl<'a> Missing<'a> {
             if !spots.is_empty() {
                 workers.insert(worker);
             }
-            if held.contains(&worker) {
+            if on.contains_key(&worker) {
                 let mut room = room.clone();
                 spots.into_iter().for_each(|devices| room.take(self.each, devices));
                 rooms.insert(worker, room);
@@ -164,7 +163,7 @@ impl<'a> Missing<'a> {
         }
         let mut chosen = Vec::new();
         for placed in placed..shape.count() {
-            let step = self.cheapest(&rooms, &chosen, placed as u32 + 1)?;
+            let step = self.cheapest(&on, &rooms, &chosen, placed as u32 + 1)?;
             for victim in &step.chosen[chosen.len()..] {
                 for worker in victim.seats.iter().map(|seat| seat.worker).collect::<BTreeSet<_>>() {
                     if let Some(room) = rooms.get_mut(&worker) {
@@ -181,13 +180,8 @@ impl<'a> Missing<'a> {
         Some((workers, chosen))
     }
 
-    /// What is stopped for one more of the job's workers, `placed` with it, after `before`.
-    fn cheapest(
-        &self,
-        rooms: &BTreeMap<WorkerId, Room>,
-        before: &[&'a Victim],
-        placed: u32,
-    ) -> Option<Step<'a>> {
+    /// A victim with several seats on a worker is there once.
+    fn by_worker(&self) -> BTreeMap<WorkerId, Vec<&'a Victim>> {
         let mut on: BTreeMap<WorkerId, Vec<&Victim>> = BTreeMap::new();
         for victim in self.victims {
             for seat in victim.seats.iter() {
@@ -197,8 +191,19 @@ impl<'a> Missing<'a> {
                 }
             }
         }
-        let options = on.into_iter().filter_map(|(worker, on_it)| {
-            let chosen = self.make_room(worker, rooms.get(&worker)?, &on_it, before)?;
+        on
+    }
+
+    /// What is stopped for one more of the job's workers, `placed` with it, after `before`.
+    fn cheapest(
+        &self,
+        on: &BTreeMap<WorkerId, Vec<&'a Victim>>,
+        rooms: &BTreeMap<WorkerId, Room>,
+        before: &[&'a Victim],
+        placed: u32,
+    ) -> Option<Step<'a>> {
+        let options = on.iter().filter_map(|(&worker, on_it)| {
+            let chosen = self.make_room(worker, rooms.get(&worker)?, on_it, before)?;
             let chosen = self.top_up(placed, chosen)?;
             let cost: u64 = chosen.iter().map(|v| v.loss).sum();
             Some((cost, chosen.len(), worker, chosen))
