@@ -39,6 +39,16 @@ impl World {
         world
     }
 
+    /// Of two workers, each on a machine of its own.
+    async fn with_a_gang() -> (Self, [WorkerId; 2], JobId) {
+        let mut world = Self::create().await;
+        let one = register(&world.store, "one", 1).await;
+        let two = register(&world.store, "two", 1).await;
+        let job = submit(&world.store, &world.acme, 2).await;
+        world.tick().await;
+        (world, [one, two], job)
+    }
+
     async fn tick(&mut self) -> Applied {
         self.tick_by(&Config::default()).await
     }
@@ -97,11 +107,7 @@ async fn all_workers_start_at_once_or_none_does() {
 
 #[tokio::test]
 async fn what_survives_a_lost_attempt_holds_its_room_until_it_has_left() {
-    let mut world = World::create().await;
-    let one = register(&world.store, "one", 1).await;
-    let two = register(&world.store, "two", 1).await;
-    let job = submit(&world.store, &world.acme, 2).await;
-    world.tick().await;
+    let (mut world, [one, two], job) = World::with_a_gang().await;
     let (attempt, rank) = world.given(one).await[0];
 
     let applied = world.silence(two).await;
@@ -125,11 +131,7 @@ async fn what_survives_a_lost_attempt_holds_its_room_until_it_has_left() {
 
 #[tokio::test]
 async fn one_draining_worker_moves_the_whole_job() {
-    let mut world = World::create().await;
-    let one = register(&world.store, "one", 1).await;
-    let two = register(&world.store, "two", 1).await;
-    let job = submit(&world.store, &world.acme, 2).await;
-    world.tick().await;
+    let (mut world, [one, two], job) = World::with_a_gang().await;
     world.set_state(two, WorkerState::Draining).await;
     let applied = world.tick().await;
     assert_eq!(applied.changed, [job]);
@@ -140,11 +142,7 @@ async fn one_draining_worker_moves_the_whole_job() {
 
 #[tokio::test]
 async fn what_is_asked_of_one_worker_is_told_to_all() {
-    let mut world = World::create().await;
-    let one = register(&world.store, "one", 1).await;
-    let two = register(&world.store, "two", 1).await;
-    let job = submit(&world.store, &world.acme, 2).await;
-    world.tick().await;
+    let (mut world, [one, two], job) = World::with_a_gang().await;
     assert_eq!(world.tick().await.workers, []);
     let retry = Config::default().retry;
     let mut tx = world.store.begin_for(world.acme.id).await.unwrap();

@@ -76,9 +76,9 @@ pub enum Recorded {
     Superseded,
 }
 
-/// Attempts given to this worker that it has not started, of a gang's attempt each rank. `since` leaves out those that were given
-/// earlier, so that a worker of a million attempts need not walk over what is left of those that have
-/// ended (a reader's open snapshot keeps it).
+/// Attempts given to this worker that it has not started, of a gang's attempt each rank. `since` leaves out
+/// those that were given earlier, so that a worker of a million attempts need not walk over what is left of
+/// those that have ended (a reader's open snapshot keeps it).
 pub async fn assigned_to(
     tx: &mut SystemTx<'_>,
     worker: WorkerId,

@@ -9,6 +9,7 @@ use domain::{
     world::{Command, Devices, Seat, Seats},
 };
 use rustix::process::{Signal, kill_process};
+use store::jobs::Job;
 
 use crate::support::{Agent, World};
 
@@ -29,6 +30,17 @@ impl World {
         let seats = Seats::new(seats).unwrap();
         self.command(Command::Start { attempt, seats, rate: Rate::FREE }).await;
         attempt
+    }
+
+    /// The first attempt, once there is a checkpoint, by the death of the child on the second agent.
+    async fn lose_a_part(&self, job: JobId, one: &Agent, two: &Agent) -> Job {
+        let first = self.start_on(job, 1, &[one, two]).await;
+        self.until_event(first, "checkpoint").await;
+        kill_process(two.child().await, Signal::KILL).unwrap();
+        let queued = self.until(job, JobStatus::Queued).await;
+        one.until_idle().await;
+        two.until_idle().await;
+        queued
     }
 
     async fn weights(&self, job: JobId) -> Vec<u8> {
@@ -83,15 +95,10 @@ async fn a_part_that_dies_ends_the_attempt_and_the_next_goes_on_from_a_round() {
     two.until_idle().await;
 
     let job = world.submit(Some(spec)).await;
-    let first = world.start_on(job, 1, &[&one, &two]).await;
-    world.until_event(first, "checkpoint").await;
-    kill_process(two.child().await, Signal::KILL).unwrap();
-    let queued = world.until(job, JobStatus::Queued).await;
+    let queued = world.lose_a_part(job, &one, &two).await;
     let cause = queued.cause.unwrap();
     assert_eq!((queued.tries, cause.code.as_str()), (1, "child_crashed"));
     assert!(cause.message.starts_with("worker 1 of 0 to 1: "), "{}", cause.message);
-    one.until_idle().await;
-    two.until_idle().await;
 
     let second = world.start_on(job, 2, &[&two, &two]).await;
     let training = world.until_event(second, "training").await;
@@ -138,12 +145,7 @@ async fn no_part_begins_anew_by_itself_when_the_checkpoint_is_damaged() {
     let world = World::create().await;
     let (one, two) = (world.agent("one"), world.agent("two"));
     let job = world.submit(Some(world.spec(ENDLESS))).await;
-    let first = world.start_on(job, 1, &[&one, &two]).await;
-    world.until_event(first, "checkpoint").await;
-    kill_process(two.child().await, Signal::KILL).unwrap();
-    world.until(job, JobStatus::Queued).await;
-    one.until_idle().await;
-    two.until_idle().await;
+    world.lose_a_part(job, &one, &two).await;
     let folder = world.jobs_folder().join(format!("{job}/checkpoints"));
     for entry in fs::read_dir(folder).unwrap() {
         fs::write(entry.unwrap().path(), "damaged").unwrap();
