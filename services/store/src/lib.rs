@@ -31,7 +31,7 @@ mod tx;
 pub mod usage;
 pub mod workers;
 
-use std::{str::FromStr, time::Duration};
+use std::{io, str::FromStr, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
@@ -39,6 +39,7 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
@@ -47,7 +48,9 @@ pub use tx::{SystemTx, TenantTx, Tx};
 /// Every migration, embedded.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-const ACQUIRE_TIMEOUT_SECS: u64 = 5;
+/// For a connection, and for the first answer on it: a server that takes connections and says nothing is
+/// away, and whoever asks is to hear so.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const MAX_LIFETIME_SECS: u64 = 1_800;
 /// A connection that was used a moment ago is not asked first whether it is still there: that would be a
 /// round trip more for every transaction.
@@ -83,7 +86,7 @@ impl Store {
             .options(BY_INDEX);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_SECS))
+            .acquire_timeout(ANSWER_WITHIN)
             .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
             .test_before_acquire(false)
             .before_acquire(|connection, was| {
@@ -105,26 +108,30 @@ impl Store {
             tenant.uuid()
         );
         // safe: a uuid formatted by us
-        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        let tx = in_time(self.pool.begin_with(AssertSqlSafe(begin))).await?;
         Ok(TenantTx { tx, tenant })
     }
 
     /// A transaction that sees every tenant: for the scheduler, the workers and authentication.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
-        let tx = self.pool.begin_with("begin; set local role cupola_system").await?;
+        let tx = in_time(self.pool.begin_with("begin; set local role cupola_system")).await?;
         Ok(SystemTx { tx })
     }
 
     /// Whether the database answers and has been migrated.
     pub async fn check(&self) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query_scalar!(r#"select exists (select from tenant) as "yes!""#)
-            .fetch_one(tx.conn())
-            .await?;
-        tx.commit().await
+        let tenants = sqlx::query_scalar!(r#"select exists (select from tenant) as "yes!""#);
+        in_time(tenants.fetch_one(tx.conn())).await?;
+        in_time(tx.tx.commit()).await
     }
 
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    let silence = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    Ok(timeout(ANSWER_WITHIN, answer).await.map_err(silence)??)
 }

@@ -17,4 +17,5 @@ mod leader;
 mod publishing;
 mod queue;
 mod row_level_security;
+mod silence;
 mod support;
