@@ -58,6 +58,9 @@ impl Answer {
     }
 }
 
+/// Of everybody in the tests.
+const PASSWORD: &str = "correct horse battery staple";
+
 #[derive(Debug, Clone)]
 pub struct Event {
     pub number: u64,
@@ -77,11 +80,20 @@ impl Client {
 
     /// A new tenant, as the operator makes it; the client speaks for its owner.
     pub async fn tenant(&self, slug: &str) -> Self {
-        let owner = json!({"email": format!("owner@{slug}.example"), "name": "Owner"});
+        let owner = json!({"email": format!("owner@{slug}.example")});
         let tenant = json!({"slug": slug, "name": slug, "owner": owner});
         let made = self.post("/v1/tenants", &tenant).await.ok();
-        let key = made["api_key"]["secret"].as_str().expect("a key is shown once").to_owned();
-        Self { key, slug: slug.to_owned(), ..self.clone() }
+        let accepted = json!({
+            "token": made["invitation"]["token"], "name": "Owner", "password": PASSWORD,
+        });
+        let session = self.post("/v1/invitations/accept", &accepted).await.ok();
+        let with = |credential: &Value| {
+            let key = credential.as_str().expect("a credential is shown once").to_owned();
+            Self { key, slug: slug.to_owned(), ..self.clone() }
+        };
+        let owner = with(&session["access_token"]);
+        let made = owner.post("/v1/keys", &json!({"name": "test"})).await.ok();
+        with(&made["secret"])
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,10 +1,18 @@
 //! What operators do from a shell, against the database itself.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use chrono::TimeDelta;
 use clap::Subcommand;
-use domain::{ApiKeyId, JobId, UserId};
-use gateway::ApiSecret;
-use store::{Store, keys, people};
+use domain::{ApiKeyId, Clock, JobId, UserId, access::Role};
+use gateway::{
+    ApiSecret,
+    auth::{self, OfReset, Secret},
+};
+use store::{
+    Store,
+    keys::{self, KeyDraft},
+    people,
+};
 
 use crate::{config::Database, explain::explain, simulate};
 
@@ -28,7 +36,22 @@ pub enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// Prints a token by which whoever has this address chooses a new password, within a day.
+    ResetPassword {
+        #[arg(long)]
+        email: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Makes a new key that signs access tokens, and prints its name. It signs after five minutes, and the old
+    /// one is forgotten once its last token has expired.
+    RotateSigningKey {
+        #[command(flatten)]
+        database: Database,
+    },
 }
+
+const RESET_LASTS: TimeDelta = TimeDelta::days(1);
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
@@ -41,6 +64,16 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::OperatorKey { email, database } => {
             let store = Store::connect(&database.database_url, 1)?;
             println!("{}", operator_key(&store, &email).await?);
+            Ok(())
+        }
+        Command::ResetPassword { email, database } => {
+            let store = Store::connect(&database.database_url, 1)?;
+            println!("{}", reset_token(&store, &email.to_lowercase()).await?);
+            Ok(())
+        }
+        Command::RotateSigningKey { database } => {
+            let store = Store::connect(&database.database_url, 1)?;
+            println!("{}", auth::rotate(&store, Clock::System.now()).await?);
             Ok(())
         }
     }
@@ -56,17 +89,28 @@ pub async fn migrate(database: &Database) -> anyhow::Result<()> {
 pub async fn operator_key(store: &Store, email: &str) -> anyhow::Result<String> {
     let secret = ApiSecret::generate().context("the system gave no random bytes")?;
     let mut tx = store.begin().await?;
-    let user = people::ensure_operator(&mut tx, UserId::generate(), email).await?;
+    let who = (email, "operator");
+    let user = people::ensure_platform(&mut tx, UserId::generate(), who, Role::Operator).await?;
     let key = keys::NewKey {
         id: ApiKeyId::generate(),
         tenant: None,
         user,
-        name: "operator",
         prefix: secret.prefix(),
         sha256: secret.sha256(),
-        expires_at: None,
+        draft: KeyDraft::named("operator"),
     };
     keys::create(&mut tx, &key).await?;
+    tx.commit().await?;
+    Ok(secret.reveal().to_owned())
+}
+
+/// For `POST /v1/auth/password/reset`.
+async fn reset_token(store: &Store, email: &str) -> anyhow::Result<String> {
+    let secret = Secret::<OfReset>::generate().context("the system gave no random bytes")?;
+    let until = Clock::System.now() + RESET_LASTS;
+    let mut tx = store.begin().await?;
+    let allowed = people::allow_reset(&mut tx, email, secret.sha256(), until).await?;
+    ensure!(allowed, "nobody has the address `{email}`");
     tx.commit().await?;
     Ok(secret.reveal().to_owned())
 }

@@ -10,7 +10,8 @@ use anyhow::Context;
 use boot::{lifeline, shutdown};
 use clap::Args;
 use domain::Clock;
-use gateway::Signer;
+use gateway::{Passwords, Signer};
+use ipnet::IpNet;
 use serving::Predictor;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,9 @@ pub struct Listen {
     /// Where clients reach it, if not at that address: the issuer of access tokens.
     #[arg(long, env = "CUPOLA_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// Networks of proxies in front of this gateway, whose X-Forwarded-For is believed.
+    #[arg(long, env = "CUPOLA_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
     /// The most bytes of one uploaded dataset.
     #[arg(long, env = "CUPOLA_MAX_UPLOAD_BYTES", default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
@@ -105,10 +109,12 @@ pub async fn serve_gateway(
     let app = gateway::App {
         predictor: Predictor::new(blobs.clone(), MODEL_CACHE_BYTES, cores),
         signer,
+        passwords: Passwords::new().context("the system gave no random bytes")?,
         clock: Clock::System,
         config: gateway::Config {
             max_upload_bytes: listen.max_upload_bytes,
             public_url,
+            trusted_proxies: listen.trusted_proxies.clone(),
             ..gateway::Config::default()
         },
         metrics: Some(metrics),

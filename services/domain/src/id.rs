@@ -93,6 +93,8 @@ ids! {
     PoolId = "pool";
     SweepId = "swp";
     ScheduleId = "sch";
+    SessionId = "ses";
+    InvitationId = "inv";
 }
 
 #[cfg(test)]

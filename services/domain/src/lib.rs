@@ -24,7 +24,8 @@ pub mod world;
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
 pub use id::{
-    ApiKeyId, DatasetId, JobId, ModelId, PoolId, ScheduleId, SweepId, TenantId, UserId, WorkerId,
+    ApiKeyId, DatasetId, InvitationId, JobId, ModelId, PoolId, ScheduleId, SessionId, SweepId,
+    TenantId, UserId, WorkerId,
 };
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

@@ -16,17 +16,20 @@
 //! Paths are written whole. Errors and security are added to the document for all routes in
 //! [`openapi`], so a route documents its success alone.
 
+mod address;
 pub mod auth;
 mod body;
 mod datasets;
 mod download;
 mod error;
+mod invitations;
 mod jobs;
 mod keys;
 mod measure;
 mod models;
 mod money;
 mod openapi;
+mod operators;
 mod page;
 mod people;
 mod platform;
@@ -41,7 +44,7 @@ mod unrouted;
 mod usage;
 mod workers;
 
-pub use auth::{ApiSecret, Caller, Signer};
+pub use auth::{ApiSecret, Caller, Passwords, Signer};
 pub use body::{Body, Params};
 pub use error::{ApiError, Code, Problem};
 pub use jobs::{ExplanationView, explain_any};

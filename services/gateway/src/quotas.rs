@@ -7,7 +7,11 @@ use store::{SystemTx, pools, tenants};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{ApiError, App, Body, Caller, Listing, auth::ManageTenants, people::check_label};
+use crate::{
+    ApiError, App, Body, Caller, Listing,
+    auth::{ManageTenants, ReadTenants},
+    people::check_label,
+};
 
 const MAX_WEIGHT: i64 = 1_000_000;
 const MAX_JOBS: i64 = 1_000_000;
@@ -178,7 +182,7 @@ pub(crate) async fn tenant(tx: &mut SystemTx<'_>, slug: &str) -> Result<TenantId
 #[get("/v1/tenants/{slug}/quotas")]
 async fn quotas(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    _caller: Caller<ReadTenants>,
     slug: web::Path<String>,
 ) -> Result<web::Json<Listing<QuotaView>>, ApiError> {
     let mut tx = app.store.begin().await?;

@@ -15,9 +15,9 @@ use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Code, auth, datasets, jobs, keys,
+    ApiError, App, Code, auth, datasets, invitations, jobs, keys,
     measure::{measure, upkeep},
-    models, openapi, people, platform, pools, quotas, schedules, sweeps, tenants,
+    models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
     usage, workers,
 };
@@ -26,6 +26,7 @@ use crate::{
 const SHUTDOWN_SECS: u64 = 10;
 /// Cron expressions name minutes.
 const SCHEDULES_EVERY: Duration = Duration::from_secs(2);
+const TEND_EVERY: Duration = Duration::from_secs(60);
 
 /// Every route; the OpenAPI document is made from these too.
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -33,6 +34,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     auth::routes(cfg);
     tenants::routes(cfg);
     people::routes(cfg);
+    invitations::routes(cfg);
+    operators::routes(cfg);
     keys::routes(cfg);
     datasets::routes(cfg);
     jobs::routes(cfg);
@@ -80,6 +83,7 @@ pub async fn serve(
     let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
     let app = web::Data::new(app);
     let schedules = tokio::spawn(keep_firing(app.clone()));
+    let tending = tokio::spawn(keep_tending(app.clone()));
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -96,6 +100,7 @@ pub async fn serve(
         () = stop => unreachable!("it only ends with the server"),
     };
     schedules.abort();
+    tending.abort();
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }
@@ -110,6 +115,19 @@ async fn keep_firing(app: web::Data<App>) {
         look.tick().await;
         if let Err(error) = schedules::fire_due(&app).await {
             warn!(error = &error as &dyn std::error::Error, "could not look for scheduled runs");
+        }
+    }
+}
+
+/// What credentials leave behind: signing keys that others have added or that have had their day, and
+/// sessions that have ended long ago.
+async fn keep_tending(app: web::Data<App>) {
+    let mut look = tokio::time::interval(TEND_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if let Err(error) = auth::tend(&app).await {
+            warn!(error = &*error, "could not look after signing keys and sessions");
         }
     }
 }

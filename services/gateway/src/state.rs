@@ -2,12 +2,13 @@
 
 use boot::bus::Bus;
 use domain::{Clock, job::RetryPolicy, spec::Limits};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Blobs;
 use serving::Predictor;
 use store::Store;
 
-use crate::auth::Signer;
+use crate::auth::{Passwords, Signer};
 
 pub struct App {
     pub store: Store,
@@ -15,6 +16,7 @@ pub struct App {
     pub bus: Bus,
     pub predictor: Predictor,
     pub signer: Signer,
+    pub passwords: Passwords,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.
@@ -29,6 +31,8 @@ pub struct Config {
     pub max_json_bytes: usize,
     /// Where clients reach this gateway: the issuer of its access tokens.
     pub public_url: String,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     pub retry: RetryPolicy,
     pub limits: Limits,
 }
@@ -39,6 +43,7 @@ impl Default for Config {
             max_upload_bytes: 4 << 30,
             max_json_bytes: 16 << 20,
             public_url: "http://localhost:8080".to_owned(),
+            trusted_proxies: Vec::new(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
         }

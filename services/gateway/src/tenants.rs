@@ -1,20 +1,16 @@
-//! Tenants and their limits: the operator's business. A tenant begins with an owner and that owner's
-//! first key.
+//! Tenants and their limits: the operator's business. A tenant begins with an invitation to its first owner.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
-use domain::{FieldErrors, TenantId, Timestamp, UserId, access::Role, hint::Hint, name::Name};
+use domain::{FieldErrors, TenantId, Timestamp, access::Role, hint::Hint, name::Name};
 use serde::{Deserialize, Serialize};
-use store::{
-    people,
-    tenants::{self, Tenant, TenantLimits},
-};
+use store::tenants::{self, Tenant, TenantLimits};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
-    auth::ManageTenants,
-    keys::{self, IssuedKey},
+    auth::{ManageTenants, ReadTenants},
+    invitations::{self, IssuedInvitation},
     people::{check_email, check_label},
 };
 
@@ -68,20 +64,13 @@ struct TenantDraft {
 struct OwnerDraft {
     #[schema(examples("ada@example.com"))]
     email: String,
-    name: String,
 }
 
 #[derive(Serialize, ToSchema)]
 struct CreatedTenant {
     tenant: TenantView,
-    owner: OwnerView,
-    api_key: IssuedKey,
-}
-
-#[derive(Serialize, ToSchema)]
-struct OwnerView {
-    id: UserId,
-    email: String,
+    /// For its first owner.
+    invitation: IssuedInvitation,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -140,7 +129,7 @@ impl LimitsChange {
 #[get("/v1/tenants")]
 async fn list(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    _caller: Caller<ReadTenants>,
 ) -> Result<web::Json<Listing<TenantView>>, ApiError> {
     let mut tx = app.store.begin().await?;
     let found = tenants::list(&mut tx).await?;
@@ -148,7 +137,7 @@ async fn list(
     Ok(web::Json(Listing::whole(found.into_iter().map(TenantView::from).collect())))
 }
 
-/// Make a tenant, its owner and the owner's first API key.
+/// Make a tenant, and an invitation to its first owner: hand them the token.
 #[utoipa::path(
     operation_id = "create_tenant", tag = "tenants",
     request_body = TenantDraft,
@@ -157,7 +146,7 @@ async fn list(
 #[post("/v1/tenants")]
 async fn create(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     Body(draft): Body<TenantDraft>,
 ) -> Result<HttpResponse, ApiError> {
     let slug = check(&draft)?;
@@ -166,14 +155,13 @@ async fn create(
     let tenant = tenants::create(&mut tx, TenantId::generate(), &slug, &name)
         .await?
         .ok_or_else(|| ApiError::new(Code::Conflict, format!("slug: `{slug}` is taken")))?;
-    let user = people::ensure_user(&mut tx, UserId::generate(), &owner.email, &owner.name).await?;
-    people::add_member(&mut tx, tenant.id, user, Role::Owner).await?;
-    let api_key = keys::issue(&mut tx, tenant.id, user, "first key", None).await?;
+    let first = (owner.email.as_str(), Role::Owner);
+    let invitation =
+        invitations::issue(&app, &mut tx, Some(tenant.id), first, caller.user()).await?;
     tx.commit().await?;
-    let owner = OwnerView { id: user, email: owner.email };
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/v1/tenants/{slug}")))
-        .json(CreatedTenant { tenant: tenant.into(), owner, api_key }))
+        .json(CreatedTenant { tenant: tenant.into(), invitation }))
 }
 
 fn check(draft: &TenantDraft) -> Result<Name, FieldErrors> {
@@ -184,7 +172,6 @@ fn check(draft: &TenantDraft) -> Result<Name, FieldErrors> {
     }
     check_label(&mut errors, "name", &draft.name);
     check_email(&mut errors, "owner.email", &draft.owner.email);
-    check_label(&mut errors, "owner.name", &draft.owner.name);
     match slug {
         Ok(slug) => errors.into_result(slug),
         Err(_) => Err(errors),
@@ -200,7 +187,7 @@ fn check(draft: &TenantDraft) -> Result<Name, FieldErrors> {
 #[get("/v1/tenants/{slug}")]
 async fn get(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    _caller: Caller<ReadTenants>,
     slug: web::Path<String>,
 ) -> Result<web::Json<TenantView>, ApiError> {
     let mut tx = app.store.begin().await?;

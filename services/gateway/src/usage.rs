@@ -18,7 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Params,
-    auth::{ManageTenants, ReadJobs},
+    auth::{ManageTenants, ReadJobs, ReadTenants},
     money::{self, MICRO},
     quotas::tenant,
 };
@@ -167,7 +167,7 @@ async fn own_usage(
 #[get("/v1/tenants/{slug}/usage")]
 async fn usage_of(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    _caller: Caller<ReadTenants>,
     slug: web::Path<String>,
     period: Params<Period>,
 ) -> Result<web::Json<UsageView>, ApiError> {
@@ -218,7 +218,7 @@ async fn budget(tx: &mut impl Tx, tenant: TenantId) -> Result<Option<BudgetView>
 #[get("/v1/tenants/{slug}/budget")]
 async fn budget_of(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    _caller: Caller<ReadTenants>,
     slug: web::Path<String>,
 ) -> Result<web::Json<BudgetView>, ApiError> {
     let mut tx = app.store.begin().await?;

@@ -60,7 +60,7 @@ async fn an_expired_key_is_refused() {
     let acme = app.tenant("acme").await;
     // the test's clock stands in the past of the database's: accepted here, over there
     let draft = json!({ "name": "short", "expires_at": "2026-01-01T00:00:01Z" });
-    let made = acme.member.post("/v1/keys", draft).await.expect(201);
+    let made = acme.developer.post("/v1/keys", draft).await.expect(201);
     let client = app.with_credential(made.text("/secret"));
     let reply = client.get("/v1/me").await.expect_problem(401, "unauthenticated");
     assert!(reply.text("/detail").contains("expired"), "{reply:?}");
@@ -70,7 +70,7 @@ async fn an_expired_key_is_refused() {
 async fn revoking_a_key_ends_it_and_its_tokens_at_once() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
-    let made = acme.member.post("/v1/keys", json!({ "name": "laptop" })).await.expect(201);
+    let made = acme.developer.post("/v1/keys", json!({ "name": "laptop" })).await.expect(201);
     let laptop = app.with_credential(made.text("/secret"));
     let with_token = app.with_credential(&token(&laptop).await);
     with_token.get("/v1/me").await.expect(200);
@@ -79,14 +79,14 @@ async fn revoking_a_key_ends_it_and_its_tokens_at_once() {
 
     laptop.get("/v1/me").await.expect_problem(401, "unauthenticated");
     with_token.get("/v1/me").await.expect_problem(401, "unauthenticated");
-    acme.member.get("/v1/me").await.expect(200);
+    acme.developer.get("/v1/me").await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_token_lasts_fifteen_minutes_and_cannot_renew_itself() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
-    let with_token = app.with_credential(&token(&acme.member).await);
+    let with_token = app.with_credential(&token(&acme.developer).await);
     with_token.post("/v1/auth/token", json!({})).await.expect_problem(403, "forbidden");
     app.state.clock.advance(Duration::seconds(899));
     with_token.get("/v1/me").await.expect(200);
@@ -152,8 +152,8 @@ async fn the_published_keys_show_nothing_private() {
 async fn a_removed_person_is_locked_out_at_once() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
-    let with_token = app.with_credential(&token(&acme.member).await);
-    acme.owner.delete(&format!("/v1/users/{}", acme.member_id)).await.expect(204);
-    acme.member.get("/v1/me").await.expect_problem(401, "unauthenticated");
+    let with_token = app.with_credential(&token(&acme.developer).await);
+    acme.owner.delete(&format!("/v1/users/{}", acme.developer_id)).await.expect(204);
+    acme.developer.get("/v1/me").await.expect_problem(401, "unauthenticated");
     with_token.get("/v1/me").await.expect_problem(401, "unauthenticated");
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::test::TestRequest;
+use domain::access::Role;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,19 +12,27 @@ use crate::{
     support::{Client, Reply, TestApp, TestTenant},
 };
 
-/// A route and the statuses that it answers.
+/// Who asks, of whom the matrix says what they are answered. Those who may do least come first: what has an
+/// effect has it once, at the end.
+const WHO: [&str; 9] = [
+    "the owner",
+    "an admin",
+    "a developer",
+    "a viewer",
+    "an operator",
+    "an auditor",
+    "nobody",
+    "another tenant's owner",
+    "another tenant's developer",
+];
+
+/// A route, and the statuses that it answers, in the order of [`WHO`].
 struct Row {
     route: &'static str,
     /// `{…}` of the route, filled in with acme's objects.
     path: String,
     body: Content,
-    owner: u16,
-    member: u16,
-    operator: u16,
-    nobody: u16,
-    /// The owner and the member of another tenant, on acme's object.
-    other_owner: u16,
-    other_member: u16,
+    statuses: [u16; 9],
 }
 
 enum Content {
@@ -38,6 +47,7 @@ use Content::{Csv, Json, Nothing};
 #[derive(Default)]
 struct Objects {
     user: String,
+    invitation: String,
     key: String,
     job: String,
     sweep: String,
@@ -46,14 +56,12 @@ struct Objects {
 
 /// For everybody.
 fn open(route: &'static str) -> Row {
-    row(route, Nothing, [200; 6])
+    row(route, Nothing, [200; 9])
 }
 
-/// Statuses of owner, member, operator, nobody, and another tenant's owner and member.
-fn row(route: &'static str, body: Content, statuses: [u16; 6]) -> Row {
-    let [owner, member, operator, nobody, other_owner, other_member] = statuses;
+fn row(route: &'static str, body: Content, statuses: [u16; 9]) -> Row {
     let path = route.split_once(' ').expect("method and path").1.to_owned();
-    Row { route, path, body, owner, member, operator, nobody, other_owner, other_member }
+    Row { route, path, body, statuses }
 }
 
 impl Row {
@@ -70,15 +78,16 @@ fn rows(acme: &Objects) -> Vec<Row> {
         open("GET /metrics"),
         open("GET /openapi.json"),
         open("GET /.well-known/jwks.json"),
-        row("POST /v1/auth/token", Nothing, [200, 200, 200, 401, 200, 200]),
-        row("GET /v1/me", Nothing, [200, 200, 200, 401, 200, 200]),
-        row("GET /v1/workers", Nothing, [403, 403, 200, 401, 403, 403]),
+        row("POST /v1/auth/token", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("GET /v1/me", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("GET /v1/workers", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
         // of an id that is nobody's: permitted, and without an effect
-        row("PATCH /v1/workers/{id}", cordon, [403, 403, 404, 401, 403, 403]),
+        row("PATCH /v1/workers/{id}", cordon, [403, 403, 403, 403, 404, 403, 401, 403, 403]),
     ];
     rows.extend(of_tenants());
     rows.extend(of_pools());
     rows.extend(of_people());
+    rows.extend(of_credentials());
     rows.extend(of_jobs());
     // after the jobs: the other tenant pushes a dataset of the same name here
     rows.extend(of_datasets());
@@ -86,6 +95,7 @@ fn rows(acme: &Objects) -> Vec<Row> {
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,
+            Some("invitations") => &acme.invitation,
             Some("keys") => &acme.key,
             _ => &acme.job,
         };
@@ -108,24 +118,32 @@ fn rows(acme: &Objects) -> Vec<Row> {
 }
 
 fn of_tenants() -> Vec<Row> {
-    let owner = json!({ "email": "ada@acme.example", "name": "Ada" });
+    let owner = json!({ "email": "ada@acme.example" });
     // taken: permitted, and without an effect
     let tenant = Json(json!({ "slug": "acme", "name": "Acme", "owner": owner }));
     let change = Json(json!({ "limits": { "max_running_jobs": 3 } }));
     let budget = Json(json!({ "credits": 10.5 }));
     vec![
-        row("GET /v1/tenants", Nothing, [403, 403, 200, 401, 403, 403]),
-        row("POST /v1/tenants", tenant, [403, 403, 409, 401, 403, 403]),
-        row("GET /v1/tenants/{slug}", Nothing, [403, 403, 200, 401, 403, 403]),
-        row("PATCH /v1/tenants/{slug}", change, [403, 403, 200, 401, 403, 403]),
+        row("GET /v1/tenants", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
+        row("POST /v1/tenants", tenant, [403, 403, 403, 403, 409, 403, 401, 403, 403]),
+        row("GET /v1/tenants/{slug}", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
+        row("PATCH /v1/tenants/{slug}", change, [403, 403, 403, 403, 200, 403, 401, 403, 403]),
         // of one that is nobody's: permitted, and without an effect
-        row("DELETE /v1/tenants/{slug}", Nothing, [403, 403, 404, 401, 403, 403])
+        row("DELETE /v1/tenants/{slug}", Nothing, [403, 403, 403, 403, 404, 403, 401, 403, 403])
             .at("/v1/tenants/none"),
-        row("GET /v1/usage", Nothing, [200, 200, 403, 401, 200, 200]),
-        row("GET /v1/tenants/{slug}/usage", Nothing, [403, 403, 200, 401, 403, 403]),
-        row("PUT /v1/tenants/{slug}/budget", budget, [403, 403, 200, 401, 403, 403]),
-        row("GET /v1/tenants/{slug}/budget", Nothing, [403, 403, 200, 401, 403, 403]),
-        row("DELETE /v1/tenants/{slug}/budget", Nothing, [403, 403, 204, 401, 403, 403]),
+        row("GET /v1/usage", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        row("GET /v1/tenants/{slug}/usage", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
+        row("PUT /v1/tenants/{slug}/budget", budget, [403, 403, 403, 403, 200, 403, 401, 403, 403]),
+        row(
+            "GET /v1/tenants/{slug}/budget",
+            Nothing,
+            [403, 403, 403, 403, 200, 200, 401, 403, 403],
+        ),
+        row(
+            "DELETE /v1/tenants/{slug}/budget",
+            Nothing,
+            [403, 403, 403, 403, 204, 403, 401, 403, 403],
+        ),
     ]
 }
 
@@ -134,41 +152,122 @@ fn of_pools() -> Vec<Row> {
     let quota = Json(json!({ "weight": 2 }));
     let prices = Json(json!({ "prices": { "cpu_hour": 0 } }));
     vec![
-        row("GET /v1/pools", Nothing, [200, 200, 200, 401, 200, 200]),
-        row("PATCH /v1/pools/{pool}", prices, [403, 403, 200, 401, 403, 403]),
-        row("POST /v1/pools", pool, [403, 403, 409, 401, 403, 403]),
-        row("GET /v1/tenants/{slug}/quotas", Nothing, [403, 403, 200, 401, 403, 403]),
-        row("PUT /v1/tenants/{slug}/quotas/{pool}", quota, [403, 403, 200, 401, 403, 403]),
-        row("DELETE /v1/tenants/{slug}/quotas/{pool}", Nothing, [403, 403, 204, 401, 403, 403]),
+        row("GET /v1/pools", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("PATCH /v1/pools/{pool}", prices, [403, 403, 403, 403, 200, 403, 401, 403, 403]),
+        row("POST /v1/pools", pool, [403, 403, 403, 403, 409, 403, 401, 403, 403]),
+        row(
+            "GET /v1/tenants/{slug}/quotas",
+            Nothing,
+            [403, 403, 403, 403, 200, 200, 401, 403, 403],
+        ),
+        row(
+            "PUT /v1/tenants/{slug}/quotas/{pool}",
+            quota,
+            [403, 403, 403, 403, 200, 403, 401, 403, 403],
+        ),
+        row(
+            "DELETE /v1/tenants/{slug}/quotas/{pool}",
+            Nothing,
+            [403, 403, 403, 403, 204, 403, 401, 403, 403],
+        ),
     ]
 }
 
 fn of_people() -> Vec<Row> {
-    let person = json!({ "email": "new@example.com", "name": "New", "role": "member" });
+    let person = json!({ "email": "new@example.com", "role": "developer" });
+    let auditor = json!({ "email": "new@example.com", "role": "auditor" });
+    let bot = json!({ "name": "bot", "role": "developer" });
     let key = Json(json!({ "name": "another" }));
+    let (user, session) = (domain::UserId::generate(), domain::SessionId::generate());
+    let runs_tenant = [200, 200, 403, 403, 403, 403, 401, 200, 403];
+    let runs_platform = [403, 403, 403, 403, 200, 403, 401, 403, 403];
+    // of an id that is nobody's: permitted, and without an effect
+    let runs_platform_none = [403, 403, 403, 403, 404, 403, 401, 403, 403];
     vec![
-        row("GET /v1/users", Nothing, [200, 403, 403, 401, 200, 403]),
-        row("POST /v1/users", Json(person), [201, 403, 403, 401, 201, 403]),
-        row("DELETE /v1/users/{id}", Nothing, [204, 403, 403, 401, 404, 403]),
-        row("GET /v1/keys", Nothing, [200, 200, 403, 401, 200, 200]),
-        row("POST /v1/keys", key, [201, 201, 403, 401, 201, 201]),
-        row("DELETE /v1/keys/{id}", Nothing, [204, 204, 403, 401, 404, 404]),
+        row("GET /v1/auth/sessions", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row(
+            "DELETE /v1/auth/sessions/{id}",
+            Nothing,
+            [404, 404, 404, 404, 404, 404, 401, 404, 404],
+        )
+        .at(&format!("/v1/auth/sessions/{session}")),
+        row("GET /v1/users", Nothing, runs_tenant),
+        row(
+            "PATCH /v1/users/{id}",
+            Json(json!({ "role": "viewer" })),
+            [204, 204, 403, 403, 403, 403, 401, 404, 403],
+        ),
+        row("DELETE /v1/users/{id}", Nothing, [404, 204, 403, 403, 403, 403, 401, 404, 403]),
+        // the first of those who may has made it
+        row("POST /v1/service-accounts", Json(bot), [409, 201, 403, 403, 403, 403, 401, 201, 403]),
+        row("GET /v1/invitations", Nothing, runs_tenant),
+        row("POST /v1/invitations", Json(person), [201, 201, 403, 403, 403, 403, 401, 201, 403]),
+        row("DELETE /v1/invitations/{id}", Nothing, [204, 204, 403, 403, 403, 403, 401, 404, 403]),
+        row("GET /v1/platform/users", Nothing, runs_platform),
+        row("DELETE /v1/platform/users/{id}", Nothing, runs_platform_none)
+            .at(&format!("/v1/platform/users/{user}")),
+        row("GET /v1/platform/invitations", Nothing, runs_platform),
+        row(
+            "POST /v1/platform/invitations",
+            Json(auditor),
+            [403, 403, 403, 403, 201, 403, 401, 403, 403],
+        ),
+        row("DELETE /v1/platform/invitations/{id}", Nothing, runs_platform_none)
+            .at(&format!("/v1/platform/invitations/{}", domain::InvitationId::generate())),
+        row("GET /v1/keys", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        row("POST /v1/keys", key, [201, 201, 201, 201, 403, 403, 401, 201, 201]),
+        // a developer's: nobody else gets a key that speaks for them
+        row(
+            "POST /v1/keys/{id}/rotate",
+            Json(json!({})),
+            [422, 422, 201, 404, 403, 403, 401, 404, 404],
+        ),
+        row("DELETE /v1/keys/{id}", Nothing, [204, 204, 204, 404, 403, 403, 401, 404, 404]),
+    ]
+}
+
+/// Where a secret is asked for that nobody here has.
+fn of_credentials() -> Vec<Row> {
+    let unknown = "cupx_0";
+    let sign_in = json!({ "email": "owner@acme.example", "password": "a wrong one" });
+    let change = json!({ "current": "a wrong one", "new": "correct horse battery" });
+    let reset = json!({ "reset_token": unknown, "new": "correct horse battery" });
+    vec![
+        row("POST /v1/auth/sign-in", Json(sign_in), [401; 9]),
+        row("POST /v1/auth/refresh", Json(json!({ "refresh_token": unknown })), [401; 9]),
+        // by a key, which has no session
+        row("POST /v1/auth/sign-out", Nothing, [409, 409, 409, 409, 409, 409, 401, 409, 409]),
+        row("POST /v1/auth/password", Json(change), [422, 422, 422, 422, 422, 422, 401, 422, 422]),
+        row("POST /v1/auth/password/reset", Json(reset), [401; 9]),
+        row("POST /v1/invitations/accept", Json(json!({ "token": unknown })), [401; 9]),
     ]
 }
 
 fn of_datasets() -> Vec<Row> {
     vec![
-        row("GET /v1/datasets", Nothing, [200, 200, 403, 401, 200, 200]),
-        row("GET /v1/datasets/{name}", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/datasets/{name}/versions", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/datasets/{name}/versions/{version}", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("GET /v1/datasets", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        row("GET /v1/datasets/{name}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row(
+            "GET /v1/datasets/{name}/versions",
+            Nothing,
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "GET /v1/datasets/{name}/versions/{version}",
+            Nothing,
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
+        ),
         row(
             "GET /v1/datasets/{name}/versions/{version}/content",
             Nothing,
-            [200, 200, 403, 401, 404, 404],
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
         ),
         // acme has these bytes; another tenant makes a dataset of its own with them
-        row("POST /v1/datasets/{name}/versions", Csv(FLOWERS), [200, 200, 403, 401, 201, 200]),
+        row(
+            "POST /v1/datasets/{name}/versions",
+            Csv(FLOWERS),
+            [200, 200, 200, 403, 403, 403, 401, 200, 201],
+        ),
     ]
 }
 
@@ -177,48 +276,88 @@ fn of_jobs() -> Vec<Row> {
     let sweep = json!({ "spec": draft, "parameters": { "epochs": [1] } });
     let schedule = json!({ "name": "another", "cron": "@daily", "spec": draft });
     vec![
-        row("GET /v1/jobs", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("GET /v1/jobs", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
         // names its own tenant's dataset, and another tenant has none
-        row("POST /v1/jobs", Json(draft.clone()), [202, 202, 403, 401, 422, 422]),
-        row("POST /v1/jobs/dry-run", Json(draft.clone()), [200, 200, 403, 401, 422, 422]),
-        row("GET /v1/sweeps", Nothing, [200, 200, 403, 401, 200, 200]),
-        row("POST /v1/sweeps", Json(sweep), [202, 202, 403, 401, 422, 422]),
-        row("GET /v1/sweeps/{sweep}", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("POST /v1/sweeps/{sweep}/pause", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("POST /v1/sweeps/{sweep}/resume", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("POST /v1/sweeps/{sweep}/cancel", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/schedules", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("POST /v1/jobs", Json(draft.clone()), [202, 202, 202, 403, 403, 403, 401, 422, 422]),
+        row(
+            "POST /v1/jobs/dry-run",
+            Json(draft.clone()),
+            [200, 200, 200, 403, 403, 403, 401, 422, 422],
+        ),
+        row("GET /v1/sweeps", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        row("POST /v1/sweeps", Json(sweep), [202, 202, 202, 403, 403, 403, 401, 422, 422]),
+        row("GET /v1/sweeps/{sweep}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row(
+            "POST /v1/sweeps/{sweep}/pause",
+            Nothing,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "POST /v1/sweeps/{sweep}/resume",
+            Nothing,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "POST /v1/sweeps/{sweep}/cancel",
+            Nothing,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row("GET /v1/schedules", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
         // the first of those who may has made it
-        row("POST /v1/schedules", Json(schedule), [409, 201, 403, 401, 422, 422]),
-        row("GET /v1/schedules/{schedule}", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("POST /v1/schedules/{schedule}/pause", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("POST /v1/schedules/{schedule}/resume", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("DELETE /v1/schedules/{schedule}", Nothing, [404, 204, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}/explanation", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}/attempts", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 403, 401, 404, 404]),
-        row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/schedules", Json(schedule), [409, 409, 201, 403, 403, 403, 401, 422, 422]),
+        row("GET /v1/schedules/{schedule}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row(
+            "POST /v1/schedules/{schedule}/pause",
+            Nothing,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "POST /v1/schedules/{schedule}/resume",
+            Nothing,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "DELETE /v1/schedules/{schedule}",
+            Nothing,
+            [404, 404, 204, 403, 403, 403, 401, 404, 404],
+        ),
+        row("GET /v1/jobs/{id}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row(
+            "GET /v1/jobs/{id}/explanation",
+            Nothing,
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
+        ),
+        row("GET /v1/jobs/{id}/attempts", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/events", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/metrics", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
+        row("GET /v1/jobs/{id}/logs", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
         // of a job that has ended: permitted, and without an effect
-        row("POST /v1/jobs/{id}/pause", Nothing, [409, 409, 403, 401, 404, 404]),
-        row("POST /v1/jobs/{id}/resume", Nothing, [409, 409, 403, 401, 404, 404]),
-        row("POST /v1/jobs/{id}/cancel", Nothing, [200, 200, 403, 401, 404, 404]),
+        row("POST /v1/jobs/{id}/pause", Nothing, [409, 409, 409, 403, 403, 403, 401, 404, 404]),
+        row("POST /v1/jobs/{id}/resume", Nothing, [409, 409, 409, 403, 403, 403, 401, 404, 404]),
+        row("POST /v1/jobs/{id}/cancel", Nothing, [200, 200, 200, 403, 403, 403, 401, 404, 404]),
     ]
 }
 
 fn of_models() -> Vec<Row> {
     let private = Json(json!({ "visibility": "private" }));
     let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
-    let mine = [200, 200, 403, 401, 404, 404];
+    let mine = [200, 200, 200, 200, 403, 403, 401, 404, 404];
     vec![
-        row("GET /v1/models", Nothing, [200, 200, 403, 401, 200, 200]),
+        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
         row("GET /v1/models/{tenant}/{model}", Nothing, mine),
-        row("PATCH /v1/models/{tenant}/{model}", private, [200, 403, 403, 401, 404, 403]),
+        row(
+            "PATCH /v1/models/{tenant}/{model}",
+            private,
+            [200, 200, 403, 403, 403, 403, 401, 404, 403],
+        ),
         row("GET /v1/models/{tenant}/{model}/versions", Nothing, mine),
         row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, mine),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, mine),
-        row("POST /v1/models/{tenant}/{model}/predict", question, mine),
+        row(
+            "POST /v1/models/{tenant}/{model}/predict",
+            question,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
     ]
 }
 
@@ -229,19 +368,24 @@ const FLOWERS: &str = "width,height,kind\n\
 /// A dataset with its profile, a finished job, a published model, a person and a key.
 async fn furnish(app: &TestApp, acme: &TestTenant) -> Objects {
     let hand = Hand::hire(app).await;
-    hand.run(push(&acme.member, "flowers", FLOWERS).await).await;
+    hand.run(push(&acme.developer, "flowers", FLOWERS).await).await;
     let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
-    let job = acme.member.post("/v1/jobs", draft.clone()).await.expect(202).text("/id").to_owned();
+    let job =
+        acme.developer.post("/v1/jobs", draft.clone()).await.expect(202).text("/id").to_owned();
     hand.run(job.parse().unwrap()).await;
-    let person = json!({ "email": "leaver@acme.example", "name": "Lea", "role": "member" });
-    let user = acme.owner.post("/v1/users", person).await.expect(201).text("/id").to_owned();
-    let spare = acme.member.post("/v1/keys", json!({ "name": "spare" })).await.expect(201);
+    let invited = json!({ "email": "leaver@acme.example", "role": "developer" });
+    let invited = acme.owner.post("/v1/invitations", invited).await.expect(201);
+    let (_, user) = app.accept(invited.text("/token")).await;
+    let invited = json!({ "email": "late@acme.example", "role": "developer" });
+    let invited = acme.owner.post("/v1/invitations", invited).await.expect(201);
+    let spare = acme.developer.post("/v1/keys", json!({ "name": "spare" })).await.expect(201);
     let sweep = json!({ "spec": draft, "parameters": { "epochs": [1, 2] } });
-    let sweep = acme.member.post("/v1/sweeps", sweep).await.expect(202).text("/id").to_owned();
+    let sweep = acme.developer.post("/v1/sweeps", sweep).await.expect(202).text("/id").to_owned();
     let schedule = json!({ "name": "nightly", "cron": "@daily", "spec": draft });
-    let schedule = acme.member.post("/v1/schedules", schedule).await.expect(201);
+    let schedule = acme.developer.post("/v1/schedules", schedule).await.expect(201);
     let schedule = schedule.text("/id").to_owned();
-    Objects { user, key: spare.text("/id").to_owned(), job, sweep, schedule }
+    let (user, invitation) = (user.to_string(), invited.text("/id").to_owned());
+    Objects { user, invitation, key: spare.text("/id").to_owned(), job, sweep, schedule }
 }
 
 async fn ask(client: &Client, row: &Row) -> u16 {
@@ -260,18 +404,22 @@ async fn every_route_answers_everybody_as_it_should() {
     let app = TestApp::new().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let (operator, nobody) = (app.operator().await, app.nobody());
+    let auditor = app.of_platform("auditor@localhost", Role::Auditor).await;
     let objects = furnish(&app, &acme).await;
+    let clients = [
+        &acme.owner,
+        &acme.admin,
+        &acme.developer,
+        &acme.viewer,
+        &operator,
+        &auditor,
+        &nobody,
+        &globex.owner,
+        &globex.developer,
+    ];
     let mut wrong = Vec::new();
     for row in rows(&objects) {
-        // those who may do least come first: what has an effect has it once, at the end
-        for (who, client, expected) in [
-            ("another tenant's owner", &globex.owner, row.other_owner),
-            ("another tenant's member", &globex.member, row.other_member),
-            ("nobody", &nobody, row.nobody),
-            ("the operator", &operator, row.operator),
-            ("a member", &acme.member, row.member),
-            ("the owner", &acme.owner, row.owner),
-        ] {
+        for ((who, client), expected) in WHO.into_iter().zip(clients).zip(row.statuses).rev() {
             let status = ask(client, &row).await;
             if status != expected {
                 wrong.push(format!("{} as {who}: {status}, expected {expected}", row.route));
@@ -301,11 +449,11 @@ async fn another_tenants_object_looks_like_none() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let objects = furnish(&app, &acme).await;
     let none = domain::JobId::generate().to_string();
-    let theirs = globex.member.get(&format!("/v1/jobs/{}", objects.job)).await.expect(404);
-    let nothing = globex.member.get(&format!("/v1/jobs/{none}")).await.expect(404);
+    let theirs = globex.developer.get(&format!("/v1/jobs/{}", objects.job)).await.expect(404);
+    let nothing = globex.developer.get(&format!("/v1/jobs/{none}")).await.expect(404);
     let body = |reply: &Reply| String::from_utf8_lossy(&reply.bytes).into_owned();
     assert_eq!(body(&theirs).replace(&objects.job, "X"), body(&nothing).replace(&none, "X"));
-    let theirs = globex.member.get("/v1/models/acme/flowers").await.expect(404);
-    let nothing = globex.member.get("/v1/models/acme/flowerz").await.expect(404);
+    let theirs = globex.developer.get("/v1/models/acme/flowers").await.expect(404);
+    let nothing = globex.developer.get("/v1/models/acme/flowerz").await.expect(404);
     assert_eq!(body(&theirs), body(&nothing).replace("flowerz", "flowers"));
 }

@@ -22,7 +22,7 @@ async fn prepared() -> Stage {
     let app = TestApp::new().await;
     let (acme, operator) = (app.tenant("acme").await, app.operator().await);
     let hand = Hand::hire(&app).await;
-    hand.run(push(&acme.member, "flowers", flowers(60)).await).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
     Stage { app, acme, operator, hand }
 }
 
@@ -36,7 +36,7 @@ async fn put(client: &Client, path: &str, body: Value) -> Reply {
 }
 
 async fn submit(stage: &Stage) -> Reply {
-    stage.acme.member.post("/v1/jobs", draft()).await
+    stage.acme.developer.post("/v1/jobs", draft()).await
 }
 
 #[actix_web::test]
@@ -52,11 +52,11 @@ async fn a_hard_cap_says_which_one_it_is() {
 
     let mut large = draft();
     large["resources"]["cpu_milli"] = json!(2_000);
-    let refused = stage.acme.member.post("/v1/jobs", large.clone()).await;
+    let refused = stage.acme.developer.post("/v1/jobs", large.clone()).await;
     let refused = refused.expect_problem(403, "quota_exceeded");
     assert_eq!(refused.fields(), ["resources.cpu_milli"]);
     assert!(refused.text("/detail").contains("max_job"), "{refused:?}");
-    let foreseen = stage.acme.member.post("/v1/jobs/dry-run", large).await.expect(200);
+    let foreseen = stage.acme.developer.post("/v1/jobs/dry-run", large).await.expect(200);
     assert_eq!(foreseen.json["accepted"], false);
     assert_eq!(foreseen.text("/refusal"), refused.text("/detail"));
 
@@ -86,14 +86,14 @@ async fn a_budget_is_set_reserved_and_spent() {
     let set = put(&stage.operator, budget, json!({"credits": 1})).await.expect(200);
     assert_eq!(set.json["granted"], json!({"credits": 1.0, "accelerator_hours": null}));
     // a tenth of an hour of one CPU and one GiB
-    let foreseen = stage.acme.member.post("/v1/jobs/dry-run", draft()).await.expect(200);
+    let foreseen = stage.acme.developer.post("/v1/jobs/dry-run", draft()).await.expect(200);
     assert_eq!(foreseen.json["costs_at_most"]["credits"], 1.05);
     let refused = submit(&stage).await.expect_problem(403, "budget_exceeded");
     assert!(refused.text("/detail").contains("1.05 credits"), "{refused:?}");
     put(&stage.operator, budget, json!({"credits": 2})).await.expect(200);
     let job = submit(&stage).await.expect(202).text("/id").to_owned();
     stage.hand.run(job.parse().unwrap()).await;
-    let usage = stage.acme.member.get(&format!("/v1/usage?{ALL}")).await.expect(200);
+    let usage = stage.acme.developer.get(&format!("/v1/usage?{ALL}")).await.expect(200);
     let by_outcome = usage.json["attempts"].as_array().unwrap();
     // the profile and the training
     assert_eq!(by_outcome.len(), 1, "{usage:?}");
@@ -104,7 +104,7 @@ async fn a_budget_is_set_reserved_and_spent() {
     assert_eq!(usage.json["budget"]["granted"]["credits"], 2.0);
     let seen = stage.operator.get(&format!("/v1/tenants/acme/usage?{ALL}")).await.expect(200);
     assert_eq!(seen.json["attempts"], usage.json["attempts"]);
-    let attempts = stage.acme.member.get(&format!("/v1/jobs/{job}/attempts")).await.expect(200);
+    let attempts = stage.acme.developer.get(&format!("/v1/jobs/{job}/attempts")).await.expect(200);
     assert_eq!(attempts.json["items"][0]["outcome"], "succeeded");
     let used = &attempts.json["items"][0]["used"];
     assert_eq!(used["paid_millis"], used["millis"]);
@@ -118,10 +118,10 @@ async fn a_budget_is_set_reserved_and_spent() {
 async fn a_period_is_checked() {
     let stage = prepared().await;
     let period = "from=2030-01-02T00:00:00Z&until=2030-01-01T00:00:00Z";
-    let bad = stage.acme.member.get(&format!("/v1/usage?{period}")).await;
+    let bad = stage.acme.developer.get(&format!("/v1/usage?{period}")).await;
     assert_eq!(bad.expect_problem(422, "validation_failed").fields(), ["from"]);
     let future = "/v1/usage?from=2030-01-01T00:00:00Z&until=2030-01-02T00:00:00Z";
-    let none = stage.acme.member.get(future).await.expect(200);
+    let none = stage.acme.developer.get(future).await.expect(200);
     assert_eq!(none.json["attempts"], json!([]));
 }
 
@@ -130,10 +130,10 @@ async fn a_concurrency_key_is_kept_with_its_job() {
     let stage = prepared().await;
     let mut keyed = draft();
     keyed["concurrency"] = json!({"key": "nightly"});
-    let made = stage.acme.member.post("/v1/jobs", keyed.clone()).await.expect(202);
+    let made = stage.acme.developer.post("/v1/jobs", keyed.clone()).await.expect(202);
     assert_eq!(made.json["concurrency"], json!({"key": "nightly", "limit": 1}));
     keyed["concurrency"] = json!({"key": "", "limit": 0});
-    let bad = stage.acme.member.post("/v1/jobs", keyed).await;
+    let bad = stage.acme.developer.post("/v1/jobs", keyed).await;
     let bad = bad.expect_problem(422, "validation_failed");
     assert_eq!(bad.fields(), ["concurrency.key", "concurrency.limit"]);
 }

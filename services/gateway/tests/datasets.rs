@@ -33,33 +33,34 @@ async fn a_push_makes_a_version_and_the_same_bytes_find_it_again() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let file = flowers(10);
-    let made = send(&acme.member, PATH, "text/csv", file.as_bytes()).await.expect(201);
+    let made = send(&acme.developer, PATH, "text/csv", file.as_bytes()).await.expect(201);
     assert_eq!(made.header("location"), Some("/v1/datasets/flowers/versions/1"));
     assert_eq!(made.json["sha256"], digest(file.as_bytes()));
     assert_eq!(made.json["bytes"], file.len());
     assert_eq!(made.json["profile"]["state"], "pending");
-    let job = acme.member.get(&format!("/v1/jobs/{}", made.text("/profile_job"))).await.expect(200);
+    let job =
+        acme.developer.get(&format!("/v1/jobs/{}", made.text("/profile_job"))).await.expect(200);
     assert_eq!((job.text("/kind"), job.text("/status")), ("profile", "queued"));
 
-    let again = send(&acme.member, PATH, "text/csv; charset=utf-8", file.as_bytes()).await;
+    let again = send(&acme.developer, PATH, "text/csv; charset=utf-8", file.as_bytes()).await;
     let again = again.expect(200);
     assert_eq!((&again.json["version"], &again.json["profile_job"]), (&json!(1), &json!(null)));
-    let other = send(&acme.member, PATH, "text/csv", flowers(11).as_bytes()).await.expect(201);
+    let other = send(&acme.developer, PATH, "text/csv", flowers(11).as_bytes()).await.expect(201);
     assert_eq!(other.json["version"], 2);
 
-    let list = acme.member.get("/v1/datasets").await.expect(200);
+    let list = acme.developer.get("/v1/datasets").await.expect(200);
     assert_eq!(list.json["items"][0]["name"], "flowers");
     assert_eq!(list.json["items"][0]["versions"], 2);
-    let one = acme.member.get("/v1/datasets/flowers").await.expect(200);
+    let one = acme.developer.get("/v1/datasets/flowers").await.expect(200);
     assert_eq!(one.json, list.json["items"][0]);
-    let versions = acme.member.get(PATH).await.expect(200);
+    let versions = acme.developer.get(PATH).await.expect(200);
     let numbers: Vec<_> = versions.json["items"].as_array().unwrap().iter().collect();
     assert_eq!((&numbers[0]["version"], &numbers[1]["version"]), (&json!(2), &json!(1)));
-    let latest = acme.member.get(&format!("{PATH}/latest")).await.expect(200);
+    let latest = acme.developer.get(&format!("{PATH}/latest")).await.expect(200);
     assert_eq!(latest.json["version"], 2);
-    acme.member.get(&format!("{PATH}/1")).await.expect(200);
+    acme.developer.get(&format!("{PATH}/1")).await.expect(200);
     for unknown in ["3", "0", "-1", "newest", "99999999999"] {
-        acme.member.get(&format!("{PATH}/{unknown}")).await.expect_problem(404, "not_found");
+        acme.developer.get(&format!("{PATH}/{unknown}")).await.expect_problem(404, "not_found");
     }
 }
 
@@ -73,17 +74,17 @@ async fn the_bytes_come_back_as_they_were_sent() {
         .insert_header(("content-type", "text/csv"))
         .insert_header(("content-encoding", "gzip"))
         .set_payload(packed.clone());
-    let made = acme.member.send(push).await.expect(201);
+    let made = acme.developer.send(push).await.expect(201);
     assert_eq!((made.text("/compression"), made.text("/format")), ("gzip", "csv"));
 
     let path = format!("{PATH}/1/content");
-    let got = acme.member.get(&path).await.expect(200);
+    let got = acme.developer.get(&path).await.expect(200);
     assert_eq!(got.bytes, packed);
     assert_eq!(got.header("content-type"), Some("application/gzip"));
     let etag = got.header("etag").unwrap();
     assert_eq!(etag, format!("\"{}\"", digest(&packed)));
     let known = TestRequest::get().uri(&path).insert_header(("if-none-match", etag));
-    let known = acme.member.send(known).await.expect(304);
+    let known = acme.developer.send(known).await.expect(304);
     assert!(known.bytes.is_empty());
 }
 
@@ -93,7 +94,7 @@ async fn a_file_that_is_not_what_it_says_is_refused_at_once() {
     let acme = app.tenant("acme").await;
     let packed = gzip(b"a,b\n1,2\n");
     let refused = async |path: &str, kind: &str, bytes: &[u8], status: u16, code: &str| {
-        send(&acme.member, path, kind, bytes).await.expect_problem(status, code)
+        send(&acme.developer, path, kind, bytes).await.expect_problem(status, code)
     };
     let empty = refused(PATH, "text/csv", b"", 422, "validation_failed").await;
     assert!(empty.text("/detail").contains("empty"), "{empty:?}");
@@ -116,18 +117,18 @@ async fn a_file_that_is_not_what_it_says_is_refused_at_once() {
         refused("/v1/datasets/Flowers!/versions", "text/csv", b"a\n", 422, "validation_failed")
             .await;
     assert_eq!(name.fields(), ["name"]);
-    acme.member.get("/v1/datasets/flowers").await.expect_problem(404, "not_found");
+    acme.developer.get("/v1/datasets/flowers").await.expect_problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
     let app = TestApp::with(|config| config.max_upload_bytes = 100).await;
     let acme = app.tenant("acme").await;
-    let refused = send(&acme.member, PATH, "text/csv", &[b'a'; 101]).await;
+    let refused = send(&acme.developer, PATH, "text/csv", &[b'a'; 101]).await;
     let refused = refused.expect_problem(413, "payload_too_large");
     assert!(refused.text("/detail").contains("100 bytes"), "{refused:?}");
-    acme.member.get("/v1/datasets/flowers").await.expect_problem(404, "not_found");
-    send(&acme.member, PATH, "text/csv", &[b'a'; 100]).await.expect(201);
+    acme.developer.get("/v1/datasets/flowers").await.expect_problem(404, "not_found");
+    send(&acme.developer, PATH, "text/csv", &[b'a'; 100]).await.expect(201);
 }
 
 #[actix_web::test]
@@ -138,12 +139,12 @@ async fn storage_has_a_cap_that_repeating_a_push_does_not_touch() {
     let limits = TenantLimits { max_running_jobs: 1, max_queued_jobs: 1, max_storage_bytes: 150 };
     tenants::set_limits(&mut tx, "acme", &limits).await.unwrap();
     tx.commit().await.unwrap();
-    send(&acme.member, PATH, "text/csv", &[b'a'; 100]).await.expect(201);
-    let refused = send(&acme.member, PATH, "text/csv", &[b'b'; 60]).await;
+    send(&acme.developer, PATH, "text/csv", &[b'a'; 100]).await.expect(201);
+    let refused = send(&acme.developer, PATH, "text/csv", &[b'b'; 60]).await;
     let refused = refused.expect_problem(403, "storage_full");
     assert!(refused.text("/detail").contains("150"), "{refused:?}");
-    send(&acme.member, PATH, "text/csv", &[b'a'; 100]).await.expect(200);
-    let one = acme.member.get("/v1/datasets/flowers").await.expect(200);
+    send(&acme.developer, PATH, "text/csv", &[b'a'; 100]).await.expect(200);
+    let one = acme.developer.get("/v1/datasets/flowers").await.expect(200);
     assert_eq!((&one.json["versions"], &one.json["bytes"]), (&json!(1), &json!(100)));
 }
 
@@ -160,10 +161,10 @@ async fn who_prefers_to_wait_gets_the_profile_with_the_answer() {
         .set_payload(flowers(12));
     let work = async {
         while hints.recv().await.unwrap() != Hint::Queue {}
-        let jobs = acme.member.get("/v1/jobs?kind=profile").await.expect(200);
+        let jobs = acme.developer.get("/v1/jobs?kind=profile").await.expect(200);
         hand.run(jobs.text("/items/0/id").parse().unwrap()).await;
     };
-    let (made, ()) = futures::join!(acme.member.send(request), work);
+    let (made, ()) = futures::join!(acme.developer.send(request), work);
     let made = made.expect(201);
     assert_eq!(made.json["profile"]["state"], "ready");
     assert_eq!(made.json["profile"]["rows"], 12);
@@ -183,15 +184,16 @@ async fn a_file_that_cannot_be_read_keeps_its_bytes_and_says_why() {
         ("headers", b"a,b\n", "no_rows"),
     ];
     for (name, file, code) in files {
-        hand.run(push(&acme.member, name, file.to_vec()).await).await;
-        let version = acme.member.get(&format!("/v1/datasets/{name}/versions/1")).await.expect(200);
+        hand.run(push(&acme.developer, name, file.to_vec()).await).await;
+        let version =
+            acme.developer.get(&format!("/v1/datasets/{name}/versions/1")).await.expect(200);
         assert_eq!(version.text("/profile/state"), "invalid", "{name}");
         assert_eq!(version.text("/profile/cause/code"), code, "{version:?}");
-        let content = acme.member.get(&format!("/v1/datasets/{name}/versions/1/content")).await;
+        let content = acme.developer.get(&format!("/v1/datasets/{name}/versions/1/content")).await;
         assert_eq!(content.expect(200).bytes, file);
         let job = json!({"dataset": name, "target": "b"});
         let refused =
-            acme.member.post("/v1/jobs", job).await.expect_problem(422, "dataset_invalid");
+            acme.developer.post("/v1/jobs", job).await.expect_problem(422, "dataset_invalid");
         assert_eq!(refused.fields(), ["dataset"]);
         assert!(refused.text("/detail").contains(version.text("/profile/cause/message")));
     }
@@ -205,9 +207,9 @@ async fn a_broken_gzip_file_is_told_by_its_profile() {
     let packed = gzip(flowers(2_000).as_bytes());
     let path = format!("{PATH}?format=csv");
     let half = &packed[..packed.len() / 2];
-    let made = send(&acme.member, &path, "application/gzip", half).await.expect(201);
+    let made = send(&acme.developer, &path, "application/gzip", half).await.expect(201);
     hand.run(made.text("/profile_job").parse().unwrap()).await;
-    let version = acme.member.get(&format!("{PATH}/latest")).await.expect(200);
+    let version = acme.developer.get(&format!("{PATH}/latest")).await.expect(200);
     assert_eq!(version.text("/profile/cause/code"), "truncated_file", "{version:?}");
 }
 
@@ -215,15 +217,15 @@ async fn a_broken_gzip_file_is_told_by_its_profile() {
 async fn another_tenants_dataset_looks_like_one_that_does_not_exist() {
     let app = TestApp::new().await;
     let (acme, zeta) = (app.tenant("acme").await, app.tenant("zeta").await);
-    push(&acme.member, "flowers", flowers(10)).await;
+    push(&acme.developer, "flowers", flowers(10)).await;
     for rest in ["", "/versions", "/versions/1", "/versions/1/content"] {
-        let theirs = zeta.member.get(&format!("/v1/datasets/flowers{rest}")).await;
+        let theirs = zeta.developer.get(&format!("/v1/datasets/flowers{rest}")).await;
         let theirs = theirs.expect_problem(404, "not_found");
-        let none = zeta.member.get(&format!("/v1/datasets/nothing{rest}")).await;
+        let none = zeta.developer.get(&format!("/v1/datasets/nothing{rest}")).await;
         let none = String::from_utf8_lossy(&none.bytes).replace("nothing", "flowers");
         assert_eq!(String::from_utf8_lossy(&theirs.bytes), none);
     }
-    assert_eq!(zeta.member.get("/v1/datasets").await.json["items"], json!([]));
+    assert_eq!(zeta.developer.get("/v1/datasets").await.json["items"], json!([]));
 }
 
 /// Over a real socket, where a client is still sending when it is refused.
@@ -246,7 +248,7 @@ async fn a_refused_upload_lets_its_client_read_why() {
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
          Content-Type: text/csv\r\nContent-Length: {}\r\n\r\n",
-        acme.member.credential(),
+        acme.developer.credential(),
         body.len(),
     );
     let mut socket = TcpStream::connect(address).await.unwrap();

@@ -88,9 +88,9 @@ async fn submitted() -> (TestApp, TestTenant, Hand, JobId) {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
-    hand.run(push(&acme.member, "flowers", flowers(60)).await).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
     let draft = json!({"dataset": "flowers", "target": "kind", "epochs": 2});
-    let job = acme.member.post("/v1/jobs", draft).await.expect(202);
+    let job = acme.developer.post("/v1/jobs", draft).await.expect(202);
     let job = job.text("/id").parse().unwrap();
     (app, acme, hand, job)
 }
@@ -103,7 +103,7 @@ fn epoch(number: u32) -> Event {
 #[actix_web::test]
 async fn a_job_is_followed_live_from_the_queue_to_its_end() {
     let (_app, acme, hand, job) = submitted().await;
-    let mut listener = Listener::open(&acme.member, job, None).await;
+    let mut listener = Listener::open(&acme.developer, job, None).await;
     assert_eq!(kinds(&listener.until("queued").await), ["queued"]);
     let given = hand.start(job).await;
     assert_eq!(kinds(&listener.until("running").await), ["starting", "running"]);
@@ -121,19 +121,19 @@ async fn a_job_is_followed_live_from_the_queue_to_its_end() {
 async fn a_client_that_comes_back_misses_nothing_and_hears_nothing_twice() {
     let (_app, acme, hand, job) = submitted().await;
     let given = hand.start(job).await;
-    let mut listener = Listener::open(&acme.member, job, None).await;
+    let mut listener = Listener::open(&acme.developer, job, None).await;
     let mut heard = listener.until("running").await;
     drop(listener);
     // more than one portion, while nobody listens
     let epochs: Vec<_> = (1..=450).map(epoch).collect();
     hand.say(given.attempt, &epochs).await;
     let seen = heard.last().unwrap().id;
-    let mut listener = Listener::open(&acme.member, job, seen).await;
+    let mut listener = Listener::open(&acme.developer, job, seen).await;
     heard.extend(listener.until("epoch").await);
     drop(listener);
     let seen = heard.last().unwrap().id;
     hand.succeed(given.attempt).await;
-    let mut listener = Listener::open(&acme.member, job, seen).await;
+    let mut listener = Listener::open(&acme.developer, job, seen).await;
     heard.extend(listener.until("succeeded").await);
     assert!(listener.next().await.is_none());
 
@@ -154,7 +154,7 @@ async fn progress_is_told_between_the_events() {
     let worker = hand.worker();
     store::attempts::heartbeat(&mut tx, worker, &[(given.attempt, Some(3))]).await.unwrap();
     tx.commit().await.unwrap();
-    let mut listener = Listener::open(&acme.member, job, None).await;
+    let mut listener = Listener::open(&acme.developer, job, None).await;
     listener.until("training").await;
     let said = listener.next().await.unwrap();
     assert_eq!((said.id, said.event.as_str()), (None, "progress"));
@@ -165,7 +165,7 @@ async fn progress_is_told_between_the_events() {
 async fn a_lost_hint_costs_a_moment_and_no_event() {
     let (app, acme, hand, job) = submitted().await;
     let given = hand.start(job).await;
-    let mut listener = Listener::open(&acme.member, job, None).await;
+    let mut listener = Listener::open(&acme.developer, job, None).await;
     listener.until("running").await;
     let mut tx = app.state.store.begin().await.unwrap();
     store::attempts::record(&mut tx, given.attempt, &[epoch(1)], 0).await.unwrap();
@@ -178,11 +178,11 @@ async fn who_has_heard_the_end_is_told_that_nothing_comes() {
     let (_app, acme, hand, job) = submitted().await;
     let given = hand.start(job).await;
     hand.succeed(given.attempt).await;
-    let mut listener = Listener::open(&acme.member, job, None).await;
+    let mut listener = Listener::open(&acme.developer, job, None).await;
     let last = listener.until("succeeded").await.pop().unwrap().id.unwrap();
     let path = format!("/v1/jobs/{job}/events");
-    acme.member.get(&format!("{path}?after={last}")).await.expect(204);
+    acme.developer.get(&format!("{path}?after={last}")).await.expect(204);
     let odd = TestRequest::get().uri(&path).insert_header(("last-event-id", "yesterday"));
-    let refused = acme.member.send(odd).await.expect_problem(422, "validation_failed");
+    let refused = acme.developer.send(odd).await.expect_problem(422, "validation_failed");
     assert_eq!(refused.fields(), ["Last-Event-ID"]);
 }

@@ -40,7 +40,7 @@ async fn what_is_not_json_is_refused_with_the_place() {
 async fn json_of_another_shape_is_refused_with_the_field() {
     let app = TestApp::new().await;
     let operator = app.operator().await;
-    let owner = json!({ "email": "ada@acme.example", "name": "Ada" });
+    let owner = json!({ "email": "ada@acme.example" });
     for (body, field, says) in [
         (json!([1, 2]), "body", "object"),
         (json!({ "slug": "acme", "name": "Acme" }), "owner", "missing field"),
@@ -106,7 +106,7 @@ async fn a_path_that_is_not_there_and_a_method_that_it_does_not_take() {
 async fn an_id_of_another_kind_is_nothing() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
-    for id in ["7", "job_7", &acme.member_id.to_string()] {
+    for id in ["7", "job_7", &acme.developer_id.to_string()] {
         let reply = acme.owner.delete(&format!("/v1/keys/{id}")).await;
         let reply = reply.expect_problem(404, "not_found");
         assert!(reply.text("/detail").contains("key_"), "{reply:?}");
@@ -150,7 +150,7 @@ async fn without_the_database_requests_are_asked_to_come_back() {
 async fn requests_are_measured_by_route_and_status() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
-    acme.member.get("/v1/keys").await.expect(200);
+    acme.developer.get("/v1/keys").await.expect(200);
     app.nobody().get("/v1/keys").await.expect(401);
     app.nobody().get("/v1/nothing/at/all").await.expect(404);
     let metrics = app.nobody().get("/metrics").await.expect(200);

@@ -15,7 +15,7 @@ async fn published() -> (TestApp, TestTenant, String) {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
-    hand.run(push(&acme.member, "flowers", flowers(60)).await).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
     let draft = json!({
         "dataset": "flowers", "target": "kind", "epochs": 40, "batch_size": 8,
         "model": {"layers": [
@@ -25,7 +25,7 @@ async fn published() -> (TestApp, TestTenant, String) {
         "optimizer": {"type": "Adam", "learning_rate": 0.02},
         "registered_model_name": "garden",
     });
-    let job = acme.member.post("/v1/jobs", draft).await.expect(202);
+    let job = acme.developer.post("/v1/jobs", draft).await.expect(202);
     let job = job.text("/id").to_owned();
     hand.run(job.parse().unwrap()).await;
     (app, acme, job)
@@ -42,20 +42,20 @@ fn rose() -> Value {
 #[actix_web::test]
 async fn a_succeeded_job_has_a_model_with_metrics_and_lineage() {
     let (_app, acme, job) = published().await;
-    let done = acme.member.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    let done = acme.developer.get(&format!("/v1/jobs/{job}")).await.expect(200);
     let published = json!({"model": "garden", "version": 1, "url": format!("{MODEL}/versions/1")});
     assert_eq!((done.text("/status"), &done.json["published"]), ("succeeded", &published));
 
-    let list = acme.member.get("/v1/models").await.expect(200);
-    let model = acme.member.get(MODEL).await.expect(200);
+    let list = acme.developer.get("/v1/models").await.expect(200);
+    let model = acme.developer.get(MODEL).await.expect(200);
     assert_eq!(list.json["items"], json!([model.json]));
     assert_eq!((model.text("/visibility"), &model.json["latest_version"]), ("private", &json!(1)));
-    let version = acme.member.get(&format!("{MODEL}/versions/latest")).await.expect(200);
+    let version = acme.developer.get(&format!("{MODEL}/versions/latest")).await.expect(200);
     assert_eq!(version.text("/job"), job);
     assert_eq!(version.json["trained_on"]["dataset"], "flowers");
     assert_eq!(version.json["spec"], done.json["spec"]);
     assert!(version.json["metrics"]["val_accuracy"].as_f64().unwrap() > 0.9, "{version:?}");
-    let versions = acme.member.get(&format!("{MODEL}/versions")).await.expect(200);
+    let versions = acme.developer.get(&format!("{MODEL}/versions")).await.expect(200);
     assert_eq!(versions.json["items"], json!([version.json]));
     for missing in [
         "/v1/models/acme/nothing",
@@ -65,22 +65,22 @@ async fn a_succeeded_job_has_a_model_with_metrics_and_lineage() {
         "/v1/models/acme/garden/versions/first",
         "/v1/models/acme/garden/versions/1/files/weights",
     ] {
-        acme.member.get(missing).await.expect_problem(404, "not_found");
+        acme.developer.get(missing).await.expect_problem(404, "not_found");
     }
 }
 
 #[actix_web::test]
 async fn files_are_what_their_digests_say() {
     let (_app, acme, _) = published().await;
-    let version = acme.member.get(&format!("{MODEL}/versions/1")).await.expect(200);
+    let version = acme.developer.get(&format!("{MODEL}/versions/1")).await.expect(200);
     for file in version.json["files"].as_array().unwrap() {
         let (url, sha256) = (file["url"].as_str().unwrap(), file["sha256"].as_str().unwrap());
-        let got = acme.member.get(url).await.expect(200);
+        let got = acme.developer.get(url).await.expect(200);
         assert_eq!(digest(&got.bytes), sha256);
         let etag = format!("\"{sha256}\"");
         assert_eq!(got.header("etag"), Some(etag.as_str()));
         let known = TestRequest::get().uri(url).insert_header(("if-none-match", etag));
-        acme.member.send(known).await.expect(304);
+        acme.developer.send(known).await.expect(304);
     }
 }
 
@@ -88,7 +88,7 @@ async fn files_are_what_their_digests_say() {
 async fn one_row_and_many_are_answered_with_probabilities() {
     let (_app, acme, _) = published().await;
     let path = format!("{MODEL}/predict");
-    let one = acme.member.post(&path, json!({"row": rose()})).await.expect(200);
+    let one = acme.developer.post(&path, json!({"row": rose()})).await.expect(200);
     assert_eq!((one.text("/model"), &one.json["version"]), ("acme/garden", &json!(1)));
     assert_eq!(one.text("/predictions/0/class"), "rose", "{one:?}");
     let sum: f64 = ["iris", "rose"]
@@ -97,7 +97,7 @@ async fn one_row_and_many_are_answered_with_probabilities() {
         .sum();
     assert!((sum - 1.0).abs() < 1e-6, "{one:?}");
     let many = json!({"rows": [iris(), rose(), iris()]});
-    let many = acme.member.post(&format!("{path}?version=1"), many).await.expect(200);
+    let many = acme.developer.post(&format!("{path}?version=1"), many).await.expect(200);
     let classes: Vec<_> =
         many.json["predictions"].as_array().unwrap().iter().map(|p| &p["class"]).collect();
     assert_eq!(classes, ["iris", "rose", "iris"]);
@@ -108,7 +108,7 @@ async fn rows_that_cannot_be_answered_are_named() {
     let (_app, acme, _) = published().await;
     let path = format!("{MODEL}/predict");
     let refused = async |body: Value| {
-        acme.member.post(&path, body).await.expect_problem(422, "validation_failed")
+        acme.developer.post(&path, body).await.expect_problem(422, "validation_failed")
     };
     let text = json!({"length": "long", "width": 0.5, "colour": "red"});
     assert_eq!(refused(json!({"row": text})).await.fields(), ["row.length"]);
@@ -122,7 +122,7 @@ async fn rows_that_cannot_be_answered_are_named() {
     let flood = vec![json!({}); 10_001];
     let flood = refused(json!({"rows": flood})).await;
     assert!(flood.text("/detail").contains("10000"), "{flood:?}");
-    let none = acme.member.post(&format!("{path}?version=9"), json!({"row": iris()})).await;
+    let none = acme.developer.post(&format!("{path}?version=9"), json!({"row": iris()})).await;
     none.expect_problem(404, "not_found");
 }
 
@@ -139,24 +139,24 @@ async fn a_model_is_private_until_its_owner_makes_it_public() {
     }
     zeta.owner.post(&predict, row.clone()).await.expect_problem(404, "not_found");
     zeta.owner.patch(MODEL, public.clone()).await.expect_problem(404, "not_found");
-    acme.member.patch(MODEL, public.clone()).await.expect_problem(403, "forbidden");
+    acme.developer.patch(MODEL, public.clone()).await.expect_problem(403, "forbidden");
     let odd = acme.owner.patch(MODEL, json!({"visibility": "secret"})).await;
     assert_eq!(odd.expect_problem(422, "validation_failed").fields(), ["visibility"]);
 
     let changed = acme.owner.patch(MODEL, public.clone()).await.expect(200);
     assert_eq!(changed.text("/visibility"), "public");
-    let shop = zeta.member.get("/v1/models?visibility=public").await.expect(200);
+    let shop = zeta.developer.get("/v1/models?visibility=public").await.expect(200);
     assert_eq!(shop.text("/items/0/url"), MODEL);
-    assert_eq!(zeta.member.get("/v1/models").await.json["items"], json!([]));
-    let version = zeta.member.get(&format!("{MODEL}/versions/1")).await.expect(200);
+    assert_eq!(zeta.developer.get("/v1/models").await.json["items"], json!([]));
+    let version = zeta.developer.get(&format!("{MODEL}/versions/1")).await.expect(200);
     assert_eq!(version.json["job"], json!(null), "whose job it was stays with its tenant");
-    zeta.member.get(&format!("{MODEL}/versions/1/files/model.safetensors")).await.expect(200);
-    zeta.member.post(&predict, row.clone()).await.expect(200);
+    zeta.developer.get(&format!("{MODEL}/versions/1/files/model.safetensors")).await.expect(200);
+    zeta.developer.post(&predict, row.clone()).await.expect(200);
     zeta.owner
         .patch(MODEL, json!({"visibility": "private"}))
         .await
         .expect_problem(403, "forbidden");
 
     acme.owner.patch(MODEL, json!({"visibility": "private"})).await.expect(200);
-    zeta.member.post(&predict, row).await.expect_problem(404, "not_found");
+    zeta.developer.post(&predict, row).await.expect_problem(404, "not_found");
 }

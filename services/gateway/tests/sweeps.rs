@@ -13,7 +13,7 @@ async fn prepared() -> (TestApp, TestTenant, Hand) {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
-    hand.run(push(&acme.member, "flowers", flowers(60)).await).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
     (app, acme, hand)
 }
 
@@ -37,19 +37,19 @@ async fn a_sweep_is_a_job_for_each_point() {
             {"type": "Adam", "learning_rate": 0.01}, {"type": "SGD", "learning_rate": 0.1}]},
         "metric": "val_accuracy", "maximize": true,
     });
-    let made = acme.member.post("/v1/sweeps", draft).await.expect(202);
+    let made = acme.developer.post("/v1/sweeps", draft).await.expect(202);
     let id = made.text("/id").to_owned();
     assert_eq!(made.header("location"), Some(format!("/v1/sweeps/{id}").as_str()));
     assert_eq!(made.json["jobs"], json!({"queued": 4}));
     assert_eq!((&made.json["ended"], &made.json["best"]), (&json!(false), &Value::Null));
-    let jobs = jobs_of(&acme.member, &id).await;
+    let jobs = jobs_of(&acme.developer, &id).await;
     let names: Vec<_> = jobs.iter().map(|job| job["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["rates 1", "rates 2", "rates 3", "rates 4"]);
     assert_eq!(jobs[2]["sweep"]["id"], id);
     assert_eq!(jobs[2]["sweep"]["point"]["batch_size"], 16);
     assert_eq!(jobs[2]["concurrency"], json!({"key": id, "limit": 2}));
     let job: JobId = jobs[2]["id"].as_str().unwrap().parse().unwrap();
-    let one = acme.member.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    let one = acme.developer.get(&format!("/v1/jobs/{job}")).await.expect(200);
     assert_eq!(one.json["spec"]["batch_size"], 16);
 
     for (n, accuracy) in [(0, 0.5), (2, 0.75)] {
@@ -59,7 +59,7 @@ async fn a_sweep_is_a_job_for_each_point() {
         hand.say(given.attempt, &[Event::Epoch { epoch: 1, step: 1, metrics }]).await;
         hand.succeed(given.attempt).await;
     }
-    let now = acme.member.get(&format!("/v1/sweeps/{id}")).await.expect(200);
+    let now = acme.developer.get(&format!("/v1/sweeps/{id}")).await.expect(200);
     assert_eq!(now.json["jobs"], json!({"queued": 2, "succeeded": 2}));
     assert_eq!(now.json["best"]["job"], job.to_string());
     assert_eq!(
@@ -67,14 +67,17 @@ async fn a_sweep_is_a_job_for_each_point() {
         (&json!(0.75), &json!(16))
     );
 
-    let paused = acme.member.post(&format!("/v1/sweeps/{id}/pause"), json!({})).await.expect(200);
+    let paused =
+        acme.developer.post(&format!("/v1/sweeps/{id}/pause"), json!({})).await.expect(200);
     assert_eq!(paused.json["jobs"], json!({"paused": 2, "succeeded": 2}));
-    let again = acme.member.post(&format!("/v1/sweeps/{id}/resume"), json!({})).await.expect(200);
+    let again =
+        acme.developer.post(&format!("/v1/sweeps/{id}/resume"), json!({})).await.expect(200);
     assert_eq!(again.json["jobs"], json!({"queued": 2, "succeeded": 2}));
-    let ended = acme.member.post(&format!("/v1/sweeps/{id}/cancel"), json!({})).await.expect(200);
+    let ended =
+        acme.developer.post(&format!("/v1/sweeps/{id}/cancel"), json!({})).await.expect(200);
     assert_eq!(ended.json["jobs"], json!({"cancelled": 2, "succeeded": 2}));
     assert_eq!(ended.json["ended"], true);
-    let listed = acme.member.get("/v1/sweeps").await.expect(200);
+    let listed = acme.developer.get("/v1/sweeps").await.expect(200);
     assert_eq!(listed.json["items"], json!([ended.json]));
 }
 
@@ -85,12 +88,12 @@ async fn a_sweep_is_accepted_whole_or_not_at_all() {
     let change = json!({"limits": {"max_queued_jobs": 3}});
     operator.patch("/v1/tenants/acme", change).await.expect(200);
     let draft = |epochs: Value| json!({"spec": spec(), "parameters": {"epochs": epochs}});
-    let full = acme.member.post("/v1/sweeps", draft(json!([1, 2, 3, 4]))).await;
+    let full = acme.developer.post("/v1/sweeps", draft(json!([1, 2, 3, 4]))).await;
     full.expect_problem(429, "queue_full");
-    assert_eq!(acme.member.get("/v1/sweeps").await.expect(200).json["items"], json!([]));
-    let none = acme.member.get("/v1/jobs?kind=train").await.expect(200);
+    assert_eq!(acme.developer.get("/v1/sweeps").await.expect(200).json["items"], json!([]));
+    let none = acme.developer.get("/v1/jobs?kind=train").await.expect(200);
     assert_eq!(none.json["items"], json!([]));
-    acme.member.post("/v1/sweeps", draft(json!([1, 2, 3]))).await.expect(202);
+    acme.developer.post("/v1/sweeps", draft(json!([1, 2, 3]))).await.expect(202);
 }
 
 async fn refused(client: &Client, draft: Value) -> Reply {
@@ -101,18 +104,18 @@ async fn refused(client: &Client, draft: Value) -> Reply {
 async fn what_is_wrong_at_a_point_is_said_with_the_point() {
     let (_app, acme, _hand) = prepared().await;
     let draft = json!({"spec": spec(), "points": [{"epochs": 1}, {"epochs": 0, "batch_size": -1}]});
-    let wrong = refused(&acme.member, draft).await;
+    let wrong = refused(&acme.developer, draft).await;
     let mut fields = wrong.fields();
     fields.sort_unstable();
     assert_eq!(fields, ["points[1].batch_size", "points[1].epochs"]);
     let many: Vec<_> = (0..1_000).collect();
     let million = json!({"spec": spec(), "parameters": {"epochs": many, "seed": many}});
-    assert_eq!(refused(&acme.member, million).await.fields(), ["parameters"]);
+    assert_eq!(refused(&acme.developer, million).await.fields(), ["parameters"]);
     let data = json!({"spec": spec(), "parameters": {"dataset": ["flowers", "trees"]}});
-    assert_eq!(refused(&acme.member, data).await.fields(), ["parameters"]);
+    assert_eq!(refused(&acme.developer, data).await.fields(), ["parameters"]);
     let mut keyed = json!({"spec": spec(), "parameters": {"epochs": [1]}, "parallelism": 0});
     keyed["spec"]["concurrency"] = json!({"key": "mine"});
-    assert_eq!(refused(&acme.member, keyed).await.fields(), ["parallelism", "spec.concurrency"]);
+    assert_eq!(refused(&acme.developer, keyed).await.fields(), ["parallelism", "spec.concurrency"]);
 }
 
 fn nightly() -> Value {
@@ -123,32 +126,32 @@ fn nightly() -> Value {
 #[actix_web::test]
 async fn a_schedule_submits_once_whenever_its_time_comes() {
     let (app, acme, hand) = prepared().await;
-    let made = acme.member.post("/v1/schedules", nightly()).await.expect(201);
+    let made = acme.developer.post("/v1/schedules", nightly()).await.expect(201);
     let path = format!("/v1/schedules/{}", made.text("/id"));
     assert_eq!(made.text("/next_at"), "2026-01-01T02:30:00Z");
     assert_eq!(made.json["spec"], spec());
-    acme.member.post("/v1/schedules", nightly()).await.expect_problem(409, "conflict");
+    acme.developer.post("/v1/schedules", nightly()).await.expect_problem(409, "conflict");
     assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 0);
 
     // three nights have passed unseen: one run makes up for them, whoever looks first
     app.state.clock.advance(Duration::hours(60));
     let both = tokio::join!(gateway::fire_due(&app.state), gateway::fire_due(&app.state));
     assert_eq!(both.0.unwrap() + both.1.unwrap(), 1);
-    let ran = acme.member.get(&path).await.expect(200);
+    let ran = acme.developer.get(&path).await.expect(200);
     assert_eq!(ran.text("/next_at"), "2026-01-04T02:30:00Z");
     assert_eq!(ran.json["problem"], Value::Null);
-    let jobs = acme.member.get("/v1/jobs?kind=train").await.expect(200);
+    let jobs = acme.developer.get("/v1/jobs?kind=train").await.expect(200);
     assert_eq!(jobs.json["items"].as_array().unwrap().len(), 1);
     assert_eq!(jobs.text("/items/0/id"), ran.text("/last_job"));
     hand.start(ran.text("/last_job").parse().unwrap()).await;
 
-    acme.member.post(&format!("{path}/pause"), json!({})).await.expect(200);
+    acme.developer.post(&format!("{path}/pause"), json!({})).await.expect(200);
     app.state.clock.advance(Duration::hours(24));
     assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 0);
-    let on = acme.member.post(&format!("{path}/resume"), json!({})).await.expect(200);
+    let on = acme.developer.post(&format!("{path}/resume"), json!({})).await.expect(200);
     assert_eq!(on.text("/next_at"), "2026-01-05T02:30:00Z");
-    acme.member.delete(&path).await.expect(204);
-    acme.member.delete(&path).await.expect_problem(404, "not_found");
+    acme.developer.delete(&path).await.expect(204);
+    acme.developer.delete(&path).await.expect_problem(404, "not_found");
 }
 
 #[actix_web::test]
@@ -156,21 +159,23 @@ async fn a_run_that_cannot_be_submitted_says_why_and_the_next_one_is_tried() {
     let (app, acme, _hand) = prepared().await;
     let mut skipping = nightly();
     skipping["overlap"] = json!("skip");
-    let path =
-        format!("/v1/schedules/{}", acme.member.post("/v1/schedules", skipping).await.text("/id"));
+    let path = format!(
+        "/v1/schedules/{}",
+        acme.developer.post("/v1/schedules", skipping).await.text("/id")
+    );
     app.state.clock.advance(Duration::hours(3));
     assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 1);
     app.state.clock.advance(Duration::hours(24));
     assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 1);
-    let skipped = acme.member.get(&path).await.expect(200);
+    let skipped = acme.developer.get(&path).await.expect(200);
     assert!(skipped.text("/problem").contains("has not ended"), "{skipped:?}");
     let first = skipped.text("/last_job");
-    acme.member.post(&format!("/v1/jobs/{first}/cancel"), json!({})).await.expect(200);
+    acme.developer.post(&format!("/v1/jobs/{first}/cancel"), json!({})).await.expect(200);
     let change = json!({"limits": {"max_queued_jobs": 0}});
     app.operator().await.patch("/v1/tenants/acme", change).await.expect(200);
     app.state.clock.advance(Duration::hours(24));
     assert_eq!(gateway::fire_due(&app.state).await.unwrap(), 1);
-    let full = acme.member.get(&path).await.expect(200);
+    let full = acme.developer.get(&path).await.expect(200);
     assert!(full.text("/problem").contains("max_queued_jobs"), "{full:?}");
     assert_eq!(full.text("/next_at"), "2026-01-04T02:30:00Z");
 }
@@ -181,11 +186,11 @@ async fn a_schedule_that_would_never_run_is_refused() {
     for cron in ["0 0 30 2 *", "0 0 0 1 1 * 2020", "tomorrow"] {
         let mut draft = nightly();
         draft["cron"] = json!(cron);
-        let refused = acme.member.post("/v1/schedules", draft).await;
+        let refused = acme.developer.post("/v1/schedules", draft).await;
         assert_eq!(refused.expect_problem(422, "validation_failed").fields(), ["cron"], "{cron}");
     }
     let mut draft = nightly();
     draft["spec"]["target"] = json!("height of the moon");
-    let refused = acme.member.post("/v1/schedules", draft).await;
+    let refused = acme.developer.post("/v1/schedules", draft).await;
     assert_eq!(refused.expect_problem(422, "validation_failed").fields(), ["target"]);
 }

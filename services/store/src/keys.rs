@@ -1,6 +1,9 @@
-//! API keys: kept as a digest, and what a valid one stands for.
+//! API keys: kept as a digest.
 
-use domain::{ApiKeyId, Digest, TenantId, Timestamp, UserId, access::Role};
+use domain::{
+    ApiKeyId, Digest, TenantId, Timestamp, UserId,
+    access::{Permission, Scopes},
+};
 use uuid::Uuid;
 
 use crate::{StoreError, SystemTx, TenantTx, Tx};
@@ -10,57 +13,113 @@ pub struct NewKey<'a> {
     pub id: ApiKeyId,
     pub tenant: Option<TenantId>,
     pub user: UserId,
-    pub name: &'a str,
     pub prefix: &'a str,
     pub sha256: Digest,
+    pub draft: KeyDraft,
+}
+
+/// What whoever makes a key says of it.
+#[derive(Debug, Clone)]
+pub struct KeyDraft {
+    pub name: String,
     pub expires_at: Option<Timestamp>,
+    pub scopes: Scopes,
+    /// Networks that it may be used from; empty: all.
+    pub addresses: Vec<String>,
+}
+
+impl KeyDraft {
+    /// For everything, from everywhere, for good.
+    pub fn named(name: &str) -> Self {
+        let (name, addresses) = (name.to_owned(), Vec::new());
+        Self { name, expires_at: None, scopes: Scopes::All, addresses }
+    }
 }
 
 #[derive(Debug, Clone)]
 pub struct ApiKey {
     pub id: ApiKeyId,
     pub user: UserId,
-    pub name: String,
     pub prefix: String,
+    pub draft: KeyDraft,
     pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Who speaks: what a credential stands for at this moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    pub key: ApiKeyId,
-    pub user: UserId,
-    pub email: String,
-    /// None for operators.
-    pub tenant: Option<(TenantId, String)>,
-    pub role: Role,
-}
-
 pub async fn create(tx: &mut SystemTx<'_>, key: &NewKey<'_>) -> Result<(), StoreError> {
+    let KeyDraft { name, expires_at, scopes, addresses } = &key.draft;
+    let scopes = match scopes {
+        Scopes::All => None,
+        Scopes::Only(some) => Some(some.iter().map(|one| one.as_str().to_owned()).collect()),
+    };
     sqlx::query!(
-        "insert into api_key (id, tenant_id, user_id, name, prefix, sha256, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into api_key
+             (id, tenant_id, user_id, name, prefix, sha256, expires_at, scopes, allowed_addresses)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9::text[], '{}'))",
         key.id.uuid(),
         key.tenant.map(TenantId::uuid),
         key.user.uuid(),
-        key.name,
+        name,
         key.prefix,
         key.sha256.as_bytes(),
-        key.expires_at,
+        *expires_at,
+        scopes as Option<Vec<String>>,
+        addresses,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// Members see their own keys; owners (`of` is `None`) see those of the whole tenant.
+struct Row {
+    id: Uuid,
+    user_id: Uuid,
+    name: String,
+    prefix: String,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    scopes: Option<Vec<String>>,
+    allowed_addresses: Option<Vec<String>>,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ApiKeyId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            prefix: row.prefix,
+            draft: KeyDraft {
+                name: row.name,
+                expires_at: row.expires_at,
+                scopes: scopes(row.scopes)?,
+                addresses: row.allowed_addresses.unwrap_or_default(),
+            },
+            created_at: row.created_at,
+            revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+        })
+    }
+}
+
+pub(crate) fn scopes(names: Option<Vec<String>>) -> Result<Scopes, StoreError> {
+    let Some(names) = names else { return Ok(Scopes::All) };
+    let some = names.iter().map(|name| name.parse::<Permission>());
+    some.collect::<Result<_, _>>()
+        .map(Scopes::Only)
+        .map_err(|why| StoreError::corrupt("api_key", "scopes", why))
+}
+
+/// People see their own keys; those who run the tenant (`of` is `None`) all of it.
 pub async fn list(tx: &mut TenantTx<'_>, of: Option<UserId>) -> Result<Vec<ApiKey>, StoreError> {
     let tenant = tx.tenant().uuid();
-    let rows = sqlx::query!(
-        "select id, user_id, name, prefix, created_at, expires_at, revoked_at, last_used_at
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, user_id, name, prefix, created_at, expires_at, revoked_at, last_used_at,
+                scopes, allowed_addresses
          from api_key
          where tenant_id = $1 and ($2::uuid is null or user_id = $2)
          order by id desc
@@ -70,19 +129,44 @@ pub async fn list(tx: &mut TenantTx<'_>, of: Option<UserId>) -> Result<Vec<ApiKe
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ApiKey {
-            id: ApiKeyId::from_uuid(row.id),
-            user: UserId::from_uuid(row.user_id),
-            name: row.name,
-            prefix: row.prefix,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            revoked_at: row.revoked_at,
-            last_used_at: row.last_used_at,
-        })
-        .collect())
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// One that still works, if it is there (and that user's, where one is given); nobody else changes it until
+/// the transaction ends.
+pub async fn lock(
+    tx: &mut SystemTx<'_>,
+    tenant: TenantId,
+    id: ApiKeyId,
+    of: Option<UserId>,
+) -> Result<Option<ApiKey>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, user_id, name, prefix, created_at, expires_at, revoked_at, last_used_at,
+                scopes, allowed_addresses
+         from api_key
+         where tenant_id = $1 and id = $2 and ($3::uuid is null or user_id = $3)
+           and revoked_at is null
+         for update",
+        tenant.uuid(),
+        id.uuid(),
+        of.map(UserId::uuid),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// It ends then, unless it does so earlier.
+pub async fn expire(tx: &mut SystemTx<'_>, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update api_key set expires_at = least(expires_at, $2) where id = $1",
+        id.uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// `false` if there is no such key (of that user, where one is given).
@@ -103,59 +187,6 @@ pub async fn revoke(
     .await?
     .rows_affected();
     Ok(revoked == 1)
-}
-
-/// By the secret itself.
-pub async fn authenticate(
-    tx: &mut SystemTx<'_>,
-    sha256: Digest,
-) -> Result<Option<Principal>, StoreError> {
-    principal(tx, None, Some(sha256)).await
-}
-
-/// By the key that an access token was made from: revoking the key ends its tokens too.
-pub async fn authenticate_by_id(
-    tx: &mut SystemTx<'_>,
-    id: ApiKeyId,
-) -> Result<Option<Principal>, StoreError> {
-    principal(tx, Some(id), None).await
-}
-
-async fn principal(
-    tx: &mut SystemTx<'_>,
-    id: Option<ApiKeyId>,
-    sha256: Option<Digest>,
-) -> Result<Option<Principal>, StoreError> {
-    let row = sqlx::query!(
-        r#"select k.id, k.user_id, u.email, t.id as "tenant_id?", t.slug as "slug?",
-                  coalesce(m.role, 'operator') as "role!"
-         from api_key k
-         join app_user u on u.id = k.user_id
-         left join tenant t on t.id = k.tenant_id
-         left join membership m on m.tenant_id = k.tenant_id and m.user_id = k.user_id
-         where (k.id = $1 or k.sha256 = $2)
-           and k.revoked_at is null
-           and (k.expires_at is null or k.expires_at > now())
-           -- a key of a tenant needs a membership, one without a tenant an operator
-           and ((k.tenant_id is not null and m.role is not null)
-                or (k.tenant_id is null and u.is_operator))"#,
-        id.map(ApiKeyId::uuid),
-        sha256.as_ref().map(Digest::as_bytes) as Option<&[u8; 32]>,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    row.map(|row| {
-        let role =
-            row.role.parse().map_err(|why| StoreError::corrupt("membership", "role", why))?;
-        Ok(Principal {
-            key: ApiKeyId::from_uuid(row.id),
-            user: UserId::from_uuid(row.user_id),
-            email: row.email,
-            tenant: row.tenant_id.map(TenantId::from_uuid).zip(row.slug),
-            role,
-        })
-    })
-    .transpose()
 }
 
 /// Remembers the use, at most once a minute: a hot key must not become a hot row.

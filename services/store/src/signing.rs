@@ -39,3 +39,26 @@ pub async fn add_first(
     .await?;
     Ok(())
 }
+
+/// One more.
+pub async fn add(
+    tx: &mut SystemTx<'_>,
+    kid: &str,
+    private_pem: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into signing_key (kid, private_pem, created_at) values ($1, $2, $3)",
+        kid,
+        private_pem,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn forget(tx: &mut SystemTx<'_>, kids: &[String]) -> Result<(), StoreError> {
+    sqlx::query!("delete from signing_key where kid = any($1)", kids).execute(tx.conn()).await?;
+    Ok(())
+}

@@ -90,6 +90,18 @@ async fn noted(
     Ok(tenant)
 }
 
+pub async fn by_id(tx: &mut SystemTx<'_>, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
+         from tenant where id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(Tenant::from))
+}
+
 pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>, StoreError> {
     let row = sqlx::query_as!(
         Row,

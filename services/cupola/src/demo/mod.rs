@@ -10,6 +10,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use gateway::ApiSecret;
 use serde_json::{Value, json};
 
 use crate::up::{self, DataDir};
@@ -119,10 +120,19 @@ async fn tenant_key(url: &str, data: &std::path::Path) -> anyhow::Result<String>
         .with_context(|| format!("{} cannot be read", operator.display()))?;
     let tenant = json!({
         "slug": TENANT, "name": "Demo",
-        "owner": {"email": "owner@demo.example", "name": "Demo owner"},
+        "owner": {"email": "owner@demo.example"},
     });
-    let made = Client::new(url, operator.trim())?.post("/v1/tenants", &tenant).await?;
-    let key = text(&made, "/api_key/secret");
+    let operator = Client::new(url, operator.trim())?;
+    let made = operator.post("/v1/tenants", &tenant).await?;
+    let answer = json!({
+        "token": text(&made, "/invitation/token"), "name": "Demo owner",
+        // nobody signs in with it: the key is what is kept
+        "password": ApiSecret::generate()?.reveal(),
+    });
+    let session = operator.post("/v1/invitations/accept", &answer).await?;
+    let session = Client::new(url, text(&session, "/access_token"))?;
+    let made = session.post("/v1/keys", &json!({"name": "demo"})).await?;
+    let key = text(&made, "/secret");
     ensure!(!key.is_empty(), "the gateway returned no key");
     up::write_secret(&path, key)?;
     println!("   made; its key is kept in {}", path.display());

@@ -1,28 +1,49 @@
 //! Who is calling, and what they may do. A handler takes a [`Caller`] of the permission it needs; one
 //! exists only if the credential is valid at this moment and its role grants that permission.
 //!
-//! A credential is an API key, or a short-lived token made from one. Both are looked up at every
-//! request, so that revoking a key, or taking a person out of a tenant, works at once.
+//! A credential is an API key, or a short-lived token made from one or in a session. Each is looked up at
+//! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once.
 
-mod key;
-mod routes;
+mod password;
+mod secret;
+mod sessions;
 mod signer;
+mod tokens;
 
 use std::marker::PhantomData;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use chrono::TimeDelta;
 use domain::{
-    ApiKeyId, TenantId, UserId,
-    access::{Permission, Role},
+    SessionId, TenantId, UserId,
+    access::{Permission, Role, Scopes},
 };
 use futures::{FutureExt, future::LocalBoxFuture};
-use store::keys::{self, Principal};
+use store::{
+    keys,
+    principals::{self, Credential, Principal},
+};
+use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use key::ApiSecret;
-pub(crate) use routes::routes;
-pub use signer::Signer;
+pub use password::Passwords;
+pub(crate) use password::check_password;
+pub(crate) use secret::OfInvitation;
+pub use secret::{ApiSecret, OfReset, Secret};
+pub(crate) use sessions::{NewPassword, SignedIn, begin_session};
+pub use signer::{Signer, SignerError, rotate};
+pub(crate) use tokens::scope_names;
 
-use crate::{ApiError, App, Code, body::no_state};
+use signer::{MadeFrom, TokenRefused};
+
+use crate::{ApiError, App, Code, address::Address, body::no_state};
+
+/// After their end, so that a refresh token that comes late is told from one that never was.
+const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
+
+pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    tokens::routes(cfg);
+    sessions::routes(cfg);
+}
 
 /// A permission as a type.
 pub trait Permits: 'static {
@@ -57,22 +78,19 @@ permits! {
     PublishModels: InTenant;
     Predict: InTenant;
     ManagePeople: InTenant;
+    ReadTenants;
     ManageTenants;
     ManagePools;
     ReadWorkers;
     ManageWorkers;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Credential {
-    Key,
-    Token,
+    ManageOperators;
 }
 
 #[derive(Debug)]
 pub struct Caller<P> {
     principal: Principal,
-    credential: Credential,
+    /// An access token made from its credential was sent, and not the credential itself.
+    is_token: bool,
     permission: PhantomData<P>,
 }
 
@@ -81,8 +99,15 @@ impl<P: Permits> Caller<P> {
         self.principal.user
     }
 
-    pub const fn key(&self) -> ApiKeyId {
-        self.principal.key
+    pub const fn credential(&self) -> Credential {
+        self.principal.credential
+    }
+
+    pub const fn session(&self) -> Option<SessionId> {
+        match self.principal.credential {
+            Credential::Session(id) => Some(id),
+            Credential::Key(_) => None,
+        }
     }
 
     pub fn email(&self) -> &str {
@@ -93,13 +118,27 @@ impl<P: Permits> Caller<P> {
         self.principal.role
     }
 
-    /// None for operators.
+    pub const fn scopes(&self) -> &Scopes {
+        &self.principal.scopes
+    }
+
+    /// Whether the credential may do less than whose it is.
+    pub fn is_restricted(&self) -> bool {
+        self.principal.is_restricted()
+    }
+
+    /// Whether it may do this too.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.principal.role.allows(permission) && self.principal.scopes.allows(permission)
+    }
+
+    /// None for those who run the platform.
     pub fn home(&self) -> Option<&(TenantId, String)> {
         self.principal.tenant.as_ref()
     }
 
     pub const fn is_token(&self) -> bool {
-        matches!(self.credential, Credential::Token)
+        self.is_token
     }
 }
 
@@ -124,17 +163,29 @@ impl<P: Permits> FromRequest for Caller<P> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let presented = bearer(req);
         let app = web::Data::<App>::extract(req);
+        let req = req.clone();
         async move {
             let app = app.await.map_err(|_| no_state())?;
-            let (principal, credential) = identify(&app, &presented?).await?;
+            let address = Address::of(&req, &app.config.trusted_proxies);
+            let (principal, is_token) = identify(&app, &presented?, address).await?;
             permit::<P>(&principal)?;
-            Ok(Self { principal, credential, permission: PhantomData })
+            Ok(Self { principal, is_token, permission: PhantomData })
         }
         .boxed_local()
     }
 }
 
-fn unauthenticated(detail: &str) -> ApiError {
+/// What is to be done about credentials from time to time.
+pub(crate) async fn tend(app: &App) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let now = app.clock.now();
+    app.signer.tend(now).await?;
+    let mut tx = app.store.begin().await?;
+    store::sessions::forget_ended(&mut tx, now - SESSIONS_KEPT).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub(crate) fn unauthenticated(detail: &str) -> ApiError {
     ApiError::new(Code::Unauthenticated, detail)
 }
 
@@ -152,40 +203,69 @@ fn bearer(req: &HttpRequest) -> Result<String, ApiError> {
         .ok_or_else(|| unauthenticated("the Authorization header must be `Bearer …`"))
 }
 
-async fn identify(app: &App, presented: &str) -> Result<(Principal, Credential), ApiError> {
-    if presented.starts_with(ApiSecret::START) {
-        let secret: ApiSecret = presented.parse().map_err(|_| {
-            unauthenticated("the API key is mistyped or cut off: its checksum does not fit")
-        })?;
-        let mut tx = app.store.begin().await?;
-        let principal = keys::authenticate(&mut tx, secret.sha256())
-            .await?
-            .ok_or_else(|| unauthenticated("the API key is unknown, expired or revoked"))?;
-        keys::touch(&mut tx, principal.key).await?;
-        tx.commit().await?;
-        return Ok((principal, Credential::Key));
+/// Whose the credential is, and whether it is an access token.
+async fn identify(
+    app: &App,
+    presented: &str,
+    address: Address,
+) -> Result<(Principal, bool), ApiError> {
+    let (principal, is_token) = if presented.starts_with(ApiSecret::START) {
+        (by_secret(app, presented).await?, false)
+    } else {
+        (by_token(app, presented).await?, true)
+    };
+    if !address.is_among(&principal.addresses) {
+        let detail = format!(
+            "the API key may not be used from {address}; its `allowed_addresses` say from where"
+        );
+        return Err(ApiError::new(Code::Forbidden, detail));
     }
-    let claims = app.signer.verify(presented, app.clock.now()).map_err(|refused| {
-        unauthenticated(&format!("the access token is not accepted: {refused}"))
+    Ok((principal, is_token))
+}
+
+async fn by_secret(app: &App, presented: &str) -> Result<Principal, ApiError> {
+    let secret: ApiSecret =
+        presented.parse().map_err(|error| unauthenticated(&format!("{error}")))?;
+    let mut tx = app.store.begin().await?;
+    let principal = principals::by_secret(&mut tx, secret.sha256()).await?;
+    let principal =
+        principal.ok_or_else(|| unauthenticated("the API key is unknown, expired or revoked"))?;
+    if let Credential::Key(id) = principal.credential {
+        keys::touch(&mut tx, id).await?;
+    }
+    tx.commit().await?;
+    Ok(principal)
+}
+
+async fn by_token(app: &App, presented: &str) -> Result<Principal, ApiError> {
+    let now = app.clock.now();
+    let claims = app.signer.verify(presented, now).await.map_err(|refused| match refused {
+        TokenRefused::NotChecked(error) => ApiError::unavailable(&error, "the database"),
+        refused => unauthenticated(&format!("the access token is not accepted: {refused}")),
     })?;
     let mut tx = app.store.begin().await?;
-    let principal = keys::authenticate_by_id(&mut tx, claims.key).await?.ok_or_else(|| {
-        unauthenticated(
-            "the API key that the access token was made from has expired or been revoked",
-        )
-    })?;
+    let (principal, what) = match claims.by {
+        MadeFrom::Key(id) => (principals::by_key(&mut tx, id).await?, "API key"),
+        MadeFrom::Session(id) => (principals::by_session(&mut tx, id, now).await?, "session"),
+    };
     tx.commit().await?;
-    Ok((principal, Credential::Token))
+    principal.ok_or_else(|| {
+        unauthenticated(&format!("the {what} that the access token was made from has ended"))
+    })
 }
 
 fn permit<P: Permits>(principal: &Principal) -> Result<(), ApiError> {
-    let allowed = principal.role.allows(P::PERMISSION);
-    if allowed && (principal.tenant.is_some() || !P::IN_TENANT) {
-        return Ok(());
+    let Principal { role, scopes, tenant, .. } = principal;
+    if !role.allows(P::PERMISSION) || (tenant.is_none() && P::IN_TENANT) {
+        let able = Role::ALL.into_iter().filter(|role| role.allows(P::PERMISSION));
+        let able: Vec<_> = able.map(Role::as_str).collect();
+        let detail = format!("{} may do this; your role is {}", able.join(" or "), role.as_str());
+        return Err(ApiError::new(Code::Forbidden, detail));
     }
-    let role = principal.role.as_str();
-    let able: Vec<_> = Role::ALL.into_iter().filter(|role| role.allows(P::PERMISSION)).collect();
-    let able: Vec<_> = able.into_iter().map(Role::as_str).collect();
-    let detail = format!("{} may do this; your role is {role}", able.join(" or "));
-    Err(ApiError::new(Code::Forbidden, detail))
+    if !scopes.allows(P::PERMISSION) {
+        let needed = P::PERMISSION.as_str();
+        let detail = format!("the API key needs the scope `{needed}`; it has {scopes}");
+        return Err(ApiError::new(Code::Forbidden, detail));
+    }
+    Ok(())
 }

@@ -1,17 +1,30 @@
-//! Access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say whose key they were
+//! Access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say which credential they were
 //! made from and nothing about rights: those are looked up when the token is used.
+//!
+//! A new signing key is published at once and signs only a while later, when whoever keeps the published keys
+//! has had time to look again; an old one is forgotten once the last token that it signed has expired.
 
-use domain::{ApiKeyId, Timestamp, UserId};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono::TimeDelta;
+use domain::{ApiKeyId, SessionId, Timestamp, UserId};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
 use serde::{Deserialize, Serialize};
-use store::{Store, StoreError, signing};
+use store::{Store, StoreError, principals::Credential, signing};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-const LIFETIME_SECS: i64 = 15 * 60;
+/// Whom a token is for: the platform itself.
+const AUDIENCE: &str = "cupola";
+const LIFETIME: TimeDelta = TimeDelta::minutes(15);
+/// From when a key is published until it signs.
+const RIPENS: TimeDelta = TimeDelta::minutes(5);
+/// A token that names a key which is not known may be signed by a new one, or be nobody's: not every one of
+/// those is worth a look into the database.
+const LOOK_APART: TimeDelta = TimeDelta::seconds(10);
 /// RFC 8410: what stands before the 32 bytes of an Ed25519 key in PKCS#8.
 const PKCS8_ED25519: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
@@ -27,22 +40,43 @@ pub enum SignerError {
     Store(#[from] StoreError),
 }
 
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum TokenRefused {
     #[error("it is not a token of this platform")]
     Foreign,
-    #[error("it has expired; get a new one from /v1/auth/token")]
+    #[error("it has expired; get a new one from /v1/auth/token or /v1/auth/refresh")]
     Expired,
+    /// For want of the keys.
+    #[error(transparent)]
+    NotChecked(Box<SignerError>),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     pub sub: UserId,
-    /// The API key that the token was made from.
-    pub key: ApiKeyId,
+    #[serde(flatten)]
+    pub by: MadeFrom,
     pub iss: String,
+    pub aud: String,
     pub iat: i64,
     pub exp: i64,
+}
+
+/// The credential that a token was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeFrom {
+    Key(ApiKeyId),
+    Session(SessionId),
+}
+
+impl From<Credential> for MadeFrom {
+    fn from(credential: Credential) -> Self {
+        match credential {
+            Credential::Key(id) => Self::Key(id),
+            Credential::Session(id) => Self::Session(id),
+        }
+    }
 }
 
 pub struct AccessToken {
@@ -52,36 +86,35 @@ pub struct AccessToken {
 
 struct Key {
     kid: String,
+    created_at: Timestamp,
     encoding: EncodingKey,
     decoding: DecodingKey,
     public: Jwk,
 }
 
-/// Never empty: the first key signs, every key verifies.
+/// Newest first, and never empty.
+type Keys = Arc<Vec<Key>>;
+
 pub struct Signer {
-    newest: Key,
-    older: Vec<Key>,
+    keys: RwLock<Keys>,
+    store: Store,
     issuer: String,
+    /// For a key that was not known.
+    looked_at: Mutex<Option<Timestamp>>,
 }
 
 impl Signer {
     /// The keys of the database; the first gateway makes the first one.
     pub async fn load(store: &Store, issuer: &str) -> Result<Self, SignerError> {
         let mut tx = store.begin().await?;
-        let mut rows = signing::all(&mut tx).await?;
-        if rows.is_empty() {
-            let pem = new_pem()?;
-            let kid = read_key(None, &pem)?.kid;
+        if signing::all(&mut tx).await?.is_empty() {
+            let (kid, pem) = new_key()?;
             signing::add_first(&mut tx, &kid, &pem).await?;
-            rows = signing::all(&mut tx).await?;
         }
+        let keys = read_all(&signing::all(&mut tx).await?)?;
         tx.commit().await?;
-        let mut keys = rows
-            .iter()
-            .map(|row| read_key(Some(&row.kid), &row.private_pem))
-            .collect::<Result<Vec<_>, _>>()?;
-        let newest = keys.remove(0);
-        Ok(Self { newest, older: keys, issuer: issuer.to_owned() })
+        let (keys, looked_at) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
+        Ok(Self { keys, store: store.clone(), issuer: issuer.to_owned(), looked_at })
     }
 
     /// # Errors
@@ -89,26 +122,40 @@ impl Signer {
     pub fn sign(
         &self,
         user: UserId,
-        key: ApiKeyId,
+        by: MadeFrom,
         now: Timestamp,
     ) -> Result<AccessToken, SignerError> {
-        let iat = now.timestamp();
-        let claims =
-            Claims { sub: user, key, iss: self.issuer.clone(), iat, exp: iat + LIFETIME_SECS };
+        let keys = self.keys();
+        let key = keys.iter().find(|key| is_ripe(key.created_at, now)).or(keys.last());
+        let key = key.expect("there is one");
+        let claims = Claims {
+            sub: user,
+            by,
+            iss: self.issuer.clone(),
+            aud: AUDIENCE.to_owned(),
+            iat: now.timestamp(),
+            exp: (now + LIFETIME).timestamp(),
+        };
         let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.newest.kid.clone());
-        let token = jsonwebtoken::encode(&header, &claims, &self.newest.encoding)?;
-        Ok(AccessToken { token, expires_in_secs: LIFETIME_SECS as u32 })
+        header.kid = Some(key.kid.clone());
+        let token = jsonwebtoken::encode(&header, &claims, &key.encoding)?;
+        Ok(AccessToken { token, expires_in_secs: LIFETIME.num_seconds() as u32 })
     }
 
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefused> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefused> {
         let foreign = |_| TokenRefused::Foreign;
         let kid = jsonwebtoken::decode_header(token).map_err(foreign)?.kid;
-        let key = self.keys().find(|key| Some(&key.kid) == kid.as_ref());
-        let key = key.ok_or(TokenRefused::Foreign)?;
+        let kid = kid.ok_or(TokenRefused::Foreign)?;
+        let mut keys = self.keys();
+        if !keys.iter().any(|key| key.kid == kid) && self.may_look(now) {
+            self.reload().await.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
+            keys = self.keys();
+        }
+        let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenRefused::Foreign)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[&self.issuer]);
-        rules.set_required_spec_claims(&["exp", "iss", "sub"]);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
         // by our own clock, below
         rules.validate_exp = false;
         let claims: Claims =
@@ -116,14 +163,73 @@ impl Signer {
         if claims.exp <= now.timestamp() { Err(TokenRefused::Expired) } else { Ok(claims) }
     }
 
-    /// What others need to verify our tokens.
-    pub fn public_keys(&self) -> JwkSet {
-        JwkSet { keys: self.keys().map(|key| key.public.clone()).collect() }
+    fn may_look(&self, now: Timestamp) -> bool {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = looked_at.is_none_or(|at| now - at >= LOOK_APART || now < at);
+        if may {
+            *looked_at = Some(now);
+        }
+        may
     }
 
-    fn keys(&self) -> impl Iterator<Item = &Key> {
-        std::iter::once(&self.newest).chain(&self.older)
+    /// Takes over what others have added, and forgets what has had its day.
+    pub async fn tend(&self, now: Timestamp) -> Result<(), SignerError> {
+        self.reload().await?;
+        let keys = self.keys();
+        let old: Vec<_> = keys
+            .windows(2)
+            .filter(|pair| pair[0].created_at + RIPENS + LIFETIME < now)
+            .map(|pair| pair[1].kid.clone())
+            .collect();
+        if !old.is_empty() {
+            let mut tx = self.store.begin().await?;
+            signing::forget(&mut tx, &old).await?;
+            tx.commit().await?;
+            self.reload().await?;
+        }
+        Ok(())
     }
+
+    async fn reload(&self) -> Result<(), SignerError> {
+        let mut tx = self.store.begin().await?;
+        let keys = read_all(&signing::all(&mut tx).await?)?;
+        tx.commit().await?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// What others need to verify our tokens.
+    pub fn public_keys(&self) -> JwkSet {
+        JwkSet { keys: self.keys().iter().map(|key| key.public.clone()).collect() }
+    }
+
+    fn keys(&self) -> Keys {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A new key beside those that there are: it signs in a few minutes.
+pub async fn rotate(store: &Store, now: Timestamp) -> Result<String, SignerError> {
+    let (kid, pem) = new_key()?;
+    let mut tx = store.begin().await?;
+    signing::add(&mut tx, &kid, &pem, now).await?;
+    tx.commit().await?;
+    Ok(kid)
+}
+
+fn is_ripe(created_at: Timestamp, now: Timestamp) -> bool {
+    created_at + RIPENS <= now
+}
+
+/// The name of a new key, and the key.
+fn new_key() -> Result<(String, String), SignerError> {
+    let pem = new_pem()?;
+    Ok((read_key(None, &pem, Timestamp::MIN_UTC)?.kid, pem))
+}
+
+fn read_all(rows: &[signing::SigningKey]) -> Result<Vec<Key>, SignerError> {
+    let keys = rows.iter().map(|row| read_key(Some(&row.kid), &row.private_pem, row.created_at));
+    Ok(keys.collect::<Result<_, _>>()?)
 }
 
 fn new_pem() -> Result<String, getrandom::Error> {
@@ -135,7 +241,11 @@ fn new_pem() -> Result<String, getrandom::Error> {
 }
 
 /// A new key is named by its thumbprint (RFC 7638).
-fn read_key(kid: Option<&str>, pem: &str) -> Result<Key, jsonwebtoken::errors::Error> {
+fn read_key(
+    kid: Option<&str>,
+    pem: &str,
+    created_at: Timestamp,
+) -> Result<Key, jsonwebtoken::errors::Error> {
     let encoding = EncodingKey::from_ed_pem(pem.as_bytes())?;
     let mut public = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)?;
     let kid = match kid {
@@ -145,5 +255,5 @@ fn read_key(kid: Option<&str>, pem: &str) -> Result<Key, jsonwebtoken::errors::E
     public.common.key_id = Some(kid.clone());
     public.common.public_key_use = Some(PublicKeyUse::Signature);
     let decoding = DecodingKey::from_jwk(&public)?;
-    Ok(Key { kid, encoding, decoding, public })
+    Ok(Key { kid, created_at, encoding, decoding, public })
 }

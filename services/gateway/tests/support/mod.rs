@@ -3,7 +3,7 @@
 //! ```text
 //! let app = TestApp::new().await;
 //! let acme = app.tenant("acme").await;
-//! let reply = acme.member.get("/v1/jobs").await;
+//! let reply = acme.developer.get("/v1/jobs").await;
 //! assert_eq!(reply.status, 200, "{reply:?}");
 //! ```
 
@@ -13,14 +13,14 @@ use std::path::Path;
 
 use actix_web::{dev::Service, test, test::TestRequest, web};
 use boot::bus::Bus;
-use domain::{ApiKeyId, UserId};
-use gateway::{ApiSecret, App, Config, Signer};
+use domain::{ApiKeyId, UserId, access::Role};
+use gateway::{ApiSecret, App, Config, Passwords, Signer};
 use registry::Blobs;
 use serde_json::json;
 use serving::Predictor;
 use store::{
     Store,
-    keys::{self, NewKey},
+    keys::{self, KeyDraft, NewKey},
     people,
 };
 use tempfile::TempDir;
@@ -29,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
 
+/// Of everybody in the tests.
+pub const PASSWORD: &str = "correct horse battery staple";
 const MAX_CONNECTIONS: u32 = 6;
 const MODEL_BUDGET_BYTES: usize = 64 << 20;
 
@@ -44,8 +46,10 @@ pub struct TestApp {
 pub struct TestTenant {
     pub owner: Client,
     pub owner_id: UserId,
-    pub member: Client,
-    pub member_id: UserId,
+    pub admin: Client,
+    pub developer: Client,
+    pub developer_id: UserId,
+    pub viewer: Client,
 }
 
 impl TestApp {
@@ -82,51 +86,55 @@ impl TestApp {
     }
 
     pub async fn operator(&self) -> Client {
+        self.of_platform("operator@localhost", Role::Operator).await
+    }
+
+    /// One who runs the platform, or looks at how it is run.
+    pub async fn of_platform(&self, email: &str, role: Role) -> Client {
         let secret = ApiSecret::generate().expect("there is randomness");
         let mut tx = self.state.store.begin().await.expect("the database answers");
-        let user = people::ensure_operator(&mut tx, UserId::generate(), "operator@localhost");
+        let who = (email, "Operator");
+        let user = people::ensure_platform(&mut tx, UserId::generate(), who, role);
         let key = NewKey {
             id: ApiKeyId::generate(),
             tenant: None,
             user: user.await.expect("an operator can be made"),
-            name: "operator",
             prefix: secret.prefix(),
             sha256: secret.sha256(),
-            expires_at: None,
+            draft: KeyDraft::named("operator"),
         };
         keys::create(&mut tx, &key).await.expect("a key can be made");
         tx.commit().await.expect("the database answers");
         self.with_credential(secret.reveal())
     }
 
-    /// A tenant with an owner and a member, made through the API.
+    /// A tenant with somebody of every role, made through the API.
     pub async fn tenant(&self, slug: &str) -> TestTenant {
-        let made = self
-            .operator()
-            .await
-            .post(
-                "/v1/tenants",
-                json!({
-                    "slug": slug,
-                    "name": slug,
-                    "owner": { "email": format!("owner@{slug}.example"), "name": "Olga Owner" },
-                }),
-            )
-            .await
-            .expect(201);
-        let owner = self.with_credential(made.text("/api_key/secret"));
-        let person = json!({
-            "email": format!("member@{slug}.example"),
-            "name": "Max Member",
-            "role": "member",
+        let draft = json!({
+            "slug": slug, "name": slug, "owner": { "email": format!("owner@{slug}.example") },
         });
-        let added = owner.post("/v1/users", person).await.expect(201);
-        TestTenant {
-            owner,
-            owner_id: made.text("/owner/id").parse().expect("an id"),
-            member: self.with_credential(added.text("/api_key/secret")),
-            member_id: added.text("/id").parse().expect("an id"),
+        let made = self.operator().await.post("/v1/tenants", draft).await.expect(201);
+        let (owner, owner_id) = self.accept(made.text("/invitation/token")).await;
+        let mut people = Vec::new();
+        for role in ["admin", "developer", "viewer"] {
+            let invited = json!({ "email": format!("{role}@{slug}.example"), "role": role });
+            let invited = owner.post("/v1/invitations", invited).await.expect(201);
+            people.push(self.accept(invited.text("/token")).await);
         }
+        let [(admin, _), (developer, developer_id), (viewer, _)] =
+            people.try_into().ok().expect("three");
+        TestTenant { owner, owner_id, admin, developer, developer_id, viewer }
+    }
+
+    /// Somebody new takes up an invitation, and makes a key. Their password is [`PASSWORD`].
+    pub async fn accept(&self, token: &str) -> (Client, UserId) {
+        let answer = json!({ "token": token, "name": "Somebody", "password": PASSWORD });
+        let accepted = self.nobody.post("/v1/invitations/accept", answer).await.expect(200);
+        let session = self.with_credential(accepted.text("/access_token"));
+        let key = session.post("/v1/keys", json!({ "name": "first" })).await.expect(201);
+        let client = self.with_credential(key.text("/secret"));
+        let me = client.get("/v1/me").await.expect(200);
+        (client, me.text("/id").parse().expect("an id"))
     }
 }
 
@@ -138,6 +146,7 @@ pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: Cancellat
         bus: Bus::open(&store, None, end).expect("Postgres' bus needs no address"),
         predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
         signer: Signer::load(&store, &config.public_url).await.expect("a key can be made"),
+        passwords: Passwords::new().expect("there is randomness"),
         clock: testkit::manual_clock(),
         // one recorder per process, and nextest gives every test a process
         metrics: gateway::install_metrics().ok(),

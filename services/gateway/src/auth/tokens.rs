@@ -1,26 +1,35 @@
 //! Credentials: a token from a key, the keys that verify tokens, and who one is.
 
 use actix_web::{get, post, web};
-use domain::{UserId, access::Role};
+use domain::{
+    UserId,
+    access::{Role, Scopes},
+};
 use jsonwebtoken::jwk::JwkSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Caller, ReadSelf};
+use super::{Caller, ReadSelf, signer::AccessToken};
 use crate::{ApiError, App, Code};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(token).service(me).service(jwks);
+    cfg.service(create).service(me).service(jwks);
 }
 
 #[derive(Serialize, ToSchema)]
-struct TokenView {
-    access_token: String,
+pub(crate) struct TokenView {
+    pub access_token: String,
     /// Always `Bearer`.
-    token_type: &'static str,
+    pub token_type: &'static str,
     /// Seconds.
-    expires_in: u32,
+    pub expires_in: u32,
+}
+
+impl From<AccessToken> for TokenView {
+    fn from(AccessToken { token, expires_in_secs }: AccessToken) -> Self {
+        Self { access_token: token, token_type: "Bearer", expires_in: expires_in_secs }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -28,8 +37,10 @@ struct MeView {
     id: UserId,
     email: String,
     role: Role,
-    /// Slug of the tenant; null for operators.
+    /// Slug of the tenant; null for those who run the platform.
     tenant: Option<String>,
+    /// What the credential may be used for, of what the role grants; null: all of it.
+    scopes: Option<Vec<&'static str>>,
 }
 
 /// A short-lived access token in exchange for an API key.
@@ -40,7 +51,7 @@ struct MeView {
     responses((status = 200, body = TokenView)),
 )]
 #[post("/v1/auth/token")]
-async fn token(
+async fn create(
     app: web::Data<App>,
     caller: Caller<ReadSelf>,
 ) -> Result<web::Json<TokenView>, ApiError> {
@@ -48,13 +59,8 @@ async fn token(
         let detail = "an access token cannot make another one; send the API key";
         return Err(ApiError::new(Code::Forbidden, detail));
     }
-    let made = app.signer.sign(caller.user(), caller.key(), app.clock.now());
-    let made = made.map_err(|error| ApiError::internal(&error))?;
-    Ok(web::Json(TokenView {
-        access_token: made.token,
-        token_type: "Bearer",
-        expires_in: made.expires_in_secs,
-    }))
+    let made = app.signer.sign(caller.user(), caller.credential().into(), app.clock.now());
+    Ok(web::Json(made.map_err(|error| ApiError::internal(&error))?.into()))
 }
 
 /// Who the credential stands for.
@@ -69,6 +75,7 @@ async fn me(caller: Caller<ReadSelf>) -> web::Json<MeView> {
         email: caller.email().to_owned(),
         role: caller.role(),
         tenant: caller.home().map(|(_, slug)| slug.clone()),
+        scopes: scope_names(caller.scopes()),
     })
 }
 
@@ -80,4 +87,12 @@ async fn me(caller: Caller<ReadSelf>) -> web::Json<MeView> {
 #[get("/.well-known/jwks.json")]
 async fn jwks(app: web::Data<App>) -> web::Json<JwkSet> {
     web::Json(app.signer.public_keys())
+}
+
+/// `None` for everything.
+pub(crate) fn scope_names(scopes: &Scopes) -> Option<Vec<&'static str>> {
+    match scopes {
+        Scopes::All => None,
+        Scopes::Only(some) => Some(some.iter().map(|one| one.as_str()).collect()),
+    }
 }
