@@ -4,5 +4,6 @@
 pub mod bus;
 pub mod lifeline;
 pub mod postgres;
+pub mod rates;
 pub mod shutdown;
 pub mod telemetry;

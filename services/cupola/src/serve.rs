@@ -2,15 +2,20 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    num::NonZeroU32,
     path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context;
-use boot::{lifeline, shutdown};
+use boot::{
+    lifeline,
+    rates::{self, Rate},
+    shutdown,
+};
 use clap::Args;
 use domain::Clock;
-use gateway::{Passwords, Signer};
+use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
 use serving::Predictor;
 use store::Store;
@@ -37,6 +42,39 @@ pub struct Listen {
     /// The most bytes of one uploaded dataset.
     #[arg(long, env = "CUPOLA_MAX_UPLOAD_BYTES", default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
+    #[command(flatten)]
+    pub rates: Rates,
+}
+
+/// How often the API may be asked.
+#[derive(Args, Clone, Debug)]
+pub struct Rates {
+    /// Requests a second from one address, and twice as many at once.
+    #[arg(long, env = "CUPOLA_RATE_PER_ADDRESS", default_value = "500")]
+    pub rate_per_address: NonZeroU32,
+    /// Requests a second by one API key or session.
+    #[arg(long, env = "CUPOLA_RATE_PER_CREDENTIAL", default_value = "500")]
+    pub rate_per_credential: NonZeroU32,
+    /// Requests a second of one tenant.
+    #[arg(long, env = "CUPOLA_RATE_PER_TENANT", default_value = "2000")]
+    pub rate_per_tenant: NonZeroU32,
+    /// Requests that this process answers at once.
+    #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE", default_value_t = 1_000)]
+    pub max_requests_at_once: usize,
+    /// How many gateways there are: each gives its share where Redis does not count for all.
+    #[arg(long, env = "CUPOLA_GATEWAYS", default_value = "1")]
+    pub gateways: NonZeroU32,
+}
+
+impl Rates {
+    fn of_requests(&self) -> RequestRates {
+        RequestRates {
+            address: Rate::per_second(self.rate_per_address),
+            credential: Rate::per_second(self.rate_per_credential),
+            tenant: Rate::per_second(self.rate_per_tenant),
+            at_once: self.max_requests_at_once,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -80,7 +118,8 @@ pub async fn gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
     let backends = arguments.shared.open(&end)?;
     let listener = bind(&arguments.listen)?;
-    serve_gateway(backends, listener, &arguments.listen, end).await
+    let listen = (&arguments.listen, arguments.shared.redis_url.as_deref());
+    serve_gateway(backends, listener, listen, end).await
 }
 
 pub fn bind(listen: &Listen) -> anyhow::Result<TcpListener> {
@@ -97,7 +136,7 @@ pub fn public_url(listen: &Listen, listener: &TcpListener) -> anyhow::Result<Str
 pub async fn serve_gateway(
     backends: Backends,
     listener: TcpListener,
-    listen: &Listen,
+    (listen, redis_url): (&Listen, Option<&str>),
     end: CancellationToken,
 ) -> anyhow::Result<()> {
     let Backends { store, blobs, bus } = backends;
@@ -110,11 +149,14 @@ pub async fn serve_gateway(
         predictor: Predictor::new(blobs.clone(), MODEL_CACHE_BYTES, cores),
         signer,
         passwords: Passwords::new().context("the system gave no random bytes")?,
+        rates: rates::Rates::open(redis_url, listen.rates.gateways)
+            .context("REDIS_URL cannot be used")?,
         clock: Clock::System,
         config: gateway::Config {
             max_upload_bytes: listen.max_upload_bytes,
             public_url,
             trusted_proxies: listen.trusted_proxies.clone(),
+            rates: listen.rates.of_requests(),
             ..gateway::Config::default()
         },
         metrics: Some(metrics),

@@ -150,7 +150,8 @@ async fn serve_all(
     let worker = tokio::spawn(worker.keep_running(first));
     welcome(&url, &operator_key, data);
     let gateway = async {
-        let ended = serve::serve_gateway(backends, listener, &arguments.listen, last.clone()).await;
+        let listen = (&arguments.listen, shared.redis_url.as_deref());
+        let ended = serve::serve_gateway(backends, listener, listen, last.clone()).await;
         // without its API the rest has nobody to serve
         end.cancel();
         ended

@@ -1,19 +1,24 @@
 //! Requests' content, parsed so that an error names the field: [`Body`] for JSON, [`Params`] for the
 //! query string. Syntax first (400), shape second (422).
 
+use std::{io, time::Duration};
+
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
+    error::PayloadError,
     http::header,
     web::{self, BytesMut},
 };
 use domain::{FieldError, FieldErrors};
 use futures::{
-    FutureExt, StreamExt,
+    FutureExt, Stream, StreamExt,
     future::{LocalBoxFuture, Ready, ready},
+    stream,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use crate::{ApiError, App, Code};
@@ -37,7 +42,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         async move {
             allowed?;
             let app = app.await.map_err(|_| no_state())?;
-            let bytes = collect(payload, app.config.max_json_bytes).await?;
+            let within = app.config.body_within;
+            let whole = timeout(within, collect(payload, app.config.max_json_bytes)).await;
+            let bytes = whole.map_err(|_| too_slow(within))??;
             parse(&bytes).map(Self)
         }
         .boxed_local()
@@ -51,6 +58,37 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(parse_query(req.query_string()).map(Self))
     }
+}
+
+/// A client that keeps a connection and sends nothing does not keep what waits for it. An upload may itself
+/// take as long as it has to.
+pub fn in_time(
+    payload: web::Payload,
+    within: Duration,
+) -> impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin {
+    let next = move |mut payload: web::Payload| async move {
+        let silence = || PayloadError::Io(io::ErrorKind::TimedOut.into());
+        let chunk = timeout(within, payload.next()).await;
+        let chunk = chunk.unwrap_or_else(|_| Some(Err(silence())))?;
+        Some((chunk, payload))
+    };
+    stream::unfold(payload, next).boxed_local()
+}
+
+/// Why an upload has no end.
+pub(crate) fn broke_off(error: &PayloadError, within: Duration) -> ApiError {
+    match error {
+        PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => too_slow(within),
+        error => {
+            let detail = format!("the upload broke off ({error}); send it again");
+            ApiError::new(Code::BadRequest, detail)
+        }
+    }
+}
+
+fn too_slow(within: Duration) -> ApiError {
+    let detail = format!("nothing more came within {within:?}; send it again");
+    ApiError::new(Code::TooSlow, detail)
 }
 
 pub(crate) fn no_state() -> ApiError {

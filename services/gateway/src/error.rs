@@ -27,11 +27,14 @@ pub enum Code {
     Conflict,
     DatasetNotReady,
     PayloadTooLarge,
+    /// A body that does not come.
+    TooSlow,
     UnsupportedMediaType,
     ValidationFailed,
     IdempotencyMismatch,
     DatasetInvalid,
     QueueFull,
+    RateLimited,
     /// Beyond a quota's size of a job.
     QuotaExceeded,
     BudgetExceeded,
@@ -77,6 +80,8 @@ impl Code {
                 (S::UNPROCESSABLE_ENTITY, "dataset_invalid", "The dataset cannot be used")
             }
             Self::QueueFull => (S::TOO_MANY_REQUESTS, "queue_full", "The tenant's queue is full"),
+            Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
+            Self::TooSlow => (S::REQUEST_TIMEOUT, "too_slow", "The body came too slowly"),
             Self::QuotaExceeded => (S::FORBIDDEN, "quota_exceeded", "Beyond the tenant's quota"),
             Self::BudgetExceeded => {
                 (S::FORBIDDEN, "budget_exceeded", "Beyond what the tenant may spend")

@@ -21,6 +21,7 @@ use crate::{
         ManageOperators, ManagePeople, NewPassword, OfInvitation, Permits, ReadSelf, Secret,
         SignedIn, begin_session, unauthenticated,
     },
+    limits::count_guess,
     people::{check_email, check_grant, check_label, normal},
 };
 
@@ -259,6 +260,7 @@ async fn accept(
     tx.commit().await?;
     let guest = match known {
         Some(known) if known.is_somebody() => {
+            count_guess(&app, &req, &invitation.email).await?;
             check_same(&app, &invitation.email, &known, caller, draft.password).await?;
             Guest::Known(known.user)
         }

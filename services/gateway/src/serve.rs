@@ -16,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Code, auth, datasets, invitations, jobs, keys,
+    limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
@@ -24,6 +25,10 @@ use crate::{
 
 /// How long requests under way may take after the gateway was asked to stop.
 const SHUTDOWN_SECS: u64 = 10;
+/// For a client that opens a connection and does not say what it wants.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Of each of the server's threads.
+const MAX_CONNECTIONS: usize = 10_000;
 /// Cron expressions name minutes.
 const SCHEDULES_EVERY: Duration = Duration::from_secs(2);
 const TEND_EVERY: Duration = Duration::from_secs(60);
@@ -71,7 +76,7 @@ pub fn application(
         InitError = (),
     >,
 > {
-    Actix::new().app_data(app).configure(configure).wrap(from_fn(measure))
+    Actix::new().app_data(app).configure(configure).wrap(from_fn(limit)).wrap(from_fn(measure))
 }
 
 /// Serves until `shutdown`, then lets the requests under way finish.
@@ -87,6 +92,9 @@ pub async fn serve(
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
+        .client_request_timeout(HEAD_WITHIN)
+        .client_disconnect_timeout(HEAD_WITHIN)
+        .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(SHUTDOWN_SECS)
         .run();
     let handle = server.handle();

@@ -1,6 +1,8 @@
 //! What every handler can reach, made once per process.
 
-use boot::bus::Bus;
+use std::{sync::Arc, time::Duration};
+
+use boot::{bus::Bus, rates::Rates};
 use domain::{Clock, job::RetryPolicy, spec::Limits};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -8,7 +10,10 @@ use registry::Blobs;
 use serving::Predictor;
 use store::Store;
 
-use crate::auth::{Passwords, Signer};
+use crate::{
+    auth::{Passwords, Signer},
+    limits::RequestRates,
+};
 
 pub struct App {
     pub store: Store,
@@ -17,6 +22,7 @@ pub struct App {
     pub predictor: Predictor,
     pub signer: Signer,
     pub passwords: Passwords,
+    pub rates: Arc<Rates>,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.
@@ -29,12 +35,15 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// The most bytes of a JSON body.
     pub max_json_bytes: usize,
+    /// For a JSON body, and for the next bytes of an upload.
+    pub body_within: Duration,
     /// Where clients reach this gateway: the issuer of its access tokens.
     pub public_url: String,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     pub retry: RetryPolicy,
     pub limits: Limits,
+    pub rates: RequestRates,
 }
 
 impl Default for Config {
@@ -42,10 +51,12 @@ impl Default for Config {
         Self {
             max_upload_bytes: 4 << 30,
             max_json_bytes: 16 << 20,
+            body_within: Duration::from_secs(30),
             public_url: "http://localhost:8080".to_owned(),
             trusted_proxies: Vec::new(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
+            rates: RequestRates::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod framework;
 mod hand;
 mod jobs;
 mod keys;
+mod limits;
 mod models;
 mod people;
 mod sessions;

@@ -35,7 +35,7 @@ pub(crate) use tokens::scope_names;
 
 use signer::{MadeFrom, TokenRefused};
 
-use crate::{ApiError, App, Code, address::Address, body::no_state};
+use crate::{ApiError, App, Code, address::Address, body::no_state, limits::count_principal};
 
 /// After their end, so that a refresh token that comes late is told from one that never was.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
@@ -168,6 +168,7 @@ impl<P: Permits> FromRequest for Caller<P> {
             let app = app.await.map_err(|_| no_state())?;
             let address = Address::of(&req, &app.config.trusted_proxies);
             let (principal, is_token) = identify(&app, &presented?, address).await?;
+            count_principal(&app, &req, &principal).await?;
             permit::<P>(&principal)?;
             Ok(Self { principal, is_token, permission: PhantomData })
         }

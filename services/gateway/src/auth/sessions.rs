@@ -18,7 +18,9 @@ use super::{
     Caller, OfReset, ReadSelf, Secret, check_password, secret::OfRefresh, signer::MadeFrom,
     tokens::TokenView, unauthenticated,
 };
-use crate::{ApiError, App, Body, Code, Listing, address::Address, people::normal};
+use crate::{
+    ApiError, App, Body, Code, Listing, address::Address, limits::count_guess, people::normal,
+};
 
 /// Without a refresh.
 const IDLE: TimeDelta = TimeDelta::days(14);
@@ -68,6 +70,7 @@ async fn sign_in(
     Body(draft): Body<Credentials>,
 ) -> Result<web::Json<SignedIn>, ApiError> {
     let email = normal(&draft.email);
+    count_guess(&app, &req, &email).await?;
     let mut tx = app.store.begin().await?;
     let known = people::known(&mut tx, &email).await?;
     tx.commit().await?;
@@ -297,9 +300,11 @@ struct PasswordChange {
 #[post("/v1/auth/password")]
 async fn change_password(
     app: web::Data<App>,
+    req: HttpRequest,
     caller: Caller<ReadSelf>,
     Body(draft): Body<PasswordChange>,
 ) -> Result<HttpResponse, ApiError> {
+    count_guess(&app, &req, caller.email()).await?;
     let new = NewPassword::checked("new", draft.new, caller.email())?;
     let mut tx = app.store.begin().await?;
     let known = people::known(&mut tx, caller.email()).await?;

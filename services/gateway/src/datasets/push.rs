@@ -31,7 +31,11 @@ use super::{
     announced::{Announced, START_BYTES, check_start},
     patience, settled_version,
 };
-use crate::{ApiError, App, Caller, Code, Params, auth::WriteDatasets};
+use crate::{
+    ApiError, App, Caller, Code, Params,
+    auth::WriteDatasets,
+    body::{broke_off, in_time},
+};
 
 /// What a profile job occupies, and how long it may take.
 const PROFILE_RESOURCES: Resources = Resources::cpu(500, 512 << 20);
@@ -135,11 +139,13 @@ async fn check_room(tx: &mut TenantTx<'_>) -> Result<(), ApiError> {
 async fn receive(
     app: &App,
     tenant: TenantId,
-    mut payload: web::Payload,
+    payload: web::Payload,
     (format, compression): (Format, Compression),
     limit: u64,
 ) -> Result<registry::Stored, ApiError> {
-    let start = first_bytes(&mut payload).await.map_err(broke_off)?;
+    let within = app.config.body_within;
+    let mut payload = in_time(payload, within);
+    let start = first_bytes(&mut payload).await.map_err(|error| broke_off(&error, within))?;
     check_start(&start, format, compression)?;
     let whole = stream::iter([Ok(start)]).chain(payload);
     let stored = app.blobs.put_stream(tenant, whole, limit).await;
@@ -151,7 +157,7 @@ async fn receive(
             );
             ApiError::new(Code::PayloadTooLarge, why)
         }
-        PutError::Source(error) => broke_off(error),
+        PutError::Source(error) => broke_off(&error, within),
         PutError::Store(error) => error.into(),
     })
 }
@@ -166,10 +172,6 @@ async fn first_bytes(
         start.extend_from_slice(&chunk?);
     }
     Ok(start.freeze())
-}
-
-fn broke_off(error: PayloadError) -> ApiError {
-    ApiError::new(Code::BadRequest, format!("the upload broke off ({error}); send it again"))
 }
 
 async fn queue_profile(

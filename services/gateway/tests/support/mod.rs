@@ -9,10 +9,10 @@
 
 mod client;
 
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use actix_web::{dev::Service, test, test::TestRequest, web};
-use boot::bus::Bus;
+use boot::{bus::Bus, rates::Rates};
 use domain::{ApiKeyId, UserId, access::Role};
 use gateway::{ApiSecret, App, Config, Passwords, Signer};
 use registry::Blobs;
@@ -147,6 +147,7 @@ pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: Cancellat
         predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
         signer: Signer::load(&store, &config.public_url).await.expect("a key can be made"),
         passwords: Passwords::new().expect("there is randomness"),
+        rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
         clock: testkit::manual_clock(),
         // one recorder per process, and nextest gives every test a process
         metrics: gateway::install_metrics().ok(),
