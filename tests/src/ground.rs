@@ -49,6 +49,7 @@ impl Ground {
 
         let mut environment = vec![
             ("DATABASE_URL", postgres.url(testkit::APP_ROLE, DATABASE)),
+            ("CUPOLA_MASTER_KEY", "7".repeat(64)),
             ("OBJECT_STORE_URL", format!("file://{}", dir.path().join("objects").display())),
         ];
         environment.extend(patience());

@@ -1,5 +1,7 @@
 //! What operators do from a shell, against the database itself.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::Subcommand;
@@ -8,13 +10,18 @@ use gateway::{
     ApiSecret,
     auth::{self, OfReset, Secret},
 };
+use registry::LocalMaster;
 use store::{
     Store,
     keys::{self, KeyDraft},
     people,
 };
 
-use crate::{config::Database, explain::explain, simulate};
+use crate::{
+    config::{Database, MasterKeys},
+    explain::explain,
+    simulate,
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -48,6 +55,18 @@ pub enum Command {
     RotateSigningKey {
         #[command(flatten)]
         database: Database,
+        #[command(flatten)]
+        master_keys: MasterKeys,
+    },
+    /// Makes a master key in a new file, readable by its owner alone. Without it, what it encrypts is lost.
+    NewMasterKey { file: PathBuf },
+    /// Wraps every tenant's key and every signing key by the first of the master keys that were given. No data is
+    /// rewritten; afterwards the others are not needed any more.
+    RotateMasterKey {
+        #[command(flatten)]
+        database: Database,
+        #[command(flatten)]
+        master_keys: MasterKeys,
     },
 }
 
@@ -71,9 +90,20 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", reset_token(&store, &email.to_lowercase()).await?);
             Ok(())
         }
-        Command::RotateSigningKey { database } => {
+        Command::RotateSigningKey { database, master_keys } => {
             let store = Store::connect(&database.database_url, 1)?;
-            println!("{}", auth::rotate(&store, Clock::System.now()).await?);
+            let masters = master_keys.open()?;
+            println!("{}", auth::rotate(&store, masters.as_ref(), Clock::System.now()).await?);
+            Ok(())
+        }
+        Command::NewMasterKey { file } => Ok(LocalMaster::create(&file)?),
+        Command::RotateMasterKey { database, master_keys } => {
+            let store = Store::connect(&database.database_url, 1)?;
+            let masters = master_keys.open()?.context("name the master keys, the new one first")?;
+            let tenants = registry::rewrap(&store, &masters).await?;
+            let signing = auth::rewrap(&store, &masters).await?;
+            let name = masters.current();
+            println!("by master key {name}: {tenants} keys of tenants, {signing} signing keys");
             Ok(())
         }
     }

@@ -1,13 +1,13 @@
 //! What can be set, once for all commands: every flag is an environment variable too.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use boot::bus::Bus;
 use clap::Args;
 use domain::{Resources, job::RetryPolicy};
 use planner::Policy;
-use registry::Blobs;
+use registry::{Blobs, LocalMaster, MasterKey, Masters, TenantKeys};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +29,42 @@ pub struct Shared {
     /// Where bytes live: `file:///folder` or `s3://bucket/prefix` (with the usual AWS_ variables).
     #[arg(long, env = "OBJECT_STORE_URL")]
     pub object_store_url: String,
+    #[command(flatten)]
+    pub master_keys: MasterKeys,
     /// Ends this process when its stdin closes, for children of `cupola up`.
     #[arg(long, hide = true)]
     pub lifeline: bool,
+}
+
+/// What encrypts data at rest, and the secrets in Postgres.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MasterKeys {
+    /// Files with a master key each, from `cupola admin new-master-key`: the first is in use, the others still
+    /// open what they have closed. CUPOLA_MASTER_KEY may hold a key itself. Without any, nothing is encrypted.
+    #[arg(long, env = MASTER_KEY_FILE, value_delimiter = ',')]
+    pub master_key_file: Vec<PathBuf>,
+}
+
+pub const MASTER_KEY_FILE: &str = "CUPOLA_MASTER_KEY_FILE";
+const MASTER_KEY: &str = "CUPOLA_MASTER_KEY";
+
+impl MasterKeys {
+    pub fn open(&self) -> anyhow::Result<Option<Masters>> {
+        let mut masters = Vec::<Arc<dyn MasterKey>>::new();
+        // not as a flag: everybody on the machine can read those
+        if let Ok(text) = env::var(MASTER_KEY) {
+            masters.push(Arc::new(LocalMaster::from_text(&text, MASTER_KEY)?));
+        }
+        for file in &self.master_key_file {
+            masters.push(Arc::new(LocalMaster::from_file(file)?));
+        }
+        Ok(Masters::new(masters))
+    }
+
+    /// Whether somebody has named one.
+    pub fn is_given(&self) -> bool {
+        !self.master_key_file.is_empty() || env::var_os(MASTER_KEY).is_some()
+    }
 }
 
 /// How patient the platform is; the defaults suit a network, tests use less.
@@ -134,16 +167,21 @@ pub struct Backends {
     pub store: Store,
     pub blobs: Blobs,
     pub bus: Bus,
+    pub masters: Option<Masters>,
 }
 
 impl Shared {
     pub fn open(&self, end: &CancellationToken) -> anyhow::Result<Backends> {
         let url = &self.database.database_url;
         let store = Store::connect(url, POOL_CONNECTIONS).context("DATABASE_URL cannot be used")?;
-        let environment: Vec<_> = std::env::vars().collect();
-        let blobs = Blobs::open(&self.object_store_url, &environment)?;
+        let environment: Vec<_> = env::vars().collect();
+        let mut blobs = Blobs::open(&self.object_store_url, &environment)?;
+        let masters = self.master_keys.open()?;
+        if let Some(masters) = &masters {
+            blobs = blobs.encrypted_with(TenantKeys::new(store.clone(), masters.clone()));
+        }
         let bus = Bus::open(&store, self.redis_url.as_deref(), end.clone())
             .context("REDIS_URL cannot be used")?;
-        Ok(Backends { store, blobs, bus })
+        Ok(Backends { store, blobs, bus, masters })
     }
 }

@@ -17,6 +17,7 @@ use clap::Args;
 use domain::Clock;
 use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
+use registry::Masters;
 use serving::Predictor;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -139,11 +140,15 @@ pub async fn serve_gateway(
     (listen, redis_url): (&Listen, Option<&str>),
     end: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Backends { store, blobs, bus } = backends;
+    let Backends { store, blobs, bus, masters } = backends;
     let public_url = public_url(listen, &listener)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let metrics = gateway::install_metrics().context("metrics were set up twice")?;
-    let Some(signer) = load_signer(&store, &public_url, &end).await else { return Ok(()) };
+    if masters.is_none() {
+        warn!("there is no master key: data at rest is not encrypted");
+    }
+    let signer = load_signer(&store, masters, &public_url, &end).await;
+    let Some(signer) = signer else { return Ok(()) };
     info!(url = public_url, "gateway listening");
     let app = gateway::App {
         predictor: Predictor::new(blobs.clone(), MODEL_CACHE_BYTES, cores),
@@ -168,9 +173,14 @@ pub async fn serve_gateway(
 }
 
 /// Waits for the database where it is not up yet; `None` if asked to end meanwhile.
-async fn load_signer(store: &Store, issuer: &str, end: &CancellationToken) -> Option<Signer> {
+async fn load_signer(
+    store: &Store,
+    masters: Option<Masters>,
+    issuer: &str,
+    end: &CancellationToken,
+) -> Option<Signer> {
     loop {
-        match Signer::load(store, issuer).await {
+        match Signer::load(store, masters.clone(), issuer).await {
             Ok(signer) => return Some(signer),
             Err(error) => {
                 warn!(error = &error as &dyn std::error::Error, "waiting for the database")
@@ -205,7 +215,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
         // and the next one to start wants the scratch folder
         lifeline::exit_with_parent();
     }
-    let Backends { store, blobs, bus } = arguments.shared.open(&end)?;
+    let Backends { store, blobs, bus, .. } = arguments.shared.open(&end)?;
     let name = arguments.capacity.name.clone().unwrap_or_else(default_name);
     let scratch = arguments
         .capacity

@@ -15,18 +15,20 @@ use boot::{
     shutdown,
 };
 use clap::Args;
+use registry::LocalMaster;
 use store::Store;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin,
-    config::{Database, Patience, Shared, Sharing},
+    config::{Database, MasterKeys, Patience, Shared, Sharing},
     serve::{self, Listen},
     workers::WorkerProcess,
 };
 
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
+const MASTER_KEY_FILE: &str = "master.key";
 pub const URL_FILE: &str = "url";
 const APP_ROLE: &str = "cupola_app";
 const SCHEDULER_CONNECTIONS: u32 = 4;
@@ -49,6 +51,8 @@ pub struct Arguments {
     /// Where bytes live; a folder in the data folder if absent.
     #[arg(long, env = "OBJECT_STORE_URL")]
     pub object_store_url: Option<String>,
+    #[command(flatten)]
+    pub master_keys: MasterKeys,
     /// Folder of Postgres' programs, if they are not where one looks for them.
     #[arg(long, env = "CUPOLA_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
@@ -186,19 +190,25 @@ fn shared(
         database: Database { database_url },
         redis_url: arguments.redis_url.clone(),
         object_store_url,
+        master_keys: master_keys(arguments, data)?,
         lifeline: false,
     })
 }
 
+/// Those that were named, or one of its own in the data folder.
+fn master_keys(arguments: &Arguments, data: &Path) -> anyhow::Result<MasterKeys> {
+    if arguments.master_keys.is_given() {
+        return Ok(arguments.master_keys.clone());
+    }
+    let path = data.join(MASTER_KEY_FILE);
+    if !path.exists() {
+        LocalMaster::create(&path)?;
+    }
+    Ok(MasterKeys { master_key_file: vec![path] })
+}
+
 fn worker(arguments: &Arguments, data: &Path, shared: &Shared) -> WorkerProcess {
-    WorkerProcess::new(
-        "local".to_owned(),
-        &shared.database.database_url,
-        &shared.object_store_url,
-        shared.redis_url.as_deref(),
-        &data.join("scratch"),
-        arguments.patience,
-    )
+    WorkerProcess::new("local".to_owned(), shared, &data.join("scratch"), arguments.patience)
 }
 
 /// The first operator's key, made at the first start and kept for the owner of the folder alone.
@@ -228,5 +238,9 @@ fn welcome(url: &str, operator_key: &Path, data: &Path) {
     println!("  documentation  {url}/docs");
     println!("  operator's key {}", operator_key.display());
     println!("  data           {}", data.display());
+    println!(
+        "  its key        {}: keep a copy, without it the data is lost",
+        data.join(MASTER_KEY_FILE).display()
+    );
     println!("Ctrl-C ends it; everything accepted is kept.");
 }

@@ -10,7 +10,10 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{config::Patience, serve};
+use crate::{
+    config::{MASTER_KEY_FILE, Patience, Shared},
+    serve,
+};
 
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// What a worker gets to write checkpoints and hand its work back; longer than it takes itself.
@@ -23,24 +26,22 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    pub fn new(
-        name: String,
-        database_url: &str,
-        object_store_url: &str,
-        redis_url: Option<&str>,
-        scratch: &Path,
-        patience: Patience,
-    ) -> Self {
+    pub fn new(name: String, shared: &Shared, scratch: &Path, patience: Patience) -> Self {
         let arguments = ["worker", "--lifeline", "--name", &name, "--scratch"].map(String::from);
         let mut arguments = arguments.to_vec();
         arguments.push(scratch.display().to_string());
         arguments.push(format!("--lease-secs={}", patience.lease_secs));
         arguments.push(format!("--retry-pause-secs={}", patience.retry_pause_secs));
         let mut environment = vec![
-            ("DATABASE_URL", database_url.to_owned()),
-            ("OBJECT_STORE_URL", object_store_url.to_owned()),
+            ("DATABASE_URL", shared.database.database_url.clone()),
+            ("OBJECT_STORE_URL", shared.object_store_url.clone()),
         ];
-        environment.extend(redis_url.map(|url| ("REDIS_URL", url.to_owned())));
+        environment.extend(shared.redis_url.clone().map(|url| ("REDIS_URL", url)));
+        let files = &shared.master_keys.master_key_file;
+        let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        if !files.is_empty() {
+            environment.push((MASTER_KEY_FILE, files.join(",")));
+        }
         Self { name, arguments, environment }
     }
 

@@ -1,17 +1,22 @@
 //! Sending stored content: streamed under its digest, which is also its ETag, so that a client that
-//! has it already is spared the bytes.
+//! has it already is spared the bytes, and one that has a part of it gets the rest.
+
+use std::ops::Range;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, ResponseError,
     body::{BodyStream, SizedStream},
-    http::header::{
-        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-        X_CONTENT_TYPE_OPTIONS,
+    http::{
+        StatusCode,
+        header::{
+            self, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE,
+            ETAG, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+        },
     },
 };
 use domain::{Digest, TenantId};
 
-use crate::{ApiError, App};
+use crate::{ApiError, App, Code};
 
 pub(crate) struct File {
     /// Whose bytes they are.
@@ -32,7 +37,11 @@ pub(crate) async fn send(
     if has_already(request, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    let stream = app.blobs.read(file.owner, file.sha256).await?;
+    let part = match file.bytes.map(|bytes| (bytes, wanted(request, &etag, bytes))) {
+        Some((bytes, Wanted::Nothing)) => return Ok(beyond(bytes)),
+        Some((bytes, Wanted::Part(part))) => Some((part, bytes)),
+        Some((_, Wanted::All)) | None => None,
+    };
     let mut response = HttpResponse::Ok();
     response
         .insert_header((ETAG, etag))
@@ -40,10 +49,51 @@ pub(crate) async fn send(
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)))
         .insert_header((CACHE_CONTROL, "private, no-cache"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if let Some((part, bytes)) = part {
+        let stream = app.blobs.read_range(file.owner, file.sha256, part.clone()).await?;
+        let range = format!("bytes {}-{}/{bytes}", part.start, part.end - 1);
+        response.status(StatusCode::PARTIAL_CONTENT).insert_header((CONTENT_RANGE, range));
+        return Ok(response.body(SizedStream::new(part.end - part.start, stream)));
+    }
+    let stream = app.blobs.read(file.owner, file.sha256).await?;
     Ok(match file.bytes {
-        Some(bytes) => response.body(SizedStream::new(bytes, stream)),
+        Some(bytes) => {
+            response.insert_header((ACCEPT_RANGES, "bytes"));
+            response.body(SizedStream::new(bytes, stream))
+        }
         None => response.body(BodyStream::new(stream)),
     })
+}
+
+/// Of a file, by RFC 9110, part 14.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Part(Range<u64>),
+    /// Beyond its end.
+    Nothing,
+}
+
+/// One part; who asks for several, or for what nobody understands, gets the whole.
+fn wanted(request: &HttpRequest, etag: &str, bytes: u64) -> Wanted {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let same = text(IF_RANGE).is_none_or(|given| given == etag);
+    let range = text(RANGE).filter(|_| same).and_then(|range| range.parse::<header::Range>().ok());
+    let Some(header::Range::Bytes(specs)) = range else { return Wanted::All };
+    let [spec] = specs.as_slice() else { return Wanted::All };
+    match spec.to_satisfiable_range(bytes) {
+        Some((first, last)) => Wanted::Part(first..last + 1),
+        None => Wanted::Nothing,
+    }
+}
+
+fn beyond(bytes: u64) -> HttpResponse {
+    let detail = format!("the file has {bytes} bytes; ask for some of them");
+    let mut response = ApiError::new(Code::RangeNotSatisfiable, detail).error_response();
+    if let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}")) {
+        response.headers_mut().insert(CONTENT_RANGE, range);
+    }
+    response
 }
 
 fn has_already(request: &HttpRequest, etag: &str) -> bool {

@@ -30,6 +30,7 @@ pub enum Code {
     /// A body that does not come.
     TooSlow,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     ValidationFailed,
     IdempotencyMismatch,
     DatasetInvalid,
@@ -67,6 +68,9 @@ impl Code {
             }
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
+            }
+            Self::RangeNotSatisfiable => {
+                (S::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The file has no such part")
             }
             Self::ValidationFailed => {
                 (S::UNPROCESSABLE_ENTITY, "validation_failed", "The request is not valid")
@@ -208,6 +212,8 @@ impl From<StoreError> for ApiError {
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
         match error {
+            BlobError::KeyDestroyed { .. } => Self::new(Code::NotFound, error.to_string()),
+            BlobError::Keys(error) => error.into(),
             BlobError::Store(_) | BlobError::File { .. } => {
                 Self::unavailable(&error, "the object store")
             }

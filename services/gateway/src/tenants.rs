@@ -3,12 +3,15 @@
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use domain::{FieldErrors, TenantId, Timestamp, access::Role, hint::Hint, name::Name};
 use serde::{Deserialize, Serialize};
-use store::tenants::{self, Tenant, TenantLimits};
-use utoipa::ToSchema;
+use store::{
+    tenant_keys,
+    tenants::{self, Tenant, TenantLimits},
+};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Body, Caller, Code, Listing,
+    ApiError, App, Body, Caller, Code, Listing, Params,
     auth::{ManageTenants, ReadTenants},
     invitations::{self, IssuedInvitation},
     people::{check_email, check_label},
@@ -220,13 +223,24 @@ async fn change(
     Ok(web::Json(tenant.into()))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Closing {
+    /// Destroy its key too, and by it all that it has stored.
+    #[serde(default)]
+    erase: bool,
+}
+
 /// Close a tenant.
 ///
 /// Its keys stop working, its waiting jobs are cancelled and its running ones stop within moments; its
-/// schedules submit nothing more. What it has stays. Closing it again changes nothing.
+/// schedules submit nothing more. What it has stays, unless it is erased: then the key that its data is encrypted
+/// with is destroyed, and nobody can read the data any more, whatever copies there are. Closing it again changes
+/// nothing.
 #[utoipa::path(
     operation_id = "close_tenant", tag = "tenants",
-    params(("slug" = Name, Path)),
+    params(("slug" = Name, Path), Closing),
     responses((status = 204)),
 )]
 #[delete("/v1/tenants/{slug}")]
@@ -234,10 +248,15 @@ async fn close(
     app: web::Data<App>,
     _caller: Caller<ManageTenants>,
     slug: web::Path<String>,
+    Params(Closing { erase }): Params<Closing>,
 ) -> Result<HttpResponse, ApiError> {
+    let missing = || ApiError::not_found("tenant", &slug);
     let mut tx = app.store.begin().await?;
-    let running = tenants::close(&mut tx, &slug, &app.config.retry).await?;
-    let running = running.ok_or_else(|| ApiError::not_found("tenant", slug))?;
+    let running = tenants::close(&mut tx, &slug, &app.config.retry).await?.ok_or_else(missing)?;
+    if erase {
+        let tenant = tenants::by_slug(&mut tx, &slug).await?.ok_or_else(missing)?;
+        tenant_keys::destroy(&mut tx, tenant.id).await?;
+    }
     tx.commit().await?;
     app.bus.publish(Hint::Queue);
     for (job, worker) in running {

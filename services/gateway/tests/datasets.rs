@@ -260,3 +260,46 @@ async fn a_refused_upload_lets_its_client_read_why() {
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("1000 bytes"), "{answer}");
     stop.stop(false).await;
 }
+
+#[actix_web::test]
+async fn a_part_of_a_file_is_sent_by_itself() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let file: String = (0..40_000).fold("n,m\n".to_owned(), |file, n| file + &format!("{n},1\n"));
+    send(&acme.developer, PATH, "text/csv", file.as_bytes()).await.expect(201);
+    let path = format!("{PATH}/1/content");
+    let ask = async |headers: &[(&str, &str)]| {
+        let request = TestRequest::get().uri(&path);
+        let request =
+            headers.iter().fold(request, |request, header| request.insert_header(*header));
+        acme.developer.send(request).await
+    };
+    let whole = ask(&[]).await.expect(200);
+    assert_eq!(whole.header("accept-ranges"), Some("bytes"));
+    let etag = whole.header("etag").unwrap();
+    let bytes = file.len();
+    let last = bytes - 1;
+    for (range, first, end) in [
+        ("bytes=0-0", 0, 1),
+        ("bytes=65530-65545", 65_530, 65_546),
+        (&format!("bytes=70000-{}", bytes + 10), 70_000, bytes),
+        ("bytes=200000-", 200_000, bytes),
+        ("bytes=-7", bytes - 7, bytes),
+    ] {
+        let part = ask(&[("range", range), ("if-range", etag)]).await.expect(206);
+        let sent = format!("bytes {first}-{}/{bytes}", end - 1);
+        assert_eq!(part.header("content-range"), Some(sent.as_str()));
+        assert_eq!(part.bytes, file.as_bytes()[first..end], "{range}");
+    }
+    let beyond = ask(&[("range", &format!("bytes={bytes}-"))]).await;
+    let beyond = beyond.expect_problem(416, "range_not_satisfiable");
+    assert_eq!(beyond.header("content-range"), Some(format!("bytes */{bytes}").as_str()));
+    // of another version, several, or what nobody understands: all of it
+    for headers in [
+        [("range", "bytes=0-0"), ("if-range", "\"another\"")],
+        [("range", "bytes=0-0,5-6"), ("if-range", etag)],
+        [("range", "lines=1-2"), ("if-range", etag)],
+    ] {
+        assert_eq!(ask(&headers).await.expect(200).bytes.len(), last + 1);
+    }
+}

@@ -102,3 +102,22 @@ async fn a_closed_tenant_runs_nothing_more_and_keeps_what_it_has() {
     let other = globex.developer.get(&format!("/v1/jobs/{}", jobs[2])).await.expect(200);
     assert_eq!(other.text("/status"), "queued");
 }
+
+#[actix_web::test]
+async fn a_tenant_that_is_erased_leaves_noise() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    for client in [&acme.developer, &globex.developer] {
+        push(client, "d", "a,b\n1,2\n").await;
+    }
+    let operator = app.operator().await;
+    let unknown = operator.delete("/v1/tenants/acme?erase=maybe").await;
+    unknown.expect_problem(400, "bad_request");
+    operator.delete("/v1/tenants/acme?erase=true").await.expect(204);
+    globex.developer.get("/v1/datasets/d/versions/1/content").await.expect(200);
+    // whoever had the key for a moment forgets it; another process never gets it
+    let mut tx = app.state.store.begin().await.unwrap();
+    let id = store::tenants::by_slug(&mut tx, "acme").await.unwrap().unwrap().id;
+    let kept = store::tenant_keys::get(&mut tx, id).await.unwrap();
+    assert_eq!(kept, store::tenant_keys::Kept::Destroyed);
+}

@@ -1,13 +1,24 @@
 //! Where bytes live, and the names they have there. A tenant's bytes are under its own prefix: equal
 //! content of two tenants is stored twice, so that nobody learns what another has.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use domain::{Digest, JobId, TenantId, job::Attempt};
-use futures::{TryStreamExt, stream::BoxStream};
+use futures::{
+    StreamExt, TryStreamExt, future,
+    stream::{self, BoxStream},
+};
 use object_store::{
-    ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key, prefix::PrefixStore,
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key,
+    prefix::PrefixStore,
+};
+use store::StoreError;
+
+use crate::{
+    masters::MasterError,
+    seal::{self, DataKey, Opener, Sealer},
+    tenant_keys::TenantKeys,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +33,15 @@ pub enum BlobError {
     Store(#[from] object_store::Error),
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
+    /// Encrypted, and changed since by somebody without the key.
+    #[error("{0} has been changed since it was stored, or is another tenant's")]
+    Tampered(String),
+    #[error("the key of {tenant} was destroyed, and with it what the tenant had stored")]
+    KeyDestroyed { tenant: TenantId },
+    #[error(transparent)]
+    Master(#[from] MasterError),
+    #[error(transparent)]
+    Keys(#[from] StoreError),
 }
 
 impl BlobError {
@@ -35,6 +55,8 @@ impl BlobError {
 #[derive(Clone, Debug)]
 pub struct Blobs {
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// Without them bytes are stored as they are.
+    keys: Option<Arc<TenantKeys>>,
 }
 
 impl Blobs {
@@ -42,7 +64,7 @@ impl Blobs {
     pub fn folder(path: &Path) -> Result<Self, BlobError> {
         std::fs::create_dir_all(path).map_err(BlobError::file(path))?;
         let store = LocalFileSystem::new_with_prefix(path)?.with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), keys: None })
     }
 
     /// `file:///folder` or `s3://bucket/prefix`; credentials and endpoint of S3 come from the
@@ -59,7 +81,13 @@ impl Blobs {
         let options = aws.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         let (store, prefix) =
             object_store::parse_url_opts(&parsed, options).map_err(|why| bad(why.to_string()))?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)) })
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), keys: None })
+    }
+
+    /// What is stored from now on is encrypted with its tenant's key. What was stored before is read as it is.
+    #[must_use]
+    pub fn encrypted_with(self, keys: TenantKeys) -> Self {
+        Self { keys: Some(Arc::new(keys)), ..self }
     }
 
     /// Whether the store answers.
@@ -86,22 +114,67 @@ impl Blobs {
         Key::from(format!("tenants/{tenant}/jobs/{job}/rounds/{number}/{name}"))
     }
 
+    /// What makes sealed bytes of a tenant's plain ones, where bytes are sealed.
+    pub(crate) async fn sealer(&self, tenant: TenantId) -> Result<Option<Sealer>, BlobError> {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let key = keys.of(tenant).await?;
+        Ok(Some(Sealer::new(&key, tenant).ok_or(MasterError::Randomness)?))
+    }
+
+    /// An object's plain bytes.
+    pub(crate) async fn plain(
+        &self,
+        tenant: TenantId,
+        key: &Key,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        let found = self.store.get(key).await.map_err(|error| missing(key, error))?;
+        let stored = found.into_stream().map_err(BlobError::from).boxed();
+        let Some(keys) = &self.keys else { return Ok(stored) };
+        Ok(opened(stored, keys.of(tenant).await?, tenant, key.to_string()))
+    }
+
     /// Content by its digest, as a stream.
     pub async fn read(
         &self,
         tenant: TenantId,
         sha256: Digest,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        self.plain(tenant, &Self::content_key(tenant, sha256)).await
+    }
+
+    /// A part of some content, which is not empty and within it.
+    pub async fn read_range(
+        &self,
+        tenant: TenantId,
+        sha256: Digest,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
         let key = Self::content_key(tenant, sha256);
-        let found = self.store.get(&key).await.map_err(|error| missing(&key, error))?;
-        Ok(Box::pin(found.into_stream().map_err(BlobError::from)))
+        let part = async |range: Range<u64>| {
+            let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
+            let found = self.store.get_opts(&key, options).await;
+            found.map_err(|error| missing(&key, error))
+        };
+        if let Some(keys) = &self.keys {
+            let head = part(0..seal::HEADER as u64).await?;
+            let (sealed_size, header) = (head.meta.size, head.bytes().await?);
+            if let Some(opener) = Opener::new(&keys.of(tenant).await?, tenant, &header) {
+                let span = seal::span(&range, sealed_size);
+                let stored =
+                    part(span.sealed.clone()).await?.into_stream().map_err(BlobError::from);
+                let opener = opener.starting_at(span.first);
+                let state = State::Sealed { opener, has_last: span.has_last };
+                let plain = unfolded(stored.boxed(), state, key.to_string());
+                return Ok(trimmed(plain, span.skip, range.end - range.start));
+            }
+        }
+        Ok(part(range).await?.into_stream().map_err(BlobError::from).boxed())
     }
 
     /// Small content by its digest, whole and verified.
     pub async fn read_whole(&self, tenant: TenantId, sha256: Digest) -> Result<Bytes, BlobError> {
         let key = Self::content_key(tenant, sha256);
-        let found = self.store.get(&key).await.map_err(|error| missing(&key, error))?;
-        let bytes = found.bytes().await?;
+        let bytes = self.plain(tenant, &key).await?.try_collect::<BytesMut>().await?.freeze();
         let digest = Digest::of(&bytes);
         if digest == sha256 {
             Ok(bytes)
@@ -149,6 +222,100 @@ impl Blobs {
         }
         Ok(())
     }
+}
+
+/// Whose an object is: everything is below its tenant's folder.
+pub(crate) fn owner(key: &Key) -> Result<TenantId, BlobError> {
+    let tenant = key.parts().nth(1).and_then(|part| part.as_ref().parse().ok());
+    tenant.ok_or_else(|| BlobError::Missing(key.to_string()))
+}
+
+type Plain = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// How far an object has been read.
+enum State {
+    /// Of its header, so much.
+    Header {
+        bytes: Vec<u8>,
+        key: DataKey,
+        tenant: TenantId,
+    },
+    /// It was stored before there was a key.
+    Plain,
+    Sealed {
+        opener: Opener,
+        has_last: bool,
+    },
+    Done,
+}
+
+fn opened(stored: Plain, key: DataKey, tenant: TenantId, name: String) -> Plain {
+    unfolded(stored, State::Header { bytes: Vec::new(), key, tenant }, name)
+}
+
+fn unfolded(stored: Plain, state: State, name: String) -> Plain {
+    let next = |(mut stored, mut state, name): (Plain, State, String)| async move {
+        let chunk = stored.next().await.transpose()?;
+        let plain;
+        (plain, state) = match chunk {
+            Some(chunk) => state.take(chunk),
+            None => state.end(),
+        }
+        .map_err(|seal::Tampered| BlobError::Tampered(name.clone()))?;
+        let ended = plain.is_empty() && matches!(state, State::Done);
+        Ok::<_, BlobError>((!ended).then_some((plain, (stored, state, name))))
+    };
+    stream::try_unfold((stored, state, name), next)
+        .try_filter(|plain| future::ready(!plain.is_empty()))
+        .boxed()
+}
+
+impl State {
+    fn take(self, chunk: Bytes) -> Result<(Bytes, Self), seal::Tampered> {
+        match self {
+            Self::Header { mut bytes, key, tenant } => {
+                bytes.extend_from_slice(&chunk);
+                if bytes.len() < seal::HEADER {
+                    return Ok((Bytes::new(), Self::Header { bytes, key, tenant }));
+                }
+                match Opener::new(&key, tenant, &bytes[..seal::HEADER]) {
+                    None => Ok((bytes.into(), Self::Plain)),
+                    Some(mut opener) => {
+                        let plain = opener.push(&bytes[seal::HEADER..])?;
+                        Ok((plain.into(), Self::Sealed { opener, has_last: true }))
+                    }
+                }
+            }
+            Self::Sealed { mut opener, has_last } => {
+                let plain = opener.push(&chunk)?;
+                Ok((plain.into(), Self::Sealed { opener, has_last }))
+            }
+            Self::Plain | Self::Done => Ok((chunk, self)),
+        }
+    }
+
+    fn end(self) -> Result<(Bytes, Self), seal::Tampered> {
+        let rest = match self {
+            // shorter than a header: stored before there was a key
+            Self::Header { bytes, .. } => bytes,
+            Self::Sealed { opener, has_last } => opener.finish(has_last)?,
+            Self::Plain | Self::Done => Vec::new(),
+        };
+        Ok((rest.into(), Self::Done))
+    }
+}
+
+/// What lies before the range in its first segment, and after it in its last one, goes.
+fn trimmed(plain: Plain, skip: usize, length: u64) -> Plain {
+    let cut = |(skip, left): &mut (usize, u64), mut chunk: Bytes| {
+        let before = chunk.split_to((*skip).min(chunk.len()));
+        *skip -= before.len();
+        chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+        *left -= chunk.len() as u64;
+        chunk
+    };
+    let mut state = (skip, length);
+    plain.map_ok(move |chunk| cut(&mut state, chunk)).boxed()
 }
 
 pub(crate) fn missing(key: &Key, error: object_store::Error) -> BlobError {

@@ -10,7 +10,7 @@ use sha2::Digest as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use crate::{BlobError, Blobs, blobs::missing};
+use crate::{BlobError, Blobs, blobs::owner, seal::Sealer};
 
 const CHUNK_BYTES: usize = 5 << 20;
 const PARTS_IN_FLIGHT: usize = 4;
@@ -46,12 +46,13 @@ impl Blobs {
         mut source: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
     ) -> Result<Stored, PutError<E>> {
+        let sealer = self.sealer(tenant).await?;
         let upload = Key::from(format!("tenants/{tenant}/uploads/{}", Uuid::now_v7()));
         let mut sink = WriteMultipart::new_with_chunk_size(
             self.store.put_multipart(&upload).await?,
             CHUNK_BYTES,
         );
-        let written = write_all(&mut sink, &mut source, limit).await;
+        let written = write_all(&mut sink, &mut source, sealer, limit).await;
         let stored = match written {
             Ok(stored) => stored,
             Err(error) => {
@@ -101,7 +102,11 @@ impl Blobs {
     }
 
     async fn put(&self, key: &Key, path: &Path) -> Result<(), BlobError> {
-        let bytes = tokio::fs::read(path).await.map_err(BlobError::file(path))?;
+        let mut bytes = tokio::fs::read(path).await.map_err(BlobError::file(path))?;
+        if let Some(mut sealer) = self.sealer(owner(key)?).await? {
+            bytes = sealer.push(&bytes);
+            bytes.extend(sealer.finish());
+        }
         self.store.put(key, bytes.into()).await?;
         Ok(())
     }
@@ -141,8 +146,7 @@ impl Blobs {
     }
 
     async fn fetch(&self, key: &Key, to: &Path) -> Result<Digest, BlobError> {
-        let mut stream =
-            self.store.get(key).await.map_err(|error| missing(key, error))?.into_stream();
+        let mut stream = self.plain(owner(key)?, key).await?;
         let mut file = tokio::fs::File::create(to).await.map_err(BlobError::file(to))?;
         let mut hash = sha2::Sha256::new();
         while let Some(chunk) = stream.next().await {
@@ -158,6 +162,7 @@ impl Blobs {
 async fn write_all<E>(
     sink: &mut WriteMultipart,
     source: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    mut sealer: Option<Sealer>,
     limit: u64,
 ) -> Result<Stored, PutError<E>> {
     let mut hash = sha2::Sha256::new();
@@ -170,7 +175,13 @@ async fn write_all<E>(
         }
         hash.update(&chunk);
         sink.wait_for_capacity(PARTS_IN_FLIGHT).await?;
-        sink.put(chunk);
+        match &mut sealer {
+            Some(sealer) => sink.put(sealer.push(&chunk).into()),
+            None => sink.put(chunk),
+        }
+    }
+    if let Some(sealer) = sealer {
+        sink.put(sealer.finish().into());
     }
     Ok(Stored { sha256: Digest::from_bytes(hash.finalize().into()), bytes })
 }

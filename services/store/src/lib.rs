@@ -29,6 +29,7 @@ pub mod principals;
 pub mod schedule;
 pub mod sessions;
 pub mod signing;
+pub mod tenant_keys;
 pub mod tenants;
 mod tx;
 pub mod usage;

@@ -127,8 +127,13 @@ pub(crate) fn blob_cause(error: &BlobError) -> Cause {
             "bytes_missing",
             format!("{error}; push the dataset again, or ask the operator to look after the store"),
         ),
-        BlobError::Damaged { .. } => Cause::retryable("bytes_damaged", error.to_string()),
-        BlobError::Store(_) | BlobError::BadUrl { .. } => {
+        BlobError::Damaged { .. } | BlobError::Tampered(_) => {
+            Cause::retryable("bytes_damaged", error.to_string())
+        }
+        BlobError::KeyDestroyed { .. } => Cause::fatal("key_destroyed", error.to_string()),
+        // another worker may have been given the key that this one lacks
+        BlobError::Master(_) => Cause::retryable("master_key", error.to_string()),
+        BlobError::Store(_) | BlobError::BadUrl { .. } | BlobError::Keys(_) => {
             Cause::retryable("object_store_unavailable", error.to_string())
         }
     }
@@ -136,7 +141,7 @@ pub(crate) fn blob_cause(error: &BlobError) -> Cause {
 
 /// Whether asking the object store again may help.
 pub(crate) const fn may_pass(error: &BlobError) -> bool {
-    matches!(error, BlobError::Store(_) | BlobError::Damaged { .. })
+    matches!(error, BlobError::Store(_) | BlobError::Damaged { .. } | BlobError::Keys(_))
 }
 
 #[cfg(test)]

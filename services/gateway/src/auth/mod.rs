@@ -30,7 +30,7 @@ pub(crate) use password::check_password;
 pub(crate) use secret::OfInvitation;
 pub use secret::{ApiSecret, OfReset, Secret};
 pub(crate) use sessions::{NewPassword, SignedIn, begin_session};
-pub use signer::{Signer, SignerError, rotate};
+pub use signer::{Signer, SignerError, rewrap, rotate};
 pub(crate) use tokens::scope_names;
 
 use signer::{MadeFrom, TokenRefused};

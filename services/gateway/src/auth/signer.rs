@@ -12,8 +12,14 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
+use registry::{MasterError, Masters, Wrapped};
 use serde::{Deserialize, Serialize};
-use store::{Store, StoreError, principals::Credential, signing};
+use store::{
+    Store, StoreError,
+    principals::Credential,
+    signing::{self, Private, SigningKey},
+    tenant_keys::WrappedKey,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -36,6 +42,8 @@ pub enum SignerError {
     Randomness(#[from] getrandom::Error),
     #[error("a signing key in the database is not an Ed25519 key in PEM")]
     Key(#[from] jsonwebtoken::errors::Error),
+    #[error(transparent)]
+    Master(#[from] MasterError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -98,6 +106,7 @@ type Keys = Arc<Vec<Key>>;
 pub struct Signer {
     keys: RwLock<Keys>,
     store: Store,
+    masters: Option<Masters>,
     issuer: String,
     /// For a key that was not known.
     looked_at: Mutex<Option<Timestamp>>,
@@ -105,16 +114,21 @@ pub struct Signer {
 
 impl Signer {
     /// The keys of the database; the first gateway makes the first one.
-    pub async fn load(store: &Store, issuer: &str) -> Result<Self, SignerError> {
+    pub async fn load(
+        store: &Store,
+        masters: Option<Masters>,
+        issuer: &str,
+    ) -> Result<Self, SignerError> {
         let mut tx = store.begin().await?;
         if signing::all(&mut tx).await?.is_empty() {
-            let (kid, pem) = new_key()?;
-            signing::add_first(&mut tx, &kid, &pem).await?;
+            let (kid, private) = new_key(masters.as_ref()).await?;
+            signing::add_first(&mut tx, &kid, &private).await?;
         }
-        let keys = read_all(&signing::all(&mut tx).await?)?;
+        let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
-        let (keys, looked_at) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
-        Ok(Self { keys, store: store.clone(), issuer: issuer.to_owned(), looked_at })
+        let keys = RwLock::new(Arc::new(read_all(&rows, masters.as_ref()).await?));
+        let (store, issuer) = (store.clone(), issuer.to_owned());
+        Ok(Self { keys, store, masters, issuer, looked_at: Mutex::new(None) })
     }
 
     /// # Errors
@@ -192,8 +206,9 @@ impl Signer {
 
     async fn reload(&self) -> Result<(), SignerError> {
         let mut tx = self.store.begin().await?;
-        let keys = read_all(&signing::all(&mut tx).await?)?;
+        let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
+        let keys = read_all(&rows, self.masters.as_ref()).await?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
@@ -209,27 +224,79 @@ impl Signer {
 }
 
 /// A new key beside those that there are: it signs in a few minutes.
-pub async fn rotate(store: &Store, now: Timestamp) -> Result<String, SignerError> {
-    let (kid, pem) = new_key()?;
+pub async fn rotate(
+    store: &Store,
+    masters: Option<&Masters>,
+    now: Timestamp,
+) -> Result<String, SignerError> {
+    let (kid, private) = new_key(masters).await?;
     let mut tx = store.begin().await?;
-    signing::add(&mut tx, &kid, &pem, now).await?;
+    signing::add(&mut tx, &kid, &private, now).await?;
     tx.commit().await?;
     Ok(kid)
+}
+
+/// Keeps every key wrapped by the master key in use; how many were not.
+pub async fn rewrap(store: &Store, masters: &Masters) -> Result<u64, SignerError> {
+    let mut tx = store.begin().await?;
+    let mut count = 0;
+    for SigningKey { kid, private, .. } in signing::all(&mut tx).await? {
+        if matches!(&private, Private::Wrapped(kept) if kept.master == masters.current()) {
+            continue;
+        }
+        let pem = pem_of(&kid, &private, Some(masters)).await?;
+        signing::keep_as(&mut tx, &kid, &kept(&kid, pem, Some(masters)).await?).await?;
+        count += 1;
+    }
+    tx.commit().await?;
+    Ok(count)
 }
 
 fn is_ripe(created_at: Timestamp, now: Timestamp) -> bool {
     created_at + RIPENS <= now
 }
 
-/// The name of a new key, and the key.
-fn new_key() -> Result<(String, String), SignerError> {
+/// The name of a new key, and the key as it is kept.
+async fn new_key(masters: Option<&Masters>) -> Result<(String, Private), SignerError> {
     let pem = new_pem()?;
-    Ok((read_key(None, &pem, Timestamp::MIN_UTC)?.kid, pem))
+    let kid = read_key(None, &pem, Timestamp::MIN_UTC)?.kid;
+    let private = kept(&kid, pem, masters).await?;
+    Ok((kid, private))
 }
 
-fn read_all(rows: &[signing::SigningKey]) -> Result<Vec<Key>, SignerError> {
-    let keys = rows.iter().map(|row| read_key(Some(&row.kid), &row.private_pem, row.created_at));
-    Ok(keys.collect::<Result<_, _>>()?)
+fn context(kid: &str) -> String {
+    format!("signing key {kid}")
+}
+
+async fn kept(kid: &str, pem: String, masters: Option<&Masters>) -> Result<Private, SignerError> {
+    let Some(masters) = masters else { return Ok(Private::Pem(pem)) };
+    let Wrapped { master, bytes } = masters.wrap(&context(kid), pem.as_bytes()).await?;
+    Ok(Private::Wrapped(WrappedKey { master, bytes }))
+}
+
+async fn pem_of(
+    kid: &str,
+    private: &Private,
+    masters: Option<&Masters>,
+) -> Result<String, SignerError> {
+    let WrappedKey { master, bytes } = match private {
+        Private::Pem(pem) => return Ok(pem.clone()),
+        Private::Wrapped(wrapped) => wrapped.clone(),
+    };
+    let (name, context) = (master.clone(), context(kid));
+    let unknown = || MasterError::Unknown { name, context: context.clone() };
+    let masters = masters.ok_or_else(unknown)?;
+    let pem = masters.unwrap(&context, &Wrapped { master, bytes }).await?;
+    String::from_utf8(pem).map_err(|_| MasterError::Tampered { context }.into())
+}
+
+async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<Vec<Key>, SignerError> {
+    let mut keys = Vec::new();
+    for SigningKey { kid, private, created_at } in rows {
+        let pem = pem_of(kid, private, masters).await?;
+        keys.push(read_key(Some(kid), &pem, *created_at)?);
+    }
+    Ok(keys)
 }
 
 fn new_pem() -> Result<String, getrandom::Error> {

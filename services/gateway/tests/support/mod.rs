@@ -9,13 +9,13 @@
 
 mod client;
 
-use std::{num::NonZeroU32, path::Path};
+use std::{num::NonZeroU32, path::Path, sync::Arc};
 
 use actix_web::{dev::Service, test, test::TestRequest, web};
 use boot::{bus::Bus, rates::Rates};
 use domain::{ApiKeyId, UserId, access::Role};
 use gateway::{ApiSecret, App, Config, Passwords, Signer};
-use registry::Blobs;
+use registry::{Blobs, LocalMaster, Masters, TenantKeys};
 use serde_json::json;
 use serving::Predictor;
 use store::{
@@ -138,14 +138,24 @@ impl TestApp {
     }
 }
 
+/// Every test's data is encrypted.
+pub fn masters() -> Masters {
+    let master = LocalMaster::from_text(&"7".repeat(64), "a test").expect("a key");
+    Masters::new(vec![Arc::new(master)]).expect("one")
+}
+
 /// The application's state, over this database and this folder for bytes.
 pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
     let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
-    let blobs = Blobs::folder(folder).expect("the folder can be used");
+    let masters = masters();
+    let keys = TenantKeys::new(store.clone(), masters.clone());
+    let blobs = Blobs::folder(folder).expect("the folder can be used").encrypted_with(keys);
     App {
         bus: Bus::open(&store, None, end).expect("Postgres' bus needs no address"),
         predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
-        signer: Signer::load(&store, &config.public_url).await.expect("a key can be made"),
+        signer: Signer::load(&store, Some(masters.clone()), &config.public_url)
+            .await
+            .expect("a key can be made"),
         passwords: Passwords::new().expect("there is randomness"),
         rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
         clock: testkit::manual_clock(),

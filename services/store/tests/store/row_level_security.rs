@@ -17,15 +17,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
     attempts, budgets, cron, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
-    keys, models, pools, schedule, sessions, usage,
+    keys, models, pools, schedule, sessions, tenant_keys, usage,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
 
 /// What Postgres answers where a right or a policy is missing.
 const REFUSED: &str = "42501";
-/// Of a tenant's rows, what is not for what works in its name: only signing in looks at these.
-const CLOSED: [&str; 2] = ["invitation", "session"];
+/// Of a tenant's rows, what is not for what works in its name: only signing in, and reading bytes, looks at
+/// these.
+const CLOSED: [&str; 3] = ["invitation", "session", "tenant_key"];
 /// Of the platform.
 const PLATFORM: [&str; 5] = ["worker", "leader", "signing_key", "refresh_token", "password_reset"];
 /// Of each tenant.
@@ -133,6 +134,8 @@ async fn sign_in(tx: &mut store::SystemTx<'_>, tenant: &Tenant) {
         expires_at: now,
     };
     invitations::create(tx, &invitation).await.unwrap();
+    let key = tenant_keys::WrappedKey { master: "master".to_owned(), bytes: vec![1] };
+    tenant_keys::add(tx, tenant.id, &key).await.unwrap();
 }
 
 async fn train(tx: &mut store::SystemTx<'_>, running: Attempt) {
