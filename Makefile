@@ -22,7 +22,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue chaos peers queue-peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue replays chaos peers queue-peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -64,6 +64,9 @@ bench-profile: claim ## where the time of training goes, by perf; ROWS=mlp,cnn
 bench-plan: claim ## what a plan of the scheduler costs, by the size of the queue; SIZES=100x10000
 	$(BUILD_BENCH) --bin bench-plan
 	$(CARGO_TARGET_DIR)/release/bench-plan $(SIZES)
+
+replays: setup build ## known traces through the planner with a virtual clock: docs/REPLAYS.md
+	sh docs/examples/replays.sh $(RELEASE) > docs/REPLAYS.new && mv docs/REPLAYS.new docs/REPLAYS.md
 
 chaos: setup setup-test ## minutes of everything that can happen to processes, and whether a job was lost; SEED=7 JOBS=300 MINUTES=3
 	$(BUILD_BENCH) --bin chaos

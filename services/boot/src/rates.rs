@@ -58,10 +58,7 @@ impl Rate {
 
     /// And twice as many at once.
     pub fn per_second(many: NonZeroU32) -> Self {
-        Self::new(
-            many.saturating_mul(NonZeroU32::MIN.saturating_add(1)),
-            Duration::from_secs(1) / many.get(),
-        )
+        Self::new(many.saturating_add(many.get()), Duration::from_secs(1) / many.get())
     }
 
     pub const fn holds(self) -> u32 {

@@ -203,6 +203,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_unavailable() {
             Self::unavailable(&error, "the database")
+        } else if error.is_bad_text() {
+            Self::new(Code::BadRequest, "the request has a NUL character; leave it out")
         } else {
             Self::internal(&error)
         }

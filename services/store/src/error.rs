@@ -28,6 +28,12 @@ impl StoreError {
         }
     }
 
+    /// Text that Postgres does not take: a NUL character, as it is or in JSON.
+    pub fn is_bad_text(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "22021" || code == "22P05")
+    }
+
     /// The database is away or busy, not wrong: asking again later may do.
     pub fn is_unavailable(&self) -> bool {
         let Self::Database(error) = self else { return false };
