@@ -7,7 +7,6 @@
 pub mod admin;
 mod amounts;
 pub mod attempts;
-pub mod audit;
 pub mod budgets;
 pub mod changes;
 pub mod cron;
@@ -16,6 +15,7 @@ mod error;
 pub mod events;
 pub mod hints;
 pub mod idempotency;
+pub mod invariants;
 pub mod invitations;
 pub mod jobs;
 pub mod keys;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::{Digest, job::JobStatus, spec::AfterCondition};
-use store::audit::{Training, Violation};
+use store::invariants::{Training, Violation};
 
 use super::load::Entry;
 
@@ -94,7 +94,7 @@ fn wrong_end(
     let is_right = match training.status {
         _ if !may_start => code == Some(NEVER_MET),
         JobStatus::Succeeded => !entry.order.is_poisoned && training.weights.is_some(),
-        // so unlucky that its tries are used up, which the audit counts
+        // so unlucky that its tries are used up, which the invariants count
         JobStatus::Failed => gave_up,
         _ => false,
     };

@@ -3,7 +3,7 @@
 use domain::WorkerId;
 use store::{
     Store, SystemTx,
-    audit::{self, Counts},
+    invariants::{self, Counts},
     leader, workers,
 };
 use uuid::Uuid;
@@ -27,7 +27,7 @@ impl Look {
 
     /// How many trainings there are, and how many of them have ended.
     pub async fn progress(&self) -> Option<(u64, u64)> {
-        audit::progress(&mut self.begin().await?).await.ok()
+        invariants::progress(&mut self.begin().await?).await.ok()
     }
 
     /// Who leads, and in which term.
@@ -44,7 +44,7 @@ impl Look {
 
     /// Attempts that ended because a disk was full.
     pub async fn disk_full(&self) -> Option<u64> {
-        let Counts { attempts, .. } = audit::counts(&mut self.begin().await?).await.ok()?;
+        let Counts { attempts, .. } = invariants::counts(&mut self.begin().await?).await.ok()?;
         let full = attempts.iter().filter(|(_, code, _)| code.as_deref() == Some("disk_full"));
         Some(full.map(|(.., count)| count).sum())
     }

@@ -3,7 +3,7 @@
 //! lost, done twice, or let past a cap.
 //!
 //! What is done, and when, is decided beforehand and by counting jobs that have ended ([`schedule`],
-//! [`orders`]); what has to hold is judged afterwards ([`judge`], [`store::audit`]). A seed repeats
+//! [`orders`]); what has to hold is judged afterwards ([`judge`], [`store::invariants`]). A seed repeats
 //! the schedule; how the processes interleave is the machine's.
 
 mod judge;
@@ -19,7 +19,7 @@ mod world;
 use std::{convert::Infallible, time::Duration};
 
 use domain::job::RetryPolicy;
-use store::audit;
+use store::invariants;
 use tokio::{sync::watch, time::timeout};
 
 pub use report::Report;
@@ -54,11 +54,11 @@ pub async fn run(options: &Options) -> Report {
 
     let mut tx = world.look.store.begin().await.unwrap();
     let max_tries = RetryPolicy::default().max_tries;
-    let mut violations = audit::violations(&mut tx, max_tries).await.unwrap();
+    let mut violations = invariants::violations(&mut tx, max_tries).await.unwrap();
     let ledger = load.into_ledger();
-    violations.extend(judge::violations(&ledger, &audit::trainings(&mut tx).await.unwrap()));
-    let peaks = audit::peaks(&mut tx).await.unwrap();
-    let counts = audit::counts(&mut tx).await.unwrap();
+    violations.extend(judge::violations(&ledger, &invariants::trainings(&mut tx).await.unwrap()));
+    let peaks = invariants::peaks(&mut tx).await.unwrap();
+    let counts = invariants::counts(&mut tx).await.unwrap();
     drop(tx);
     let logs = (!violations.is_empty()).then(|| world.ground.dir.keep());
     Report { options: *options, tally: tally.into_counts(), counts, peaks, violations, stuck, logs }

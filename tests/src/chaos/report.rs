@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt, path::PathBuf};
 
-use store::audit::{Counts, Peak, Violation};
+use store::invariants::{Counts, Peak, Violation};
 
 use super::Options;
 use crate::bench::aligned;

@@ -10,8 +10,9 @@ use domain::{
 };
 use store::{
     attempts::{self, Directive, Recorded},
-    audit, budgets,
+    budgets,
     changes::{Change, Cursor},
+    invariants,
     jobs::{self, NewJob, Refusal, Submitted},
     pools, schedule, usage, workers,
 };
@@ -157,7 +158,7 @@ async fn a_seat_is_taken_until_its_process_has_ended() {
     drop(tx);
     assert_eq!(leftover(&world, world.worker).await, []);
     let mut tx = world.begin().await;
-    assert_eq!(audit::violations(&mut tx, retry().max_tries).await.unwrap(), []);
+    assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -171,7 +172,7 @@ async fn a_seat_that_was_given_away_too_early_is_found() {
     let other = attempt(world.submit(&world.acme).await, 1);
     world.command(start(other, two)).await;
     let mut tx = world.begin().await;
-    let found = audit::violations(&mut tx, retry().max_tries).await.unwrap();
+    let found = invariants::violations(&mut tx, retry().max_tries).await.unwrap();
     let rules: Vec<_> = found.iter().map(|violation| violation.rule).collect();
     assert_eq!(rules, ["a worker is given no more than it has"], "{found:?}");
 }

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod agreement;
-mod audit;
 mod budgets;
 mod caps;
 mod changes;
@@ -13,6 +12,7 @@ mod events;
 mod fences;
 mod gangs;
 mod holds;
+mod invariants;
 mod leader;
 mod publishing;
 mod queue;

@@ -1,10 +1,10 @@
-//! The audit finds nothing in what the store has written, and whatever is made wrong by hand.
+//! What the store has written keeps every invariant, and whatever is made wrong by hand is found.
 
 use domain::job::{JobStatus, Report};
 use sqlx::AssertSqlSafe;
 use store::{
     Store, SystemTx, Tx,
-    audit::{self, Peak},
+    invariants::{self, Peak},
     jobs::{self, NewJob},
 };
 
@@ -37,18 +37,18 @@ async fn execute(tx: &mut SystemTx<'_>, statement: &str) {
 async fn nothing_is_wrong_with_what_was_written_in_order() {
     let world = history().await;
     let mut tx = world.begin().await;
-    assert_eq!(audit::violations(&mut tx, retry().max_tries).await.unwrap(), []);
+    assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
     let peak = Peak { tenant: "acme".to_owned(), most: 1, max_running_jobs: 2 };
-    assert_eq!(audit::peaks(&mut tx).await.unwrap(), [peak]);
-    assert_eq!(audit::progress(&mut tx).await.unwrap(), (3, 1));
+    assert_eq!(invariants::peaks(&mut tx).await.unwrap(), [peak]);
+    assert_eq!(invariants::progress(&mut tx).await.unwrap(), (3, 1));
 
-    let counts = audit::counts(&mut tx).await.unwrap();
+    let counts = invariants::counts(&mut tx).await.unwrap();
     let attempts: Vec<_> =
         counts.attempts.iter().map(|(outcome, _, count)| (outcome.as_str(), *count)).collect();
     assert_eq!(attempts, [("live", 1), ("lost", 1), ("succeeded", 1)]);
     assert_eq!((counts.requeued, counts.versions, counts.terms), (1, 1, 1));
 
-    let trainings = audit::trainings(&mut tx).await.unwrap();
+    let trainings = invariants::trainings(&mut tx).await.unwrap();
     let of = |status| trainings.iter().filter(|training| training.status == status).count();
     assert_eq!(
         [JobStatus::Succeeded, JobStatus::Running, JobStatus::Queued].map(of),
@@ -115,11 +115,11 @@ async fn whatever_is_made_wrong_by_hand_is_found() {
         let mut tx = owner.begin().await.unwrap();
         execute(&mut tx, "reset role").await;
         execute(&mut tx, statement).await;
-        let found = audit::violations(&mut tx, retry().max_tries).await.unwrap();
+        let found = invariants::violations(&mut tx, retry().max_tries).await.unwrap();
         assert!(found.iter().any(|it| it.rule == *rule), "{rule}: {statement}: {found:?}");
     }
     let mut tx = world.begin().await;
-    assert_eq!(audit::violations(&mut tx, retry().max_tries).await.unwrap(), []);
+    assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
     drop(tx);
     owner.close().await;
 }
