@@ -11,7 +11,12 @@ use std::{
 use boot::postgres::{DATABASE, Embedded, Options, SUPERUSER, find_binaries};
 use tempfile::TempDir;
 
-use crate::{Client, Process, client::Address, process::run, wait_until};
+use crate::{
+    Client, Process,
+    client::Address,
+    process::{run, try_run},
+    wait_until,
+};
 
 /// Short, so that a lost worker or leader is noticed within a test.
 const LEASE_SECS: &str = "2";
@@ -72,6 +77,12 @@ impl Ground {
         let mut gateway = self.start_process(&arguments, "gateway");
         let address = Address::new(gateway.field_of("gateway listening", "url").await);
         (gateway, Client::new(address, key.trim()))
+    }
+
+    /// What `cupola admin …` says, and whether it succeeds.
+    pub fn admin(&self, arguments: &[&str]) -> (bool, String) {
+        let output = try_run(&[&["admin"], arguments].concat(), &self.environment);
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
     pub fn start_scheduler(&self, log: &str) -> Process {

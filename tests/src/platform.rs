@@ -42,6 +42,11 @@ impl Platform {
         worker(&self.ground, name)
     }
 
+    /// What `cupola admin …` says, and whether it succeeds.
+    pub fn admin(&self, arguments: &[&str]) -> (bool, String) {
+        self.ground.admin(arguments)
+    }
+
     /// After its end; clients find it at its new address.
     pub async fn start_gateway_again(&mut self) {
         ground::start_gateway_again(&mut self.gateway, &self.operator).await;

@@ -5,7 +5,7 @@ use std::{
     env,
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use rustix::process::Signal;
@@ -141,14 +141,19 @@ fn spawn(
 /// # Panics
 /// If it fails, with what it said.
 pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) -> String {
-    let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    let output = command(&[], &arguments)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap();
+    let output = try_run(arguments, environment);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`cupola {}` failed:\n{said}", arguments.join(" "));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same, whether it fails or not.
+pub(crate) fn try_run(arguments: &[&str], environment: &[(&'static str, String)]) -> Output {
+    let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    command(&[], &arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap()
 }
 
 /// Of our own binary, free of what the surroundings have set for it.

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::Subcommand;
-use domain::{ApiKeyId, Clock, JobId, UserId, access::Role};
+use domain::{
+    ApiKeyId, Clock, JobId, UserId,
+    access::Role,
+    audit::{DONE, Entry},
+};
 use gateway::{
     ApiSecret,
     auth::{self, OfReset, Secret},
@@ -18,6 +22,7 @@ use store::{
 };
 
 use crate::{
+    audit,
     config::{Database, MasterKeys},
     explain::explain,
     simulate,
@@ -36,6 +41,9 @@ pub enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// Verifies the audit log, or prints it.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Makes the operator with this address, if there is none, and prints a new API key for them.
     OperatorKey {
         #[arg(long, default_value = "operator@localhost")]
@@ -80,6 +88,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", explain(&store, job, json).await?);
             Ok(())
         }
+        Command::Audit(command) => audit::run(command).await,
         Command::OperatorKey { email, database } => {
             let store = Store::connect(&database.database_url, 1)?;
             println!("{}", operator_key(&store, &email).await?);
@@ -103,6 +112,10 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             let tenants = registry::rewrap(&store, &masters).await?;
             let signing = auth::rewrap(&store, &masters).await?;
             let name = masters.current();
+            let rotated = from_shell("rotate_master_key", "master key", name.to_owned());
+            let mut tx = store.begin().await?;
+            store::audit::append(&mut tx, None, &rotated).await?;
+            tx.commit().await?;
             println!("by master key {name}: {tenants} keys of tenants, {signing} signing keys");
             Ok(())
         }
@@ -130,8 +143,22 @@ pub async fn operator_key(store: &Store, email: &str) -> anyhow::Result<String> 
         draft: KeyDraft::named("operator"),
     };
     keys::create(&mut tx, &key).await?;
+    let made = from_shell("make_operator_key", "API key", key.id.to_string());
+    let made = Entry { user: Some(user), key: Some(key.id), ..made };
+    store::audit::append(&mut tx, None, &made).await?;
     tx.commit().await?;
     Ok(secret.reveal().to_owned())
+}
+
+/// For the audit log: nobody knows who has the shell.
+fn from_shell(action: &str, kind: &str, object: String) -> Entry {
+    Entry {
+        action: action.to_owned(),
+        object_kind: Some(kind.to_owned()),
+        object: Some(object),
+        result: DONE.to_owned(),
+        ..Entry::default()
+    }
 }
 
 /// For `POST /v1/auth/password/reset`.
@@ -141,6 +168,8 @@ async fn reset_token(store: &Store, email: &str) -> anyhow::Result<String> {
     let mut tx = store.begin().await?;
     let allowed = people::allow_reset(&mut tx, email, secret.sha256(), until).await?;
     ensure!(allowed, "nobody has the address `{email}`");
+    let made = from_shell("make_reset_token", "user", email.to_owned());
+    store::audit::append(&mut tx, None, &made).await?;
     tx.commit().await?;
     Ok(secret.reveal().to_owned())
 }

@@ -2,6 +2,7 @@
 //! those who run them.
 
 mod admin;
+mod audit;
 mod config;
 mod demo;
 mod explain;

@@ -56,6 +56,8 @@ pub enum Permission {
     ManageWorkers,
     /// Who else runs the platform.
     ManageOperators,
+    /// Who did what.
+    ReadAudit,
 }
 
 impl Role {
@@ -73,6 +75,9 @@ impl Role {
                 matches!(self, Self::Owner | Self::Admin | Self::Developer)
             }
             PublishModels | ManagePeople => matches!(self, Self::Owner | Self::Admin),
+            ReadAudit => {
+                matches!(self, Self::Owner | Self::Admin | Self::Operator | Self::Auditor)
+            }
             ReadTenants | ReadWorkers => matches!(self, Self::Operator | Self::Auditor),
             ManageTenants | ManagePools | ManageWorkers | ManageOperators => {
                 matches!(self, Self::Operator)
@@ -118,7 +123,7 @@ impl FromStr for Role {
 }
 
 impl Permission {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadSelf,
         Self::ManageKeys,
         Self::ReadDatasets,
@@ -135,6 +140,7 @@ impl Permission {
         Self::ReadWorkers,
         Self::ManageWorkers,
         Self::ManageOperators,
+        Self::ReadAudit,
     ];
 
     /// As it is called among the scopes of a key.
@@ -156,6 +162,7 @@ impl Permission {
             Self::ReadWorkers => "workers:read",
             Self::ManageWorkers => "workers:manage",
             Self::ManageOperators => "operators:manage",
+            Self::ReadAudit => "audit:read",
         }
     }
 }

@@ -95,6 +95,9 @@ ids! {
     ScheduleId = "sch";
     SessionId = "ses";
     InvitationId = "inv";
+    /// Of the audit log.
+    RecordId = "aud";
+    RequestId = "req";
 }
 
 #[cfg(test)]

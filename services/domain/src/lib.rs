@@ -3,6 +3,7 @@
 //! other crate may depend on this one, and this one depends on none of them.
 
 pub mod access;
+pub mod audit;
 pub mod child;
 pub mod dataset;
 pub mod digest;
@@ -24,8 +25,8 @@ pub mod world;
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
 pub use id::{
-    ApiKeyId, DatasetId, InvitationId, JobId, ModelId, PoolId, ScheduleId, SessionId, SweepId,
-    TenantId, UserId, WorkerId,
+    ApiKeyId, DatasetId, InvitationId, JobId, ModelId, PoolId, RecordId, RequestId, ScheduleId,
+    SessionId, SweepId, TenantId, UserId, WorkerId,
 };
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

@@ -21,6 +21,11 @@ impl Address {
         Self(peer.and_then(|peer| behind(peer, &said, trusted)))
     }
 
+    /// For people; `None` where it is not known.
+    pub(crate) fn text(self) -> Option<String> {
+        self.0.map(|address| address.to_string())
+    }
+
     /// Whether it is in one of these networks; in any, if there are none.
     pub(crate) fn is_among(self, networks: &[String]) -> bool {
         let holds = |network: &String, address: &IpAddr| {

@@ -17,6 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
+    audit::{Act, Actor, Object},
     auth::{
         ManageOperators, ManagePeople, NewPassword, OfInvitation, Permits, ReadSelf, Secret,
         SignedIn, begin_session, unauthenticated,
@@ -106,9 +107,9 @@ async fn invite<P: Permits>(
     errors.into_result(())?;
     check_grant(caller, role)?;
     let tenant = caller.home().map(|(id, _)| *id);
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(app).await?;
     let issued = issue(app, &mut tx, tenant, (&email, role), caller.user()).await?;
-    tx.commit().await?;
+    tx.done(Object::new("invitation", issued.id)).await?;
     Ok(HttpResponse::Created().json(issued))
 }
 
@@ -129,11 +130,11 @@ async fn take_back<P: Permits>(
     id: InvitationId,
 ) -> Result<HttpResponse, ApiError> {
     let tenant = caller.home().map(|(id, _)| *id);
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(app).await?;
     if !invitations::revoke(&mut tx, tenant, id, app.clock.now()).await? {
         return Err(ApiError::not_found("open invitation", id));
     }
-    tx.commit().await?;
+    tx.done(Object::new("invitation", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -260,6 +261,7 @@ async fn accept(
     tx.commit().await?;
     let guest = match known {
         Some(known) if known.is_somebody() => {
+            Actor::of_user(known.user, invitation.tenant).remember(&req);
             count_guess(&app, &req, &invitation.email).await?;
             check_same(&app, &invitation.email, &known, caller, draft.password).await?;
             Guest::Known(known.user)
@@ -273,7 +275,8 @@ async fn accept(
     let user = guest.settle(&mut tx, &invitation.email).await?;
     let place = admit(&mut tx, &invitation, user).await?;
     let signed_in = begin_session(&app, &req, &mut tx, user, place).await?;
-    tx.commit().await?;
+    let actor = Actor::of_user(user, invitation.tenant);
+    Act::by(tx, actor, &req).done(Object::new("invitation", invitation.id)).await?;
     Ok(web::Json(signed_in))
 }
 

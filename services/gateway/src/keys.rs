@@ -21,6 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, ApiSecret, App, Body, Caller, Code, Listing,
+    audit::Object,
     auth::{ManageKeys, scope_names},
     people::{check_grant, check_label, whose},
 };
@@ -204,9 +205,9 @@ async fn create(
         Some(user) if user != caller.user() => service_account(&app, &caller, user).await?,
         _ => caller.user(),
     };
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let issued = issue(&mut tx, caller.tenant(), user, draft).await?;
-    tx.commit().await?;
+    tx.done(Object::new("API key", issued.id)).await?;
     Ok(HttpResponse::Created().json(issued))
 }
 
@@ -266,7 +267,7 @@ async fn rotate(
         let message = format!("`{overlap}`: use at most {MAX_OVERLAP_SECS}, which is 30 days");
         return Err(ApiError::field("overlap_seconds", message));
     }
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let old = keys::lock(&mut tx, caller.tenant(), *id, whose(&caller)).await?;
     let old = old.ok_or_else(|| ApiError::not_found("API key", &id))?;
     if caller.credential() != Credential::Key(old.id) {
@@ -279,7 +280,7 @@ async fn rotate(
     let now = app.clock.now();
     keys::expire(&mut tx, old.id, now + TimeDelta::seconds(overlap.into())).await?;
     let issued = issue(&mut tx, caller.tenant(), old.user, old.draft).await?;
-    tx.commit().await?;
+    tx.done(Object::new("API key", old.id)).await?;
     Ok(HttpResponse::Created().json(issued))
 }
 
@@ -295,10 +296,10 @@ async fn revoke(
     caller: Caller<ManageKeys>,
     id: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     if !keys::revoke(&mut tx, *id, whose(&caller)).await? {
         return Err(ApiError::not_found("API key", id));
     }
-    tx.commit().await?;
+    tx.done(Object::new("API key", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

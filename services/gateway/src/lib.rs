@@ -17,6 +17,7 @@
 //! [`openapi`], so a route documents its success alone.
 
 mod address;
+mod audit;
 pub mod auth;
 mod body;
 mod datasets;

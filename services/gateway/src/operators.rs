@@ -7,7 +7,7 @@ use store::people::{self, PlatformUser};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{ApiError, App, Caller, Code, Listing, auth::ManageOperators};
+use crate::{ApiError, App, Caller, Code, Listing, audit::Object, auth::ManageOperators};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list).service(remove);
@@ -54,10 +54,10 @@ async fn remove(
         let detail = "this is you; another operator can take your role";
         return Err(ApiError::new(Code::Conflict, detail));
     }
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     if !people::set_platform_role(&mut tx, *id, None).await? {
         return Err(ApiError::not_found("operator or auditor", id));
     }
-    tx.commit().await?;
+    tx.done(Object::new("user", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -13,6 +13,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
+    audit::Object,
     auth::{ManagePeople, Permits},
 };
 
@@ -119,7 +120,7 @@ async fn change(
     id: web::Path<UserId>,
     Body(UserChange { role }): Body<UserChange>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let roles = people::lock_roles(&mut tx).await?;
     let before = role_of(&roles, *id)?;
     check_grant(&caller, before)?;
@@ -128,7 +129,7 @@ async fn change(
         check_owners(&roles, *id)?;
     }
     people::set_role(&mut tx, *id, role).await?;
-    tx.commit().await?;
+    tx.done(Object::new("user", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -158,12 +159,12 @@ async fn remove(
     caller: Caller<ManagePeople>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let roles = people::lock_roles(&mut tx).await?;
     check_grant(&caller, role_of(&roles, *id)?)?;
     check_owners(&roles, *id)?;
     people::remove_member(&mut tx, *id).await?;
-    tx.commit().await?;
+    tx.done(Object::new("user", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -205,14 +206,14 @@ async fn add_service_account(
         return Err(ApiError::field("role", message));
     }
     let email = format!("{name}@{}{SERVICE}", caller.tenant_slug());
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let tenant = caller.tenant();
     let id = people::add_service_account(&mut tx, tenant, (&email, name.as_str()), role)
         .await?
         .ok_or_else(|| {
             ApiError::new(Code::Conflict, format!("name: there is a `{email}` already"))
         })?;
-    tx.commit().await?;
+    tx.done(Object::new("user", id)).await?;
     Ok(HttpResponse::Created().json(AddedServiceAccount { id, email, role }))
 }
 

@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
+    audit::Object,
     auth::{ManagePools, ReadSelf},
     money::{self, MICRO},
     people::check_label,
@@ -102,7 +103,7 @@ struct CreatedPool {
 #[post("/v1/pools")]
 async fn create(
     app: web::Data<App>,
-    _caller: Caller<ManagePools>,
+    caller: Caller<ManagePools>,
     Body(draft): Body<PoolDraft>,
 ) -> Result<HttpResponse, ApiError> {
     let name: Name = draft
@@ -114,12 +115,12 @@ async fn create(
         check_label(&mut errors, "accelerator", kind);
         errors.into_result(())?;
     }
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let made = pools::create(&mut tx, PoolId::generate(), &name, draft.accelerator.as_deref());
     let id = made
         .await?
         .ok_or_else(|| ApiError::new(Code::Conflict, format!("name: `{name}` is taken")))?;
-    tx.commit().await?;
+    tx.done(Object::new("pool", &name)).await?;
     let pool = CreatedPool { id, name, accelerator: draft.accelerator };
     Ok(HttpResponse::Created().insert_header((header::LOCATION, "/v1/pools")).json(pool))
 }
@@ -164,16 +165,16 @@ impl PricesDraft {
 #[patch("/v1/pools/{pool}")]
 async fn change(
     app: web::Data<App>,
-    _caller: Caller<ManagePools>,
+    caller: Caller<ManagePools>,
     pool: web::Path<String>,
     Body(wanted): Body<PoolChange>,
 ) -> Result<web::Json<PricesView>, ApiError> {
     let prices = wanted.prices.check()?;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     if !pools::set_prices(&mut tx, &pool, &prices).await? {
         return Err(ApiError::not_found("pool", pool));
     }
-    tx.commit().await?;
+    tx.done(Object::new("pool", &pool)).await?;
     app.bus.publish(Hint::Queue);
     Ok(web::Json(prices.into()))
 }

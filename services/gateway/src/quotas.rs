@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Listing,
+    audit::Object,
     auth::{ManageTenants, ReadTenants},
     people::check_label,
 };
@@ -206,18 +207,18 @@ async fn quotas(
 #[put("/v1/tenants/{slug}/quotas/{pool}")]
 async fn set_quota(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     path: web::Path<(String, String)>,
     Body(draft): Body<QuotaDraft>,
 ) -> Result<web::Json<QuotaView>, ApiError> {
     let (slug, pool) = path.into_inner();
     let quota = draft.check()?;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let id = tenant(&mut tx, &slug).await?;
     if !pools::set_quota(&mut tx, id, &pool, &quota).await? {
         return Err(ApiError::not_found("pool", pool));
     }
-    tx.commit().await?;
+    tx.done(Object::new("quota in pool", &pool).of(id)).await?;
     app.bus.publish(Hint::Queue);
     Ok(web::Json(QuotaView::new(pool, quota)))
 }
@@ -231,16 +232,16 @@ async fn set_quota(
 #[delete("/v1/tenants/{slug}/quotas/{pool}")]
 async fn remove_quota(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
     let (slug, pool) = path.into_inner();
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let id = tenant(&mut tx, &slug).await?;
     if !pools::remove_quota(&mut tx, id, &pool).await? {
         return Err(ApiError::not_found("quota in pool", pool));
     }
-    tx.commit().await?;
+    tx.done(Object::new("quota in pool", &pool).of(id)).await?;
     app.bus.publish(Hint::Queue);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -17,6 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use self::fire::fire_due;
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
+    audit::Object,
     auth::{ReadJobs, SubmitJobs},
     datasets::patience,
     jobs::{PROFILE_PATIENCE, prepared},
@@ -136,7 +137,7 @@ async fn create(
         skip_overlap: draft.overlap == Some(Overlap::Skip),
         next_at,
     };
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     match cron::insert(&mut tx, &new, MOST).await? {
         Inserted::Inserted => {}
         Inserted::NameTaken => {
@@ -149,7 +150,7 @@ async fn create(
         }
     }
     let made = cron::get(&mut tx, new.id).await?.ok_or_else(|| unknown(new.id))?;
-    tx.commit().await?;
+    tx.done(Object::new("schedule", new.id)).await?;
     let location = (header::LOCATION, format!("/v1/schedules/{}", new.id));
     Ok(HttpResponse::Created().insert_header(location).json(ScheduleView::from(made)))
 }
@@ -237,12 +238,12 @@ async fn set_paused(
     paused: bool,
 ) -> Result<web::Json<ScheduleView>, ApiError> {
     let id = known_id(id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(app).await?;
     let schedule = cron::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let next_at = next_time(&schedule.cron, app.clock.now())?;
     cron::set_paused(&mut tx, id, paused, next_at).await?;
     let schedule = cron::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    tx.commit().await?;
+    tx.done(Object::new("schedule", id)).await?;
     Ok(web::Json(schedule.into()))
 }
 
@@ -259,11 +260,11 @@ async fn remove(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id = known_id(&id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     if !cron::delete(&mut tx, id).await? {
         return Err(unknown(id));
     }
-    tx.commit().await?;
+    tx.done(Object::new("schedule", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

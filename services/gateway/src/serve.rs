@@ -15,7 +15,9 @@ use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Code, auth, datasets, invitations, jobs, keys,
+    ApiError, App, Code,
+    audit::{self, Operations, keep_sealing, watch},
+    auth, datasets, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
@@ -36,6 +38,7 @@ const TEND_EVERY: Duration = Duration::from_secs(60);
 /// Every route; the OpenAPI document is made from these too.
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     platform::routes(cfg);
+    audit::routes(cfg);
     auth::routes(cfg);
     tenants::routes(cfg);
     people::routes(cfg);
@@ -59,12 +62,13 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
         .app_data(web::PathConfig::default().error_handler(|error, _| bad_path(&error).into()))
         .app_data(web::Data::new(Routes::of(&document)))
+        .app_data(web::Data::new(Operations::of(&document)))
         .app_data(web::Data::new(document));
     routes(&mut ServiceConfig::new(cfg));
     cfg.default_service(web::to(unrouted));
 }
 
-/// The application as it is served and tested: routes and measurements.
+/// The application as it is served and tested: routes, what was refused, and measurements.
 pub fn application(
     app: web::Data<App>,
 ) -> Actix<
@@ -76,7 +80,12 @@ pub fn application(
         InitError = (),
     >,
 > {
-    Actix::new().app_data(app).configure(configure).wrap(from_fn(limit)).wrap(from_fn(measure))
+    Actix::new()
+        .app_data(app)
+        .configure(configure)
+        .wrap(from_fn(limit))
+        .wrap(from_fn(watch))
+        .wrap(from_fn(measure))
 }
 
 /// Serves until `shutdown`, then lets the requests under way finish.
@@ -89,6 +98,7 @@ pub async fn serve(
     let app = web::Data::new(app);
     let schedules = tokio::spawn(keep_firing(app.clone()));
     let tending = tokio::spawn(keep_tending(app.clone()));
+    let sealer = tokio::spawn(keep_sealing(app.store.clone()));
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -109,6 +119,7 @@ pub async fn serve(
     };
     schedules.abort();
     tending.abort();
+    sealer.abort();
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }

@@ -27,6 +27,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::points::Point;
 use crate::{
     ApiError, App, Body, Caller, Listing, PageParams, Params,
+    audit::Object,
     auth::{ReadJobs, SubmitJobs},
     datasets::patience,
     jobs::{PROFILE_PATIENCE, Prepared, accepted_or, find_pools},
@@ -131,11 +132,11 @@ async fn submit(
     }
     find_pools(&app, caller.tenant(), &mut jobs).await?;
 
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     sweeps::insert(&mut tx, &sweep).await?;
     accepted_or(&jobs[0], jobs::submit_all(&mut tx, &jobs).await?)?;
     let made = sweeps::get(&mut tx, sweep.id).await?.ok_or_else(|| unknown(sweep.id))?;
-    tx.commit().await?;
+    tx.done(Object::new("sweep", sweep.id)).await?;
     app.bus.publish(Hint::Queue);
     let location = (header::LOCATION, format!("/v1/sweeps/{}", sweep.id));
     Ok(HttpResponse::Accepted().insert_header(location).json(SweepView::from(made)))
@@ -289,11 +290,11 @@ async fn ask(
     event: &JobEvent,
 ) -> Result<web::Json<SweepView>, ApiError> {
     let id = known_id(id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(app).await?;
     sweeps::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let asked = sweeps::ask(&mut tx, id, event, &app.config.retry).await?;
     let sweep = sweeps::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    tx.commit().await?;
+    tx.done(Object::new("sweep", id)).await?;
     app.bus.publish(Hint::Queue);
     for job in asked {
         app.bus.publish(Hint::Job(job));

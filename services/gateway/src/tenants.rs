@@ -12,9 +12,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Code, Listing, Params,
+    audit::Object,
     auth::{ManageTenants, ReadTenants},
     invitations::{self, IssuedInvitation},
     people::{check_email, check_label},
+    quotas::tenant,
 };
 
 const MAX_JOBS: i64 = 1_000_000;
@@ -154,14 +156,14 @@ async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let slug = check(&draft)?;
     let TenantDraft { name, owner, .. } = draft;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let tenant = tenants::create(&mut tx, TenantId::generate(), &slug, &name)
         .await?
         .ok_or_else(|| ApiError::new(Code::Conflict, format!("slug: `{slug}` is taken")))?;
     let first = (owner.email.as_str(), Role::Owner);
     let invitation =
         invitations::issue(&app, &mut tx, Some(tenant.id), first, caller.user()).await?;
-    tx.commit().await?;
+    tx.done(Object::new("tenant", &slug).of(tenant.id)).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/v1/tenants/{slug}")))
         .json(CreatedTenant { tenant: tenant.into(), invitation }))
@@ -210,16 +212,16 @@ async fn get(
 #[patch("/v1/tenants/{slug}")]
 async fn change(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     slug: web::Path<String>,
     Body(wanted): Body<TenantChange>,
 ) -> Result<web::Json<TenantView>, ApiError> {
     let missing = || ApiError::not_found("tenant", &slug);
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let tenant = tenants::by_slug(&mut tx, &slug).await?.ok_or_else(missing)?;
     let limits = wanted.limits.apply(tenant.limits)?;
     let tenant = tenants::set_limits(&mut tx, &slug, &limits).await?.ok_or_else(missing)?;
-    tx.commit().await?;
+    tx.done(Object::new("tenant", &slug).of(tenant.id)).await?;
     Ok(web::Json(tenant.into()))
 }
 
@@ -246,18 +248,18 @@ struct Closing {
 #[delete("/v1/tenants/{slug}")]
 async fn close(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     slug: web::Path<String>,
     Params(Closing { erase }): Params<Closing>,
 ) -> Result<HttpResponse, ApiError> {
-    let missing = || ApiError::not_found("tenant", &slug);
-    let mut tx = app.store.begin().await?;
-    let running = tenants::close(&mut tx, &slug, &app.config.retry).await?.ok_or_else(missing)?;
+    let mut tx = caller.begin_system(&app).await?;
+    let id = tenant(&mut tx, &slug).await?;
+    let running = tenants::close(&mut tx, &slug, &app.config.retry).await?.unwrap_or_default();
     if erase {
-        let tenant = tenants::by_slug(&mut tx, &slug).await?.ok_or_else(missing)?;
-        tenant_keys::destroy(&mut tx, tenant.id).await?;
+        tenant_keys::destroy(&mut tx, id).await?;
     }
-    tx.commit().await?;
+    let what = if erase { "tenant and its keys" } else { "tenant" };
+    tx.done(Object::new(what, &slug).of(id)).await?;
     app.bus.publish(Hint::Queue);
     for (job, worker) in running {
         app.bus.publish(Hint::Worker(worker));

@@ -18,6 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Params,
+    audit::Object,
     auth::{ManageTenants, ReadJobs, ReadTenants},
     money::{self, MICRO},
     quotas::tenant,
@@ -261,16 +262,16 @@ impl BudgetDraft {
 #[put("/v1/tenants/{slug}/budget")]
 async fn grant(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     slug: web::Path<String>,
     Body(draft): Body<BudgetDraft>,
 ) -> Result<web::Json<BudgetView>, ApiError> {
     let granted = draft.check()?;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let id = tenant(&mut tx, &slug).await?;
     budgets::grant(&mut tx, id, &granted).await?;
-    let view = budget(&mut tx, id).await?;
-    tx.commit().await?;
+    let view = budget(&mut *tx, id).await?;
+    tx.done(Object::new("budget of tenant", &slug).of(id)).await?;
     app.bus.publish(Hint::Queue);
     view.map(web::Json).ok_or_else(|| ApiError::not_found("budget of tenant", slug))
 }
@@ -284,15 +285,15 @@ async fn grant(
 #[delete("/v1/tenants/{slug}/budget")]
 async fn remove(
     app: web::Data<App>,
-    _caller: Caller<ManageTenants>,
+    caller: Caller<ManageTenants>,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     let id = tenant(&mut tx, &slug).await?;
     if !budgets::remove(&mut tx, id).await? {
         return Err(ApiError::not_found("budget of tenant", slug));
     }
-    tx.commit().await?;
+    tx.done(Object::new("budget of tenant", &slug).of(id)).await?;
     app.bus.publish(Hint::Queue);
     Ok(HttpResponse::NoContent().finish())
 }

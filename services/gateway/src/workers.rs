@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     ApiError, App, Body, Caller, Listing,
+    audit::Object,
     auth::{ManageWorkers, ReadWorkers},
 };
 
@@ -85,7 +86,7 @@ enum WantedState {
 #[patch("/v1/workers/{id}")]
 async fn change(
     app: web::Data<App>,
-    _caller: Caller<ManageWorkers>,
+    caller: Caller<ManageWorkers>,
     id: web::Path<String>,
     Body(wanted): Body<WorkerChange>,
 ) -> Result<actix_web::HttpResponse, ApiError> {
@@ -97,11 +98,11 @@ async fn change(
         WantedState::Draining => WorkerState::Draining,
         WantedState::Gone => WorkerState::Gone,
     };
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     if !workers::set_state(&mut tx, worker, state).await? {
         return Err(unknown());
     }
-    tx.commit().await?;
+    tx.done(Object::new("worker", worker)).await?;
     app.bus.publish(Hint::Queue);
     Ok(actix_web::HttpResponse::NoContent().finish())
 }

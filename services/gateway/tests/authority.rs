@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::test::TestRequest;
+use actix_web::{body::BoxBody, dev::ServiceResponse, test::TestRequest};
 use domain::access::Role;
 use serde_json::{Value, json};
 
@@ -27,15 +27,15 @@ const WHO: [&str; 9] = [
 ];
 
 /// A route, and the statuses that it answers, in the order of [`WHO`].
-struct Row {
-    route: &'static str,
+pub struct Row {
+    pub route: &'static str,
     /// `{…}` of the route, filled in with acme's objects.
     path: String,
     body: Content,
-    statuses: [u16; 9],
+    pub statuses: [u16; 9],
 }
 
-enum Content {
+pub enum Content {
     Nothing,
     Json(Value),
     Csv(&'static str),
@@ -45,7 +45,7 @@ use Content::{Csv, Json, Nothing};
 
 /// Acme's objects.
 #[derive(Default)]
-struct Objects {
+pub struct Objects {
     user: String,
     invitation: String,
     key: String,
@@ -70,7 +70,7 @@ impl Row {
     }
 }
 
-fn rows(acme: &Objects) -> Vec<Row> {
+pub fn rows(acme: &Objects) -> Vec<Row> {
     let cordon = Json(json!({ "state": "cordoned" }));
     let mut rows = vec![
         open("GET /healthz"),
@@ -80,6 +80,8 @@ fn rows(acme: &Objects) -> Vec<Row> {
         open("GET /.well-known/jwks.json"),
         row("POST /v1/auth/token", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("GET /v1/me", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("GET /v1/audit", Nothing, [200, 200, 403, 403, 200, 200, 401, 200, 403]),
+        row("GET /v1/audit/head", Nothing, [200, 200, 403, 403, 200, 200, 401, 200, 403]),
         row("GET /v1/workers", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
         // of an id that is nobody's: permitted, and without an effect
         row("PATCH /v1/workers/{id}", cordon, [403, 403, 403, 403, 404, 403, 401, 403, 403]),
@@ -366,7 +368,7 @@ const FLOWERS: &str = "width,height,kind\n\
     2,6,a\n6,2,b\n1,7,a\n7,1,b\n2,7,a\n7,2,b\n3,7,a\n7,3,b\n";
 
 /// A dataset with its profile, a finished job, a published model, a person and a key.
-async fn furnish(app: &TestApp, acme: &TestTenant) -> Objects {
+pub async fn furnish(app: &TestApp, acme: &TestTenant) -> (Objects, Hand) {
     let hand = Hand::hire(app).await;
     hand.run(push(&acme.developer, "flowers", FLOWERS).await).await;
     let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
@@ -385,10 +387,15 @@ async fn furnish(app: &TestApp, acme: &TestTenant) -> Objects {
     let schedule = acme.developer.post("/v1/schedules", schedule).await.expect(201);
     let schedule = schedule.text("/id").to_owned();
     let (user, invitation) = (user.to_string(), invited.text("/id").to_owned());
-    Objects { user, invitation, key: spare.text("/id").to_owned(), job, sweep, schedule }
+    let key = spare.text("/id").to_owned();
+    (Objects { user, invitation, key, job, sweep, schedule }, hand)
 }
 
 async fn ask(client: &Client, row: &Row) -> u16 {
+    send(client, row).await.status().as_u16()
+}
+
+pub async fn send(client: &Client, row: &Row) -> ServiceResponse<BoxBody> {
     let method = row.route.split(' ').next().expect("a method").parse().expect("a method");
     let request = TestRequest::default().method(method).uri(&row.path);
     let request = match &row.body {
@@ -396,7 +403,7 @@ async fn ask(client: &Client, row: &Row) -> u16 {
         Json(body) => request.set_json(body),
         Csv(text) => request.insert_header(("content-type", "text/csv")).set_payload(*text),
     };
-    client.open(request).await.status().as_u16()
+    client.open(request).await
 }
 
 #[actix_web::test]
@@ -405,7 +412,7 @@ async fn every_route_answers_everybody_as_it_should() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let (operator, nobody) = (app.operator().await, app.nobody());
     let auditor = app.of_platform("auditor@localhost", Role::Auditor).await;
-    let objects = furnish(&app, &acme).await;
+    let (objects, _) = furnish(&app, &acme).await;
     let clients = [
         &acme.owner,
         &acme.admin,
@@ -447,7 +454,7 @@ fn every_documented_route_has_a_row() {
 async fn another_tenants_object_looks_like_none() {
     let app = TestApp::new().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
-    let objects = furnish(&app, &acme).await;
+    let (objects, _) = furnish(&app, &acme).await;
     let none = domain::JobId::generate().to_string();
     let theirs = globex.developer.get(&format!("/v1/jobs/{}", objects.job)).await.expect(404);
     let nothing = globex.developer.get(&format!("/v1/jobs/{none}")).await.expect(404);

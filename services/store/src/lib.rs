@@ -7,6 +7,7 @@
 pub mod admin;
 mod amounts;
 pub mod attempts;
+pub mod audit;
 pub mod budgets;
 pub mod changes;
 pub mod cron;

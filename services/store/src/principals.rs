@@ -123,6 +123,49 @@ pub async fn by_session(
     .transpose()
 }
 
+/// Whose a credential is or was: of one that is good for nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub credential: Credential,
+    pub user: UserId,
+    pub tenant: Option<TenantId>,
+}
+
+/// By the secret, or by the key that an access token was made from.
+pub async fn of_old_key(
+    tx: &mut SystemTx<'_>,
+    id: Option<ApiKeyId>,
+    sha256: Option<Digest>,
+) -> Result<Option<Known>, StoreError> {
+    let row = sqlx::query!(
+        "select id, user_id, tenant_id from api_key where id = $1 or sha256 = $2",
+        id.map(ApiKeyId::uuid),
+        sha256.as_ref().map(Digest::as_bytes) as Option<&[u8; 32]>,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| Known {
+        credential: Credential::Key(ApiKeyId::from_uuid(row.id)),
+        user: UserId::from_uuid(row.user_id),
+        tenant: row.tenant_id.map(TenantId::from_uuid),
+    }))
+}
+
+/// By the session that an access token was made in.
+pub async fn of_old_session(
+    tx: &mut SystemTx<'_>,
+    id: SessionId,
+) -> Result<Option<Known>, StoreError> {
+    let row = sqlx::query!("select user_id, tenant_id from session where id = $1", id.uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| Known {
+        credential: Credential::Session(id),
+        user: UserId::from_uuid(row.user_id),
+        tenant: row.tenant_id.map(TenantId::from_uuid),
+    }))
+}
+
 pub(crate) fn role(text: &str) -> Result<Role, StoreError> {
     text.parse().map_err(|why| StoreError::corrupt("membership", "role", why))
 }

@@ -37,7 +37,7 @@ pub enum Refreshed {
     /// The next one counts from now on.
     Yes { session: SessionId, user: UserId },
     /// It had been used before: somebody else has it too, and the session has ended.
-    Reused { session: SessionId },
+    Reused { session: SessionId, user: UserId, tenant: Option<TenantId> },
     /// There is no such token, or its session has ended.
     Unknown,
 }
@@ -88,7 +88,7 @@ pub async fn refresh(
 ) -> Result<Refreshed, StoreError> {
     // two requests with one token wait for each other here, and the second one finds it used
     let found = sqlx::query!(
-        r#"select r.used_at, s.id, s.user_id, (s.ended_at is null and s.expires_at > $2) as "lives!"
+        r#"select r.used_at, s.id, s.user_id, s.tenant_id, (s.ended_at is null and s.expires_at > $2) as "lives!"
          from refresh_token r join session s on s.id = r.session_id
          where r.sha256 = $1
          for update"#,
@@ -103,7 +103,8 @@ pub async fn refresh(
         sqlx::query!("update session set ended_at = $2 where id = $1", found.id, now)
             .execute(tx.conn())
             .await?;
-        return Ok(Refreshed::Reused { session });
+        let tenant = found.tenant_id.map(TenantId::from_uuid);
+        return Ok(Refreshed::Reused { session, user: UserId::from_uuid(found.user_id), tenant });
     }
     sqlx::query!("update refresh_token set used_at = $2 where sha256 = $1", old.as_bytes(), now)
         .execute(tx.conn())

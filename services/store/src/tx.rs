@@ -22,17 +22,28 @@ pub struct SystemTx<'a> {
 pub trait Tx {
     #[doc(hidden)]
     fn conn(&mut self) -> &mut PgConnection;
+
+    /// Commits.
+    fn end(self) -> impl Future<Output = Result<(), StoreError>>;
 }
 
 impl Tx for TenantTx<'_> {
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
+
+    fn end(self) -> impl Future<Output = Result<(), StoreError>> {
+        self.commit()
+    }
 }
 
 impl Tx for SystemTx<'_> {
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
+    }
+
+    fn end(self) -> impl Future<Output = Result<(), StoreError>> {
+        self.commit()
     }
 }
 

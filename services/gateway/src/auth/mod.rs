@@ -20,7 +20,7 @@ use domain::{
 };
 use futures::{FutureExt, future::LocalBoxFuture};
 use store::{
-    keys,
+    StoreError, keys,
     principals::{self, Credential, Principal},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -35,7 +35,13 @@ pub(crate) use tokens::scope_names;
 
 use signer::{MadeFrom, TokenRefused};
 
-use crate::{ApiError, App, Code, address::Address, body::no_state, limits::count_principal};
+use crate::{
+    ApiError, App, Code,
+    address::Address,
+    audit::{Actor, Origin},
+    body::no_state,
+    limits::count_principal,
+};
 
 /// After their end, so that a refresh token that comes late is told from one that never was.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
@@ -84,6 +90,7 @@ permits! {
     ReadWorkers;
     ManageWorkers;
     ManageOperators;
+    ReadAudit;
 }
 
 #[derive(Debug)]
@@ -91,6 +98,7 @@ pub struct Caller<P> {
     principal: Principal,
     /// An access token made from its credential was sent, and not the credential itself.
     is_token: bool,
+    origin: Origin,
     permission: PhantomData<P>,
 }
 
@@ -140,6 +148,14 @@ impl<P: Permits> Caller<P> {
     pub const fn is_token(&self) -> bool {
         self.is_token
     }
+
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::from(&self.principal)
+    }
+
+    pub(crate) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
 }
 
 impl<P: InTenant> Caller<P> {
@@ -168,9 +184,11 @@ impl<P: Permits> FromRequest for Caller<P> {
             let app = app.await.map_err(|_| no_state())?;
             let address = Address::of(&req, &app.config.trusted_proxies);
             let (principal, is_token) = identify(&app, &presented?, address).await?;
+            Actor::from(&principal).remember(&req);
             count_principal(&app, &req, &principal).await?;
             permit::<P>(&principal)?;
-            Ok(Self { principal, is_token, permission: PhantomData })
+            let origin = Origin::of(&req);
+            Ok(Self { principal, is_token, origin, permission: PhantomData })
         }
         .boxed_local()
     }
@@ -253,6 +271,25 @@ async fn by_token(app: &App, presented: &str) -> Result<Principal, ApiError> {
     principal.ok_or_else(|| {
         unauthenticated(&format!("the {what} that the access token was made from has ended"))
     })
+}
+
+/// Whose the credential of a refused request is or was.
+pub(crate) async fn known(app: &App, req: &HttpRequest) -> Result<Option<Actor>, StoreError> {
+    let Ok(presented) = bearer(req) else { return Ok(None) };
+    let secret = presented.parse::<ApiSecret>().ok().map(|secret| secret.sha256());
+    let claims = match &secret {
+        Some(_) => None,
+        None => app.signer.verify(&presented, app.clock.now()).await.ok(),
+    };
+    let mut tx = app.store.begin().await?;
+    let known = match (claims.map(|claims| claims.by), secret) {
+        (Some(MadeFrom::Key(id)), _) => principals::of_old_key(&mut tx, Some(id), None).await?,
+        (Some(MadeFrom::Session(id)), _) => principals::of_old_session(&mut tx, id).await?,
+        (None, Some(sha256)) => principals::of_old_key(&mut tx, None, Some(sha256)).await?,
+        (None, None) => None,
+    };
+    tx.commit().await?;
+    Ok(known.map(Actor::from))
 }
 
 fn permit<P: Permits>(principal: &Principal) -> Result<(), ApiError> {

@@ -19,7 +19,11 @@ use super::{
     tokens::TokenView, unauthenticated,
 };
 use crate::{
-    ApiError, App, Body, Code, Listing, address::Address, limits::count_guess, people::normal,
+    ApiError, App, Body, Code, Listing,
+    address::Address,
+    audit::{Act, Actor, Object},
+    limits::count_guess,
+    people::normal,
 };
 
 /// Without a refresh.
@@ -75,16 +79,23 @@ async fn sign_in(
     let known = people::known(&mut tx, &email).await?;
     tx.commit().await?;
     let hash = known.as_ref().and_then(|known| known.password_hash.clone());
+    let wanted = draft.tenant.as_deref();
+    if let Some(known) = &known {
+        let tenant = place(known, wanted).ok().flatten().map(|(id, _)| id);
+        Actor::of_user(known.user, tenant).remember(&req);
+    }
     // the same words, and the same time, for an address that nobody has
     let wrong = || unauthenticated("the e-mail address or the password is wrong");
     if !app.passwords.is(draft.password, hash).await? {
         return Err(wrong());
     }
     let known = known.ok_or_else(wrong)?;
-    let place = place(&known, draft.tenant.as_deref())?;
+    let place = place(&known, wanted)?;
+    let tenant = place.as_ref().map(|(id, _)| *id);
     let mut tx = app.store.begin().await?;
     let signed_in = begin_session(&app, &req, &mut tx, known.user, place).await?;
-    tx.commit().await?;
+    let actor = Actor::of_user(known.user, tenant);
+    Act::by(tx, actor, &req).done(Object::new("session", signed_in.session)).await?;
     Ok(web::Json(signed_in))
 }
 
@@ -170,6 +181,7 @@ struct RefreshDraft {
 #[post("/v1/auth/refresh")]
 async fn renew(
     app: web::Data<App>,
+    req: HttpRequest,
     Body(draft): Body<RefreshDraft>,
 ) -> Result<web::Json<SignedIn>, ApiError> {
     let old: Secret<OfRefresh> =
@@ -180,7 +192,8 @@ async fn renew(
     let refreshed = sessions::refresh(&mut tx, old.sha256(), next.sha256(), now, lasts).await?;
     let (session, user) = match refreshed {
         Refreshed::Yes { session, user } => (session, user),
-        Refreshed::Reused { session } => {
+        Refreshed::Reused { session, user, tenant } => {
+            Actor::of_user(user, tenant).remember(&req);
             tx.commit().await?;
             warn!(session.id = %session, "a refresh token came a second time; the session has ended");
             let detail = "the refresh token had been used before, so that its session has ended; sign in again";
@@ -195,7 +208,8 @@ async fn renew(
     let principal = store::principals::by_session(&mut tx, session, now).await?;
     let principal = principal
         .ok_or_else(|| unauthenticated("you do not belong to the session's tenant any more"))?;
-    tx.commit().await?;
+    let actor = Actor::from(&principal);
+    Act::by(tx, actor, &req).done(Object::new("session", session)).await?;
     let tenant = principal.tenant.map(|(_, slug)| slug);
     signed_in(&app, session, user, tenant, &next).map(web::Json)
 }
@@ -209,9 +223,9 @@ async fn sign_out(app: web::Data<App>, caller: Caller<ReadSelf>) -> Result<HttpR
             "this is an API key, which has no session; revoke it with DELETE /v1/keys/{id}";
         ApiError::new(Code::Conflict, detail)
     })?;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     sessions::end(&mut tx, caller.user(), session, app.clock.now()).await?;
-    tx.commit().await?;
+    tx.done(Object::new("session", session)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -276,11 +290,11 @@ async fn end(
     caller: Caller<ReadSelf>,
     id: web::Path<SessionId>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     if !sessions::end(&mut tx, caller.user(), *id, app.clock.now()).await? {
         return Err(ApiError::not_found("session", id));
     }
-    tx.commit().await?;
+    tx.done(Object::new("session", id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -314,10 +328,10 @@ async fn change_password(
         return Err(ApiError::field("current", "is not your password"));
     }
     let hash = new.hash(&app).await?;
-    let mut tx = app.store.begin().await?;
+    let mut tx = caller.begin_system(&app).await?;
     people::set_password(&mut tx, caller.user(), &hash).await?;
     sessions::end_others(&mut tx, caller.user(), caller.session(), app.clock.now()).await?;
-    tx.commit().await?;
+    tx.done(Object::new("user", caller.user())).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -338,6 +352,7 @@ struct PasswordReset {
 #[post("/v1/auth/password/reset")]
 async fn reset_password(
     app: web::Data<App>,
+    req: HttpRequest,
     Body(draft): Body<PasswordReset>,
 ) -> Result<HttpResponse, ApiError> {
     let token: Secret<OfReset> =
@@ -350,7 +365,7 @@ async fn reset_password(
     })?;
     people::set_password(&mut tx, user, &hash).await?;
     sessions::end_others(&mut tx, user, None, now).await?;
-    tx.commit().await?;
+    Act::by(tx, Actor::of_user(user, None), &req).done(Object::new("user", user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -7,7 +7,10 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
-use domain::{ApiKeyId, SessionId, Timestamp, UserId};
+use domain::{
+    ApiKeyId, SessionId, Timestamp, UserId,
+    audit::{DONE, Entry},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
@@ -15,7 +18,7 @@ use jsonwebtoken::{
 use registry::{MasterError, Masters, Wrapped};
 use serde::{Deserialize, Serialize};
 use store::{
-    Store, StoreError,
+    Store, StoreError, audit,
     principals::Credential,
     signing::{self, Private, SigningKey},
     tenant_keys::WrappedKey,
@@ -232,6 +235,14 @@ pub async fn rotate(
     let (kid, private) = new_key(masters).await?;
     let mut tx = store.begin().await?;
     signing::add(&mut tx, &kid, &private, now).await?;
+    let rotated = Entry {
+        action: "rotate_signing_key".to_owned(),
+        object_kind: Some("signing key".to_owned()),
+        object: Some(kid.clone()),
+        result: DONE.to_owned(),
+        ..Entry::default()
+    };
+    audit::append(&mut tx, None, &rotated).await?;
     tx.commit().await?;
     Ok(kid)
 }

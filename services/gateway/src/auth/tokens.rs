@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Caller, ReadSelf, signer::AccessToken};
-use crate::{ApiError, App, Code};
+use crate::{ApiError, App, Code, audit::Object};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(create).service(me).service(jwks);
@@ -60,7 +60,9 @@ async fn create(
         return Err(ApiError::new(Code::Forbidden, detail));
     }
     let made = app.signer.sign(caller.user(), caller.credential().into(), app.clock.now());
-    Ok(web::Json(made.map_err(|error| ApiError::internal(&error))?.into()))
+    let made = made.map_err(|error| ApiError::internal(&error))?;
+    caller.begin_system(&app).await?.done(Object::new("user", caller.user())).await?;
+    Ok(web::Json(made.into()))
 }
 
 /// Who the credential stands for.

@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     ApiError, App, Caller, Code, Params,
+    audit::Object,
     auth::WriteDatasets,
     body::{broke_off, in_time},
 };
@@ -91,14 +92,14 @@ pub(super) async fn push(
     let stored = receive(&app, caller.tenant(), payload, (format, compression), room).await?;
     let new = NewVersion { sha256: stored.sha256, bytes: stored.bytes, format, compression };
 
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let (version, is_new) = datasets::add_version(&mut tx, &name, &new).await?;
     let mut job = None;
     if is_new {
         check_room(&mut tx).await?;
         job = Some(queue_profile(&mut tx, caller.user(), &version).await?);
     }
-    tx.commit().await?;
+    tx.done(Object::new("dataset version", format!("{name}/{}", version.number))).await?;
     if is_new {
         app.bus.publish(Hint::Queue);
     }

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{JobView, known_id, unknown};
 use crate::{
     ApiError, App, Caller, Code, Listing, Params,
+    audit::{Act, Object},
     auth::{ReadJobs, SubmitJobs},
     page::after_cursor,
 };
@@ -103,7 +104,7 @@ pub(super) async fn cancel(
     id: web::Path<String>,
 ) -> Result<web::Json<JobView>, ApiError> {
     let id = known_id(&id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let job = jobs::get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     if job.kind == JobKind::Profile && !job.status.is_final() {
         let why = "a profile job is short, and without it the dataset's version could not be used; \
@@ -111,7 +112,7 @@ pub(super) async fn cancel(
         return Err(ApiError::new(Code::Conflict, why));
     }
     let job = jobs::cancel(&mut tx, id, &app.config.retry).await?.ok_or_else(|| unknown(id))?;
-    tx.commit().await?;
+    tx.done(Object::new("job", id)).await?;
     if let Some(worker) = job.worker {
         app.bus.publish(Hint::Worker(worker));
     }
@@ -137,7 +138,7 @@ pub(super) async fn pause(
     id: web::Path<String>,
 ) -> Result<web::Json<JobView>, ApiError> {
     let id = known_id(&id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let asked = jobs::pause(&mut tx, id, &app.config.retry).await?;
     told(&app, &caller, tx, id, asked).await
 }
@@ -156,7 +157,7 @@ pub(super) async fn resume(
     id: web::Path<String>,
 ) -> Result<web::Json<JobView>, ApiError> {
     let id = known_id(&id)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let asked = jobs::resume(&mut tx, id, &app.config.retry).await?;
     told(&app, &caller, tx, id, asked).await
 }
@@ -164,14 +165,14 @@ pub(super) async fn resume(
 async fn told(
     app: &App,
     caller: &Caller<SubmitJobs>,
-    tx: TenantTx<'_>,
+    tx: Act<TenantTx<'_>>,
     id: JobId,
     asked: Option<Result<Job, Refused>>,
 ) -> Result<web::Json<JobView>, ApiError> {
     let job = asked.ok_or_else(|| unknown(id))?.map_err(|_| {
         ApiError::new(Code::Conflict, format!("{id} has ended; submit its specification again"))
     })?;
-    tx.commit().await?;
+    tx.done(Object::new("job", id)).await?;
     if let Some(worker) = job.worker {
         app.bus.publish(Hint::Worker(worker));
     }

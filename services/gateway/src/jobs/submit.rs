@@ -15,7 +15,9 @@ use super::{
     prepare::{PROFILE_PATIENCE, prepared},
     refusal::accepted_or,
 };
-use crate::{ApiError, App, Body, Caller, Code, auth::SubmitJobs, datasets::patience};
+use crate::{
+    ApiError, App, Body, Caller, Code, audit::Object, auth::SubmitJobs, datasets::patience,
+};
 
 const MAX_KEY_CHARS: usize = 255;
 
@@ -52,14 +54,14 @@ pub(super) async fn submit(
     let patience = patience(request.headers(), PROFILE_PATIENCE);
     let new = prepared(&app, (caller.tenant(), caller.user()), patience, draft.0).await?;
 
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     // two requests with one key may have come this far together: the second finds the first one's job
     if let Some(job) = claimed(&mut tx, key.as_ref(), new.id).await? {
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
     accepted_or(&new, jobs::submit(&mut tx, &new).await?)?;
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
-    tx.commit().await?;
+    tx.done(Object::new("job", new.id)).await?;
     app.bus.publish(Hint::Queue);
     Ok(accepted(job, caller.tenant_slug(), false))
 }

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ModelVersionView, ModelView, Visibility, known_model, known_version};
 use crate::{
     ApiError, App, Body, Caller, Code, Listing, Params,
+    audit::Object,
     auth::{PublishModels, ReadModels},
 };
 
@@ -88,13 +89,13 @@ pub(super) async fn set_visibility(
 ) -> Result<web::Json<ModelView>, ApiError> {
     let (tenant, name) = path.into_inner();
     let is_public = change.0.visibility == Visibility::Public;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = caller.begin(&app).await?;
     let mut model = known_model(&mut tx, &tenant, &name).await?;
     if !models::set_public(&mut tx, model.id, is_public).await? {
         let why = format!("`{tenant}/{name}` is public, but only its own tenant may change it");
         return Err(ApiError::new(Code::Forbidden, why));
     }
-    tx.commit().await?;
+    tx.done(Object::new("model", format!("{tenant}/{name}"))).await?;
     model.is_public = is_public;
     Ok(web::Json(model.into()))
 }

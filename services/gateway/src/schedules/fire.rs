@@ -3,9 +3,14 @@
 
 use std::time::Duration;
 
-use domain::{JobId, ScheduleId, TenantId, Timestamp, hint::Hint, spec::TrainingDraft};
+use domain::{
+    JobId, ScheduleId, TenantId, Timestamp,
+    audit::{DONE, Entry},
+    hint::Hint,
+    spec::TrainingDraft,
+};
 use store::{
-    StoreError, TenantTx,
+    StoreError, TenantTx, audit,
     cron::{self, Schedule},
     jobs::{self, NewJob},
 };
@@ -66,10 +71,25 @@ async fn fire(
             Err(error) => Err(error.detail),
         }
     };
+    if let Ok(job) = outcome {
+        audit::append(&mut tx, Some(tenant), &fired(&schedule, job)).await?;
+    }
     let outcome = outcome.as_ref().copied().map_err(String::as_str);
     cron::ran(&mut tx, id, (now, next_at), outcome).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// For the audit log: nobody asked for it now, but whoever made the schedule did.
+fn fired(schedule: &Schedule, job: JobId) -> Entry {
+    Entry {
+        user: Some(schedule.created_by),
+        action: "fire_schedule".to_owned(),
+        object_kind: Some("job".to_owned()),
+        object: Some(job.to_string()),
+        result: DONE.to_owned(),
+        ..Entry::default()
+    }
 }
 
 async fn prepare(app: &App, tenant: TenantId, schedule: &Schedule) -> Result<NewJob, ApiError> {

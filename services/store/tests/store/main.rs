@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod agreement;
+mod audit;
 mod budgets;
 mod caps;
 mod changes;

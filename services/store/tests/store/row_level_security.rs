@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use domain::{
     ApiKeyId, Digest, InvitationId, JobId, ScheduleId, SessionId, SweepId, TenantId,
     access::Role,
+    audit::Entry,
     child::Event as Said,
     job::{Attempt, Report},
     spec::{AfterCondition, DEFAULT_POOL_ID},
@@ -15,7 +16,7 @@ use domain::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
-    attempts, budgets, cron, idempotency, invitations,
+    attempts, audit, budgets, cron, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys, models, pools, schedule, sessions, tenant_keys, usage,
 };
@@ -107,6 +108,8 @@ async fn fill(world: &World, tenant: &Tenant) {
     train(&mut tx, running).await;
     assert!(pools::set_quota(&mut tx, tenant.id, "default", &Quota::default()).await.unwrap());
     schedule::keep_averages(&mut tx, &[(tenant.id, DEFAULT_POOL_ID, 0.5)]).await.unwrap();
+    audit::append(&mut tx, Some(tenant.id), &Entry::default()).await.unwrap();
+    assert_eq!(audit::seal(&mut tx, audit::Look::All).await.unwrap(), 1);
     tx.commit().await.unwrap();
 }
 

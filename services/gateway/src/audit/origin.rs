@@ -1,0 +1,60 @@
+//! What a request asks for, and where it comes from.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpMessage, HttpRequest, http::Method, web};
+use domain::RequestId;
+use utoipa::openapi::OpenApi;
+
+use crate::{App, address::Address, openapi::operations};
+
+/// These are asked for by POST, because of their size, and change nothing.
+const ASKING: [&str; 2] = ["dry_run_job", "predict"];
+
+/// The documented operations, by method and path.
+pub(crate) struct Operations(HashMap<(Method, String), String>);
+
+impl Operations {
+    pub fn of(document: &OpenApi) -> Self {
+        let mut all = HashMap::new();
+        for (path, mut item) in document.paths.paths.clone() {
+            for (method, operation) in operations(&mut item) {
+                let method = method.parse().expect("the document has methods of HTTP");
+                let id = operation.operation_id.clone().unwrap_or_default();
+                all.insert((method, path.clone()), id);
+            }
+        }
+        Self(all)
+    }
+
+    fn named(&self, req: &HttpRequest) -> Option<&String> {
+        self.0.get(&(req.method().clone(), req.match_pattern()?))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The operation's id.
+    pub action: String,
+    pub address: Option<String>,
+    pub request: Option<RequestId>,
+    /// Whether the operation changes anything.
+    pub changes: bool,
+}
+
+impl Origin {
+    pub fn of(req: &HttpRequest) -> Self {
+        let operations = req.app_data::<web::Data<Operations>>();
+        let action = operations.and_then(|operations| operations.named(req));
+        let changes = *req.method() != Method::GET
+            && action.is_some_and(|action| !ASKING.contains(&action.as_str()));
+        let app = req.app_data::<web::Data<App>>();
+        let address = app.and_then(|app| Address::of(req, &app.config.trusted_proxies).text());
+        Self {
+            action: action.cloned().unwrap_or_default(),
+            address,
+            request: req.extensions().get().copied(),
+            changes,
+        }
+    }
+}
