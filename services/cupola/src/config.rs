@@ -145,6 +145,10 @@ pub struct Capacity {
     /// Folder for what attempts read and write while they run.
     #[arg(long, env = "CUPOLA_SCRATCH_DIR")]
     pub scratch: Option<PathBuf>,
+    /// The most bytes that the files of one attempt may take there, besides what it was given and what its
+    /// memory accounts for.
+    #[arg(long, env = "CUPOLA_SCRATCH_BYTES", default_value_t = worker::SCRATCH_BYTES)]
+    pub scratch_bytes: u64,
 }
 
 impl Capacity {

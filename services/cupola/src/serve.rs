@@ -228,6 +228,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
         heartbeat: lease / 3,
         retry: arguments.patience.retry(),
         pool: arguments.capacity.pool.clone(),
+        scratch_bytes: arguments.capacity.scratch_bytes,
         ..worker::AgentConfig::new(name, arguments.capacity.resources(), scratch, own_program()?)
     };
     worker::run(config, store, blobs, bus, end).await.context("the worker stopped")

@@ -26,6 +26,7 @@ use tracing::warn;
 
 use crate::{
     Context,
+    bounds::{Bounds, Taken},
     checkpoints::Uploader,
     decide::{Ending, Exit, Order, blob_cause, ending, io_cause},
     events::Recorder,
@@ -87,9 +88,12 @@ async fn run(work: &mut Work, folder: &Path) -> Ending {
         Ok(resumed_from) => resumed_from,
         Err(cause) => return Ending::Failed(cause),
     };
+    let resources = assignment.resources;
+    let (given, room) = (Taken::now(folder, None), context.config.scratch_bytes);
+    let bounds = Bounds::new(given, room, resources, assignment.workers);
     let program = &context.config.child_program;
     let max_runtime = assignment.spec.as_ref().map_or(PROFILE_MAX_RUNTIME, |s| s.max_runtime);
-    let mut process = match Process::start(program, folder, assignment.resources, max_runtime) {
+    let mut process = match Process::start(program, folder, resources, max_runtime) {
         Ok(process) => process,
         Err(error) => {
             return Ending::Failed(io_cause(&format!("start {}", program.display()), &error));
@@ -103,11 +107,12 @@ async fn run(work: &mut Work, folder: &Path) -> Ending {
     let (leads, member) = (work.leads(), work.member());
     let Work { assignment, context, orders, progress } = work;
     let attempt = assignment.attempt;
-    let memory_bytes = assignment.resources.memory_bytes;
     let recorder = || Recorder::start(context.clone(), attempt, orders.clone());
     let rounds = |member| Rounds::start(context.clone(), assignment, member, folder);
     let watch = Watch {
         process,
+        folder,
+        bounds,
         recorder: leads.then(recorder),
         uploader: Uploader::start(context.clone(), assignment, folder, orders.clone()),
         rounds: member.map(rounds),
@@ -116,7 +121,7 @@ async fn run(work: &mut Work, folder: &Path) -> Ending {
         order: Order::Run,
         kill_at: None,
         last: None,
-        exit: Exit { memory_bytes, ..Exit::default() },
+        exit: Exit { memory_bytes: resources.memory_bytes, ..Exit::default() },
     };
     watch.run().await
 }
@@ -168,6 +173,8 @@ async fn prepare(
 /// A child that runs, and what is done about what it says and about what is asked of it.
 struct Watch<'a> {
     process: Process,
+    folder: &'a Path,
+    bounds: Bounds,
     /// Of rank 0: what the others say of the same epochs would be said twice.
     recorder: Option<Recorder>,
     uploader: Uploader,
@@ -200,13 +207,8 @@ impl Watch<'_> {
                     self.process.kill();
                     self.kill_at = None;
                 }
-                cause = trouble(self.rounds.as_mut()) => {
-                    self.last.get_or_insert(Event::Failed { cause });
-                    self.process.kill();
-                }
-                _ = look.tick() => {
-                    self.exit.peak_bytes = self.exit.peak_bytes.max(self.process.peak_bytes());
-                }
+                cause = trouble(self.rounds.as_mut()) => self.give_up(cause),
+                _ = look.tick() => self.look(),
             }
         }
         if let Ok(status) = self.process.wait().await {
@@ -221,6 +223,19 @@ impl Watch<'_> {
         }
         let order = *self.orders.borrow();
         ending(self.last, &self.exit, order)
+    }
+
+    fn look(&mut self) {
+        let taken = self.process.taken(self.folder);
+        self.exit.peak_bytes = self.exit.peak_bytes.max(taken.peak_bytes);
+        if let Some(cause) = self.bounds.exceeded(&taken) {
+            self.give_up(cause);
+        }
+    }
+
+    fn give_up(&mut self, cause: Cause) {
+        self.last.get_or_insert(Event::Failed { cause });
+        self.process.kill();
     }
 
     fn hear(&mut self, said: Said) {

@@ -8,6 +8,7 @@
 mod agent;
 mod asks;
 mod attempt;
+mod bounds;
 mod checkpoints;
 pub mod child;
 mod decide;
@@ -35,6 +36,10 @@ pub(crate) const MAX_EVENT_BYTES: usize = 32 << 20;
 /// Longer lines of a job's log are cut.
 pub(crate) const MAX_LINE_BYTES: usize = 4 << 10;
 
+/// Records of a table that memory does not hold: 8 bytes for each cell, of which 8 GiB of text have one in
+/// two bytes at most; once for the training rows and once for those of a test.
+pub const SCRATCH_BYTES: u64 = 64 << 30;
+
 const LEASE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
@@ -46,6 +51,9 @@ pub struct AgentConfig {
     pub capacity: Resources,
     /// A folder of its own: no other agent uses it at the same time.
     pub scratch: PathBuf,
+    /// What the files of an attempt may take there, besides what it was given and what its memory
+    /// accounts for.
+    pub scratch_bytes: u64,
     /// The program that is started with `train --scratch …`.
     pub child_program: PathBuf,
     /// How long an attempt stays this worker's without a heartbeat.
@@ -67,6 +75,7 @@ impl AgentConfig {
             pool: "default".to_owned(),
             capacity,
             scratch: scratch.into(),
+            scratch_bytes: SCRATCH_BYTES,
             child_program: child_program.into(),
             lease: LEASE,
             heartbeat: LEASE / 3,

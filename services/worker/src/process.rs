@@ -14,7 +14,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{MAX_EVENT_BYTES, MAX_LINE_BYTES};
+use crate::{MAX_EVENT_BYTES, MAX_LINE_BYTES, bounds::Taken};
 
 /// Said and not yet heard; a child that says more waits.
 const UNHEARD: usize = 64;
@@ -87,17 +87,10 @@ impl Process {
         self.child.wait().await
     }
 
-    /// The most memory it has held so far; 0 where the system does not say.
-    pub(crate) fn peak_bytes(&self) -> u64 {
-        let Some(pid) = self.pid else { return 0 };
-        let path = format!("/proc/{}/status", pid.as_raw_nonzero());
-        std::fs::read_to_string(path).ok().and_then(|text| peak(&text)).unwrap_or(0)
+    /// What it has taken so far; `scratch` is its folder.
+    pub(crate) fn taken(&self, scratch: &Path) -> Taken {
+        Taken::now(scratch, self.pid)
     }
-}
-
-fn peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// Passes on line after line until the pipe ends or nobody listens. What a line has beyond `limit` is
@@ -200,11 +193,5 @@ mod tests {
         assert_eq!(threads_told(1).await, 1);
         assert_eq!(threads_told(1_001).await, 2.min(usable));
         assert_eq!(threads_told(64_000_000).await, usable);
-    }
-
-    #[test]
-    fn the_peak_is_read_in_bytes() {
-        assert_eq!(peak("VmPeak:\t 9 kB\nVmHWM:\t   12 kB\n"), Some(12 << 10));
-        assert_eq!(peak("Name: x\n"), None);
     }
 }

@@ -17,6 +17,13 @@ const STACK_BYTES: u64 = 8 << 20;
 const ROWS_FILE_BYTES: u64 = 32 << 30;
 /// What the allocator holds beyond what it has been asked for.
 const ALLOCATOR_BYTES: u64 = 32 << 20;
+/// Addresses count as no memory, but the tables that say where they lead take some: a 512th of them, if
+/// all are looked at. The allocator reserves some for each thread.
+const ADDRESSES: u64 = 4 << 30;
+const ADDRESSES_OF_A_THREAD: u64 = 256 << 20;
+/// Of all processes of its user together, threads counted. The agent ends a child long before; this holds
+/// between two of its looks. It does not bind root.
+const MAX_THREADS_OF_USER: u64 = 16_384;
 
 pub(super) fn set(resources: Resources, max_runtime: u64) -> io::Result<()> {
     let threads = crate::threads(resources);
@@ -27,6 +34,9 @@ pub(super) fn set(resources: Resources, max_runtime: u64) -> io::Result<()> {
         .saturating_add(STACK_BYTES.saturating_mul(threads))
         .saturating_add(ALLOCATOR_BYTES);
     at_most(Resource::Data, memory)?;
+    let addresses = ADDRESSES_OF_A_THREAD.saturating_mul(threads + 1).saturating_add(ADDRESSES);
+    at_most(Resource::As, memory.saturating_mul(2).saturating_add(addresses))?;
+    at_most(Resource::Nproc, MAX_THREADS_OF_USER)?;
     at_most(Resource::Cpu, cpu_secs)?;
     at_most(Resource::Fsize, memory.max(ROWS_FILE_BYTES))?;
     at_most(Resource::Nofile, MAX_OPEN_FILES)?;

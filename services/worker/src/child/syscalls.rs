@@ -37,7 +37,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_ppoll,
     // memory
     libc::SYS_brk,
-    libc::SYS_mmap,
     libc::SYS_mprotect,
     libc::SYS_mremap,
     libc::SYS_munmap,
@@ -96,9 +95,14 @@ pub(super) fn confine() -> Result<(), seccompiler::Error> {
 fn filter(own: rustix::process::Pid) -> Result<BpfProgram, seccompiler::BackendError> {
     let always = ALLOWED.iter().chain(ALLOWED_BY_OLD_NAMES).map(|&call| (call, Vec::new()));
     let mut rules: BTreeMap<i64, Vec<Rule>> = always.collect();
-    // a thread, never a process; `clone3` hides its flags in memory, so it stays out and libc falls
-    // back to `clone`
-    let thread = libc::CLONE_THREAD as u64;
+    // private memory, that the process's limit counts: not what is shared or grows downwards, which it
+    // does not, and no file, which would take room on the disk when it has neither a name nor a reader
+    let kind = libc::MAP_TYPE | libc::MAP_GROWSDOWN | libc::MAP_ANONYMOUS;
+    let own_memory = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+    rules.insert(libc::SYS_mmap, vec![only(3, Is::MaskedEq(kind as u64), own_memory)?]);
+    // a thread, never a process, and no open files of its own, which its agent would not see; `clone3`
+    // hides its flags in memory, so it stays out and libc falls back to `clone`
+    let thread = (libc::CLONE_THREAD | libc::CLONE_FILES) as u64;
     rules.insert(libc::SYS_clone, vec![only(0, Is::MaskedEq(thread), thread)?]);
     // abort() sends itself a signal
     let own = own.as_raw_nonzero().get() as u64;

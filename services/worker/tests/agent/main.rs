@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod gang;
+mod hostile;
 mod support;
 
 use std::{os::unix::process::ExitStatusExt, time::Duration};

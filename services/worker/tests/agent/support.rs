@@ -3,6 +3,7 @@
 use std::{
     fs,
     num::NonZeroU32,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -47,6 +48,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN_EVERY: Duration = Duration::from_millis(20);
 /// Far longer than a test: nothing is lost unless the test says so.
 const LEASE: Duration = Duration::from_secs(600);
+const HEARTBEAT: Duration = Duration::from_millis(200);
 const CONNECTIONS: u32 = 16;
 const ROWS: u32 = 400;
 pub const RESOURCES: Resources = Resources::cpu(1_000, 512 << 20);
@@ -107,23 +109,37 @@ impl World {
     }
 
     pub fn agent(&self, name: &str) -> Agent {
-        self.agent_with(name, Duration::from_millis(200))
+        self.agent_with(name, HEARTBEAT)
     }
 
     pub fn agent_with(&self, name: &str, heartbeat: Duration) -> Agent {
-        let scratch = self.folder.path().join("scratch").join(name);
         let child = env!("CARGO_BIN_EXE_worker-child");
+        self.start_agent(AgentConfig { heartbeat, ..self.config(name, child) })
+    }
+
+    /// Its children are a hostile program, and their files may take no more than memory accounts for.
+    pub fn hostile_agent(&self, act: &str) -> Agent {
+        let program = self.folder.path().join(act);
+        let probe = env!("CARGO_BIN_EXE_sandbox-probe");
+        let script = format!("#!/bin/sh\nexec {probe} --act {act} \"$@\"\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        self.start_agent(AgentConfig { scratch_bytes: 0, ..self.config(act, program) })
+    }
+
+    fn config(&self, name: &str, child: impl Into<PathBuf>) -> AgentConfig {
+        let scratch = self.folder.path().join("scratch").join(name);
         let capacity = Resources::cpu(8_000, 8 << 30);
-        let config = AgentConfig {
-            lease: LEASE,
-            heartbeat,
-            retry: retry(),
-            ..AgentConfig::new(name, capacity, &scratch, child)
-        };
+        let config = AgentConfig::new(name, capacity, scratch, child);
+        AgentConfig { lease: LEASE, heartbeat: HEARTBEAT, retry: retry(), ..config }
+    }
+
+    fn start_agent(&self, config: AgentConfig) -> Agent {
+        let (name, scratch) = (config.name.clone(), config.scratch.clone());
         let end = CancellationToken::new();
         let (store, blobs, bus) = (self.store.clone(), self.blobs.clone(), self.bus.clone());
         let task = tokio::spawn(worker::run(config, store, blobs, bus, end.clone()));
-        Agent { name: name.to_owned(), scratch, end, task }
+        Agent { name, scratch, end, task }
     }
 
     pub fn spec(&self, draft: &str) -> TrainingSpec {
