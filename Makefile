@@ -6,6 +6,8 @@ export CARGO_TARGET_DIR ?= $(CACHE)/build
 TOOLS           := $(CACHE)/tools
 SQLX_VERSION    := 0.9.0
 NEXTEST_VERSION := 0.9.143
+DENY_VERSION    := 0.20.2
+CYCLONEDX_VERSION := 0.5.9
 RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
 # always the whole workspace: another selection would build the dependencies again, with other features
 BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
@@ -22,7 +24,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue replays chaos peers queue-peers fuzz lint prepare check-prepared openapi claim setup setup-test setup-sqlx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue replays chaos peers queue-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -120,6 +122,19 @@ lint: claim ## formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
+deny: setup-deny ## whether every dependency has a licence and a source that deny.toml allows
+	$(TOOLS)/bin/cargo-deny --locked check licenses sources bans
+
+advisories: setup-deny ## whether a dependency has a known hole; asks GitHub for the database of advisories
+	$(TOOLS)/bin/cargo-deny --locked check advisories
+
+# the tool writes beside every crate's manifest; that of the binary has all that is in it
+sbom: setup-cyclonedx ## what is in the binary, as CycloneDX: cupola.cdx.json in the build folder
+	@mkdir -p $(CARGO_TARGET_DIR)
+	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --override-filename cupola.cdx
+	@mv services/cupola/cupola.cdx.json $(CARGO_TARGET_DIR)/ && rm -f services/*/cupola.cdx.json tests/cupola.cdx.json
+	@echo $(CARGO_TARGET_DIR)/cupola.cdx.json
+
 prepare: setup setup-sqlx $(WITH_SERVICES) ## after editing a query: check it against a database, keep its metadata
 	cd services/store && $(WITH_SERVICES) sh -c '$(SQLX_SETUP) && PATH=$(TOOLS)/bin:$$PATH cargo sqlx prepare'
 
@@ -159,6 +174,15 @@ setup-test: ## what the tests need besides
 setup-sqlx:
 	@test -x $(TOOLS)/bin/cargo-sqlx || cargo install sqlx-cli --version $(SQLX_VERSION) \
 	  --no-default-features --features postgres --root $(TOOLS)
+
+# seldom run: how soon they are built counts, and not how fast they are
+setup-deny:
+	@$(TOOLS)/bin/cargo-deny --version 2>/dev/null | grep -q ' $(DENY_VERSION)$$' \
+	  || cargo install --locked --debug cargo-deny --version $(DENY_VERSION) --root $(TOOLS)
+
+setup-cyclonedx:
+	@$(TOOLS)/bin/cargo-cyclonedx cyclonedx --version 2>/dev/null | grep -q ' $(CYCLONEDX_VERSION)$$' \
+	  || cargo install --locked --debug cargo-cyclonedx --version $(CYCLONEDX_VERSION) --root $(TOOLS)
 
 # $(1): Debian's package, $(2): what it is
 define install
