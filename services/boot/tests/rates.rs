@@ -1,5 +1,7 @@
 //! Rates that processes share through a real Redis, and what they do without it.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::{num::NonZeroU32, time::Duration};
 
 use boot::rates::{Rate, Rates};
