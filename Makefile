@@ -125,7 +125,7 @@ lint: claim ## formatting and clippy, warnings denied
 deny: setup-deny ## whether every dependency has a licence and a source that deny.toml allows
 	$(TOOLS)/bin/cargo-deny --locked check licenses sources bans
 
-advisories: setup-deny ## whether a dependency has a known hole; asks GitHub for the database of advisories
+advisories: setup-deny ## whether a dependency has a known hole; asks for the database of advisories, over the network
 	$(TOOLS)/bin/cargo-deny --locked check advisories
 
 # the tool writes beside every crate's manifest; that of the binary has all that is in it
