@@ -7,3 +7,6 @@ pub mod postgres;
 pub mod rates;
 pub mod shutdown;
 pub mod telemetry;
+mod ticker;
+
+pub use ticker::ticker;

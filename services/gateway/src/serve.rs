@@ -10,6 +10,7 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
+use boot::ticker;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -128,8 +129,7 @@ pub async fn serve(
 
 /// Submits what the clock says. Trouble with the database is waited out: the next look tries again.
 async fn keep_firing(app: web::Data<App>) {
-    let mut look = tokio::time::interval(SCHEDULES_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = ticker(SCHEDULES_EVERY);
     loop {
         look.tick().await;
         if let Err(error) = schedules::fire_due(&app).await {
@@ -141,8 +141,7 @@ async fn keep_firing(app: web::Data<App>) {
 /// What credentials leave behind: signing keys that others have added or that have had their day, and
 /// sessions that have ended long ago.
 async fn keep_tending(app: web::Data<App>) {
-    let mut look = tokio::time::interval(TEND_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = ticker(TEND_EVERY);
     loop {
         look.tick().await;
         if let Err(error) = auth::tend(&app).await {

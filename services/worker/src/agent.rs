@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use boot::bus::{self, Bus};
+use boot::{
+    bus::{self, Bus},
+    ticker,
+};
 use domain::{
     Timestamp, WorkerId,
     hint::Hint,
@@ -26,7 +29,7 @@ use tokio::{
         watch,
     },
     task::{AbortHandle, JoinSet},
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until},
+    time::{Instant, Interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -119,12 +122,6 @@ fn clear_leftovers(scratch: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn ticker(every: Duration) -> Interval {
-    let mut ticker = interval(every);
-    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticker
 }
 
 /// An attempt that this process runs.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use boot::ticker;
 use domain::{
     child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, TEST_FILE, Task},
     job::{Cause, JobKind},
@@ -20,7 +21,7 @@ use registry::BlobError;
 use store::attempts::Assignment;
 use tokio::{
     fs,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, sleep_until},
 };
 use tracing::warn;
 
@@ -191,8 +192,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     async fn run(mut self) -> Ending {
-        let mut look = interval(WATCH_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = ticker(WATCH_EVERY);
         loop {
             let kill_at = self.kill_at;
             tokio::select! {

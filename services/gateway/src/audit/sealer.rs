@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use boot::ticker;
 use store::{
     Store, StoreError,
     audit::{self, Look},
@@ -15,8 +16,7 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_AT_RECENT: u32 = 600;
 
 pub(crate) async fn keep_sealing(store: Store) {
-    let mut look = tokio::time::interval(SEAL_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = ticker(SEAL_EVERY);
     let mut recent = LOOKS_AT_RECENT;
     loop {
         look.tick().await;
