@@ -1,18 +1,13 @@
 //! What the framework itself would refuse: every refusal is a problem that says what would be right.
 
-use std::net::TcpListener;
-
 use actix_web::{http::Method, test::TestRequest};
-use gateway::Config;
 use serde_json::json;
-use testkit::TestDb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::support::{Client, Reply, TestApp, assemble};
+use crate::support::{Client, Reply, Served, TestApp};
 
 async fn post_text(client: &Client, text: impl Into<Vec<u8>>) -> Reply {
     client.upload(Method::POST, "/v1/tenants", "application/json", text.into()).await
@@ -167,13 +162,8 @@ async fn requests_are_measured_by_route_and_status() {
 
 #[actix_web::test]
 async fn it_serves_on_a_socket_and_leaves_when_asked() {
-    let (db, folder) = (TestDb::create().await, testkit::reachable_dir().unwrap());
-    let end = CancellationToken::new();
-    let app = assemble(&db, folder.path(), Config::default(), end.clone()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = actix_web::rt::spawn(gateway::serve(app, listener, end.clone()));
-
+    let served = Served::start().await;
+    let address = served.address;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = "GET /healthz HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -181,7 +171,6 @@ async fn it_serves_on_a_socket_and_leaves_when_asked() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 
-    end.cancel();
-    server.await.unwrap().unwrap();
+    served.end().await;
     TcpStream::connect(address).await.unwrap_err();
 }

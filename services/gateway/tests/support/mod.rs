@@ -8,6 +8,7 @@
 //! ```
 
 mod client;
+mod served;
 
 use std::{num::NonZeroU32, path::Path, sync::Arc};
 
@@ -28,6 +29,7 @@ use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
+pub use served::Served;
 
 /// Of everybody in the tests.
 pub const PASSWORD: &str = "correct horse battery staple";
