@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,20 +23,20 @@ const AWAY_FOR_MICROS: u64 = 1_000_000;
 /// Keys kept here before those whose buckets are full again are forgotten.
 const MANY: usize = 10_000;
 
-/// `KEYS` are buckets; `ARGV` is whether to take, then for each bucket the microseconds until another one
-/// drops in, and how many it holds. Answers for each how long, in microseconds, until it would be full: as
+/// `KEYS` are buckets; `ARGV` has for each of them the microseconds until another one drops in, and how many
+/// it holds. Answers for each how long, in microseconds, until it would be full: as
 /// [`Bucket::after`] says. Only if all have one left is one taken from each. Redis' clock is the one clock.
 const TAKE: &str = r"
 local now = redis.call('TIME')
 now = now[1] * 1000000 + now[2]
 local after, room = {}, true
 for i, key in ipairs(KEYS) do
-  local step, holds = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local step, holds = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local full = math.max(tonumber(redis.call('GET', key) or 0), now)
   after[i] = full + step - now
   room = room and after[i] <= step * holds
 end
-if room and ARGV[1] == '1' then
+if room then
   for i, key in ipairs(KEYS) do
     redis.call('SET', key, string.format('%.0f', now + after[i]), 'PX', math.ceil(after[i] / 1000))
   end
@@ -76,8 +76,8 @@ impl Rate {
         Self { holds, step_micros: self.step_micros * u64::from(processes.get()) }
     }
 
-    fn whole_micros(self) -> u64 {
-        self.step_micros * u64::from(self.holds.get())
+    const fn whole_micros(self) -> u64 {
+        self.step_micros * self.holds.get() as u64
     }
 }
 
@@ -91,7 +91,7 @@ pub struct Bucket {
 
 impl Bucket {
     pub const fn is_allowed(self) -> bool {
-        self.after_micros <= self.rate.step_micros * self.rate.holds.get() as u64
+        self.after_micros <= self.rate.whole_micros()
     }
 
     /// How many more may come at once.
@@ -133,12 +133,9 @@ struct Own {
 
 impl Rates {
     /// `processes` is how many count for themselves where Redis does not do it for all.
-    pub fn open(
-        redis_url: Option<&str>,
-        processes: NonZeroU32,
-    ) -> Result<Arc<Self>, redis::RedisError> {
+    pub fn open(redis_url: Option<&str>, processes: NonZeroU32) -> Result<Self, redis::RedisError> {
         let redis = redis_url.map(Shared::open).transpose()?;
-        Ok(Arc::new(Self { redis, own: Mutex::default(), processes }))
+        Ok(Self { redis, own: Mutex::default(), processes })
     }
 
     /// Takes one from every bucket, if each of them has one left; else from none. Their state then, in the
@@ -198,7 +195,7 @@ impl Shared {
         if now < was_away {
             return None;
         }
-        let mut script = self.take.arg(1);
+        let mut script = self.take.prepare_invoke();
         for (key, rate) in keys {
             script.key(format!("cupola:rate:{key}")).arg(rate.step_micros).arg(rate.holds.get());
         }

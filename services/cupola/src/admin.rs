@@ -5,11 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::Subcommand;
-use domain::{
-    ApiKeyId, Clock, JobId, UserId,
-    access::Role,
-    audit::{DONE, Entry},
-};
+use domain::{ApiKeyId, Clock, JobId, UserId, access::Role, audit::Entry};
 use gateway::{
     ApiSecret,
     auth::{self, OfReset, Secret},
@@ -112,7 +108,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             let tenants = registry::rewrap(&store, &masters).await?;
             let signing = auth::rewrap(&store, &masters).await?;
             let name = masters.current();
-            let rotated = from_shell("rotate_master_key", "master key", name.to_owned());
+            let rotated = Entry::done("rotate_master_key", "master key", name);
             let mut tx = store.begin().await?;
             store::audit::append(&mut tx, None, &rotated).await?;
             tx.commit().await?;
@@ -143,22 +139,11 @@ pub async fn operator_key(store: &Store, email: &str) -> anyhow::Result<String> 
         draft: KeyDraft::named("operator"),
     };
     keys::create(&mut tx, &key).await?;
-    let made = from_shell("make_operator_key", "API key", key.id.to_string());
+    let made = Entry::done("make_operator_key", "API key", key.id);
     let made = Entry { user: Some(user), key: Some(key.id), ..made };
     store::audit::append(&mut tx, None, &made).await?;
     tx.commit().await?;
     Ok(secret.reveal().to_owned())
-}
-
-/// For the audit log: nobody knows who has the shell.
-fn from_shell(action: &str, kind: &str, object: String) -> Entry {
-    Entry {
-        action: action.to_owned(),
-        object_kind: Some(kind.to_owned()),
-        object: Some(object),
-        result: DONE.to_owned(),
-        ..Entry::default()
-    }
 }
 
 /// For `POST /v1/auth/password/reset`.
@@ -168,7 +153,7 @@ async fn reset_token(store: &Store, email: &str) -> anyhow::Result<String> {
     let mut tx = store.begin().await?;
     let allowed = people::allow_reset(&mut tx, email, secret.sha256(), until).await?;
     ensure!(allowed, "nobody has the address `{email}`");
-    let made = from_shell("make_reset_token", "user", email.to_owned());
+    let made = Entry::done("make_reset_token", "user", email);
     store::audit::append(&mut tx, None, &made).await?;
     tx.commit().await?;
     Ok(secret.reveal().to_owned())

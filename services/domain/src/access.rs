@@ -6,6 +6,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ApiKeyId, SessionId};
+
 #[derive(
     Debug,
     Clone,
@@ -95,6 +97,11 @@ impl Role {
         }
     }
 
+    /// The names of those of whom this is so.
+    pub fn those(is_so: impl Fn(Self) -> bool) -> Vec<&'static str> {
+        Self::ALL.into_iter().filter(|role| is_so(*role)).map(Self::as_str).collect()
+    }
+
     /// The others are of the platform.
     pub const fn is_in_tenant(self) -> bool {
         matches!(self, Self::Owner | Self::Admin | Self::Developer | Self::Viewer)
@@ -175,6 +182,14 @@ impl FromStr for Permission {
             format!("`{text}` is not a scope; use some of {scopes}")
         })
     }
+}
+
+/// Which credential: what an access token is made from, and what an act was done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    Key(ApiKeyId),
+    Session(SessionId),
 }
 
 /// What a credential may be used for, of what its owner's role grants.

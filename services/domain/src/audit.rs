@@ -10,6 +10,8 @@
 //!   [id, tenant, at, user, key, session, role, address, action, object_kind, object, result, request])
 //! ```
 
+use std::fmt;
+
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -48,6 +50,19 @@ pub struct Entry {
     pub result: String,
     /// As the answer's `X-Request-Id` said.
     pub request: Option<RequestId>,
+}
+
+impl Entry {
+    /// Of something that was done from a shell, or by the clock: nobody is known to have asked.
+    pub fn done(action: &str, object_kind: &str, object: impl fmt::Display) -> Self {
+        Self {
+            action: action.to_owned(),
+            object_kind: Some(object_kind.to_owned()),
+            object: Some(object.to_string()),
+            result: DONE.to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// What was done.

@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, web};
 use ipnet::IpNet;
+
+use crate::App;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Where a request's address is not known, which tests and sockets without one have.
@@ -14,7 +16,9 @@ const UNKNOWN: &str = "unknown";
 pub struct Address(Option<IpAddr>);
 
 impl Address {
-    pub(crate) fn of(req: &HttpRequest, trusted: &[IpNet]) -> Self {
+    pub(crate) fn of(req: &HttpRequest) -> Self {
+        let app = req.app_data::<web::Data<App>>();
+        let trusted = app.map_or(&[][..], |app| &app.config.trusted_proxies);
         let peer = req.peer_addr().map(|peer| peer.ip().to_canonical());
         let said = req.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
         let said: Vec<_> = said.flat_map(|value| value.split(',')).map(str::trim).collect();

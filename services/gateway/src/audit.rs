@@ -16,11 +16,12 @@ use std::{
 use actix_web::{HttpMessage, HttpRequest};
 use domain::{
     TenantId, UserId,
+    access::Credential,
     audit::{DONE, Entry},
 };
 use store::{
     SystemTx, TenantTx, Tx, audit,
-    principals::{Credential, Known, Principal},
+    principals::{Known, Principal},
 };
 
 pub(crate) use self::{
@@ -164,6 +165,6 @@ impl<P: Permits> Caller<P> {
     }
 
     fn act<T>(&self, tx: T) -> Act<T> {
-        Act { tx, actor: self.actor(), origin: self.origin().clone() }
+        Act { tx, actor: self.actor(), origin: self.origin() }
     }
 }

@@ -19,8 +19,8 @@ use crate::{
     ApiError, App, Body, Caller, Code, Listing,
     audit::{Act, Actor, Object},
     auth::{
-        ManageOperators, ManagePeople, NewPassword, OfInvitation, Permits, ReadSelf, Secret,
-        SignedIn, begin_session, unauthenticated,
+        ManageOperators, ManagePeople, OfInvitation, Permits, ReadSelf, SignedIn, begin_session,
+        check_password, new_secret, read_secret, unauthenticated,
     },
     limits::count_guess,
     people::{check_email, check_grant, check_label, normal},
@@ -81,7 +81,7 @@ pub(crate) async fn issue(
     (email, role): (&str, Role),
     invited_by: UserId,
 ) -> Result<IssuedInvitation, ApiError> {
-    let token = Secret::<OfInvitation>::generate().map_err(|error| ApiError::internal(&error))?;
+    let token = new_secret::<OfInvitation>()?;
     let (id, now) = (InvitationId::generate(), app.clock.now());
     let email = normal(email);
     let (sha256, invited_by, expires_at) = (token.sha256(), Some(invited_by), now + LASTS);
@@ -100,9 +100,8 @@ async fn invite<P: Permits>(
     let mut errors = FieldErrors::default();
     check_email(&mut errors, "email", &email);
     if role.is_in_tenant() != caller.role().is_in_tenant() {
-        let roles = Role::ALL.into_iter().filter(|role| caller.role().grants(*role));
-        let roles: Vec<_> = roles.map(Role::as_str).collect();
-        errors.add("role", format!("`{}`: use {}", role.as_str(), roles.join(", ")));
+        let roles = Role::those(|role| caller.role().grants(role)).join(", ");
+        errors.add("role", format!("`{}`: use {roles}", role.as_str()));
     }
     errors.into_result(())?;
     check_grant(caller, role)?;
@@ -248,8 +247,7 @@ async fn accept(
     caller: Option<Caller<ReadSelf>>,
     Body(draft): Body<Acceptance>,
 ) -> Result<web::Json<SignedIn>, ApiError> {
-    let token: Secret<OfInvitation> =
-        draft.token.parse().map_err(|error| unauthenticated(&format!("{error}")))?;
+    let token = read_secret::<OfInvitation>(&draft.token)?;
     let gone = || {
         let detail = "the invitation is unknown, used, taken back or expired; ask for another one";
         unauthenticated(detail)
@@ -306,20 +304,12 @@ enum Guest {
 }
 
 async fn newcomer(app: &App, email: &str, draft: Acceptance) -> Result<Guest, ApiError> {
-    let name = draft.name.unwrap_or_default();
+    let (name, password) = (draft.name.unwrap_or_default(), draft.password.unwrap_or_default());
     let mut errors = FieldErrors::default();
     check_label(&mut errors, "name", &name);
-    let password = NewPassword::checked("password", draft.password.unwrap_or_default(), email);
-    match password {
-        Ok(password) => {
-            errors.into_result(())?;
-            Ok(Guest::New { name, hash: password.hash(app).await? })
-        }
-        Err(wrong) => {
-            errors.0.extend(wrong.0);
-            Err(errors.into())
-        }
-    }
+    check_password(&mut errors, "password", &password, email);
+    errors.into_result(())?;
+    Ok(Guest::New { name, hash: app.passwords.hash(password).await? })
 }
 
 impl Guest {

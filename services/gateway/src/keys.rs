@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, delete, get, post, web};
 use chrono::TimeDelta;
 use domain::{
     ApiKeyId, FieldErrors, TenantId, Timestamp, UserId,
-    access::{Permission, Scopes},
+    access::{Credential, Permission, Scopes},
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use store::{
     SystemTx,
     keys::{self, ApiKey, KeyDraft, NewKey},
     people,
-    principals::Credential,
 };
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -22,8 +21,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, ApiSecret, App, Body, Caller, Code, Listing,
     audit::Object,
-    auth::{ManageKeys, scope_names},
-    people::{check_grant, check_label, whose},
+    auth::{ManageKeys, new_secret, scope_names},
+    people::{check_grant, check_label},
 };
 
 const MAX_ADDRESSES: usize = 100;
@@ -161,12 +160,17 @@ pub(crate) async fn issue(
     user: UserId,
     draft: KeyDraft,
 ) -> Result<IssuedKey, ApiError> {
-    let secret = ApiSecret::generate().map_err(|error| ApiError::internal(&error))?;
+    let secret: ApiSecret = new_secret()?;
     let id = ApiKeyId::generate();
     let prefix = secret.prefix();
     let key = NewKey { id, tenant: Some(tenant), user, prefix, sha256: secret.sha256(), draft };
     keys::create(tx, &key).await?;
     Ok(IssuedKey { id, secret: secret.reveal().to_owned(), prefix: prefix.to_owned() })
+}
+
+/// Whose keys the caller handles: everybody's, or their own.
+fn whose(caller: &Caller<ManageKeys>) -> Option<UserId> {
+    (!caller.may(Permission::ManagePeople)).then(|| caller.user())
 }
 
 /// API keys: your own; those who run the tenant see everybody's.
@@ -201,11 +205,9 @@ async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let (user, draft) = request.check(&app)?;
     check_free(&caller)?;
-    let user = match user {
-        Some(user) if user != caller.user() => service_account(&app, &caller, user).await?,
-        _ => caller.user(),
-    };
     let mut tx = caller.begin_system(&app).await?;
+    let user = user.unwrap_or(caller.user());
+    check_whose(&mut tx, &caller, user).await?;
     let issued = issue(&mut tx, caller.tenant(), user, draft).await?;
     tx.done(Object::new("API key", issued.id)).await?;
     Ok(HttpResponse::Created().json(issued))
@@ -221,24 +223,23 @@ fn check_free(caller: &Caller<ManageKeys>) -> Result<(), ApiError> {
     Err(ApiError::new(Code::Forbidden, detail))
 }
 
-/// Nobody makes a key for another person: it would speak in their name.
-async fn service_account(
-    app: &App,
+/// One's own, or a service account's. Nobody makes a key for another person: it would speak in their name.
+async fn check_whose(
+    tx: &mut SystemTx<'_>,
     caller: &Caller<ManageKeys>,
     user: UserId,
-) -> Result<UserId, ApiError> {
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
-    let members = people::list(&mut tx).await?;
-    tx.commit().await?;
-    let found = members.into_iter().find(|member| member.id == user);
+) -> Result<(), ApiError> {
+    if user == caller.user() {
+        return Ok(());
+    }
+    let found = people::member(tx, caller.tenant(), user).await?;
     let visible = found.filter(|_| caller.may(Permission::ManagePeople));
     let member = visible.ok_or_else(|| ApiError::not_found("user", user))?;
     if !member.is_service {
         let message = format!("`{user}` is a person, who makes keys alone; name a service account");
         return Err(ApiError::field("user", message));
     }
-    check_grant(caller, member.role)?;
-    Ok(user)
+    check_grant(caller, member.role)
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -274,9 +275,7 @@ async fn rotate(
         check_free(&caller)?;
     }
     // whoever asks sees the new one
-    if old.user != caller.user() {
-        service_account(&app, &caller, old.user).await?;
-    }
+    check_whose(&mut tx, &caller, old.user).await?;
     let now = app.clock.now();
     keys::expire(&mut tx, old.id, now + TimeDelta::seconds(overlap.into())).await?;
     let issued = issue(&mut tx, caller.tenant(), old.user, old.draft).await?;

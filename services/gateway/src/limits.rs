@@ -17,8 +17,8 @@ use actix_web::{
     web,
 };
 use boot::rates::{Bucket, Rate};
-use domain::Digest;
-use store::principals::{Credential, Principal};
+use domain::{Digest, access::Credential};
+use store::principals::Principal;
 
 use crate::{ApiError, App, Code, address::Address};
 
@@ -41,18 +41,19 @@ pub struct RequestRates {
 
 impl Default for RequestRates {
     fn default() -> Self {
-        let per_second = |many| Rate::per_second(NonZeroU32::new(many).unwrap_or(NonZeroU32::MIN));
-        let (address, credential, tenant) = (per_second(500), per_second(500), per_second(2_000));
-        Self { address, credential, tenant, at_once: 1_000 }
+        let (one, tenant) = (Rate::per_second(many(500)), Rate::per_second(many(2_000)));
+        Self { address: one, credential: one, tenant, at_once: 1_000 }
     }
 }
 
-/// Of guesses at one person's password from one address, at one person's, and from one address.
-const GUESSES: [(&str, u32, Duration); 3] = [
-    ("here", 10, Duration::from_secs(30)),
-    ("them", 30, Duration::from_secs(10)),
-    ("from", 30, Duration::from_secs(5)),
-];
+/// Guesses at one person's password from one address, at one person's from everywhere, and from one address.
+const GUESSES_FROM_HERE: Rate = Rate::new(many(10), Duration::from_secs(30));
+const GUESSES_AT_ONE: Rate = Rate::new(many(30), Duration::from_secs(10));
+const GUESSES_OF_ONE: Rate = Rate::new(many(30), Duration::from_secs(5));
+
+const fn many(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("a limit lets something through")
+}
 
 /// What a request was counted under, of all the bucket with the least left.
 #[derive(Clone, Copy)]
@@ -90,8 +91,7 @@ pub(crate) async fn limit(
 }
 
 async fn count_address(app: &App, req: &HttpRequest) -> Result<(), ApiError> {
-    let address = Address::of(req, &app.config.trusted_proxies);
-    let key = format!("address:{address}");
+    let key = format!("address:{}", Address::of(req));
     count(app, req, [("address", key, app.config.rates.address)]).await
 }
 
@@ -117,17 +117,14 @@ pub(crate) async fn count_principal(
 
 /// One more try to be this person by a password.
 pub(crate) async fn count_guess(app: &App, req: &HttpRequest, email: &str) -> Result<(), ApiError> {
-    let address = Address::of(req, &app.config.trusted_proxies);
-    // an address is personal, and need not be readable in Redis
+    let address = Address::of(req);
+    // an e-mail address is personal, and need not be readable in Redis
     let person = Digest::of(email.as_bytes());
-    let keys = GUESSES.map(|(name, holds, step)| {
-        let key = match name {
-            "here" => format!("guess:{person}:{address}"),
-            "them" => format!("guess:{person}"),
-            _ => format!("guess-from:{address}"),
-        };
-        (name, key, Rate::new(NonZeroU32::new(holds).unwrap_or(NonZeroU32::MIN), step))
-    });
+    let keys = [
+        ("person", format!("guess:{person}:{address}"), GUESSES_FROM_HERE),
+        ("person", format!("guess:{person}"), GUESSES_AT_ONE),
+        ("guesser", format!("guess-from:{address}"), GUESSES_OF_ONE),
+    ];
     take(app, keys).await.map(drop)
 }
 
@@ -175,7 +172,7 @@ impl Tightest {
             "tenant" => "of this tenant",
             "session" => "of this session",
             "key" => "by this API key",
-            "from" => "to sign in from this address",
+            "guesser" => "to sign in from this address",
             _ => "to sign in as this person",
         }
     }

@@ -1,11 +1,7 @@
 //! The people of a tenant, and its service accounts: the business of those who run it.
 
 use actix_web::{HttpResponse, delete, get, patch, post, web};
-use domain::{
-    FieldErrors, Timestamp, UserId,
-    access::{Permission, Role},
-    name::Name,
-};
+use domain::{FieldErrors, Timestamp, UserId, access::Role, name::Name};
 use serde::{Deserialize, Serialize};
 use store::people::{self, Member};
 use utoipa::ToSchema;
@@ -76,10 +72,9 @@ pub(crate) fn check_grant<P: Permits>(caller: &Caller<P>, role: Role) -> Result<
     if caller.role().grants(role) {
         return Ok(());
     }
+    let able = Role::those(|other| other.grants(role)).join(" or ");
     let (own, role) = (caller.role().as_str(), role.as_str());
-    let able = Role::ALL.into_iter().filter(|other| other.grants(role.parse().unwrap_or(*other)));
-    let able: Vec<_> = able.map(Role::as_str).collect();
-    let detail = format!("{} may make or unmake `{role}`; your role is {own}", able.join(" or "));
+    let detail = format!("{able} may make or unmake `{role}`; your role is {own}");
     Err(ApiError::new(Code::Forbidden, detail))
 }
 
@@ -215,9 +210,4 @@ async fn add_service_account(
         })?;
     tx.done(Object::new("user", id)).await?;
     Ok(HttpResponse::Created().json(AddedServiceAccount { id, email, role }))
-}
-
-/// Whose keys the caller handles: everybody's, or their own.
-pub(crate) fn whose<P: Permits>(caller: &Caller<P>) -> Option<UserId> {
-    (!caller.may(Permission::ManagePeople)).then(|| caller.user())
 }

@@ -1,6 +1,6 @@
 //! What every handler can reach, made once per process.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use boot::{bus::Bus, rates::Rates};
 use domain::{Clock, job::RetryPolicy, spec::Limits};
@@ -22,7 +22,7 @@ pub struct App {
     pub predictor: Predictor,
     pub signer: Signer,
     pub passwords: Passwords,
-    pub rates: Arc<Rates>,
+    pub rates: Rates,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.

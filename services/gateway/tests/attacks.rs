@@ -2,28 +2,21 @@
 //! stands where the thing is tested: forged tokens in `auth`, stolen refresh tokens in `sessions`, guesses
 //! in `limits`, and who may do what in `authority`.
 
-use std::{net::TcpListener, num::NonZeroU32};
+use std::num::NonZeroU32;
 
 use actix_web::{http::Method, test::TestRequest};
 use boot::rates::Rate;
-use gateway::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use registry::Wrapped;
 use serde_json::{Value, json};
-use store::{
-    signing::{self, Private},
-    tenant_keys::WrappedKey,
-};
-use testkit::TestDb;
+use store::signing::{self, Private};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     hand::push,
-    support::{Reply, TestApp, assemble, masters},
+    support::{Reply, Served, TestApp, masters},
 };
 
 const INJECTIONS: [&str; 8] = [
@@ -265,23 +258,15 @@ async fn a_token_is_for_this_platform_and_complete() {
 async fn pem(app: &TestApp) -> String {
     let mut tx = app.state.store.begin().await.unwrap();
     let keys = signing::all(&mut tx).await.unwrap();
-    let Private::Wrapped(WrappedKey { master, bytes }) = &keys[0].private else {
-        panic!("it is in plain text")
-    };
-    let wrapped = Wrapped { master: master.clone(), bytes: bytes.clone() };
+    let Private::Wrapped(wrapped) = &keys[0].private else { panic!("it is in plain text") };
     let context = format!("signing key {}", keys[0].kid);
-    String::from_utf8(masters().unwrap(&context, &wrapped).await.unwrap()).unwrap()
+    String::from_utf8(masters().unwrap(&context, wrapped).await.unwrap()).unwrap()
 }
 
 /// Requests that two parties could count differently: where one ends, and whether there is another.
 #[actix_web::test]
 async fn what_a_proxy_could_read_otherwise_is_refused() {
-    let (db, folder) = (TestDb::create().await, testkit::reachable_dir().unwrap());
-    let end = CancellationToken::new();
-    let app = assemble(&db, folder.path(), Config::default(), end.clone()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = actix_web::rt::spawn(gateway::serve(app, listener, end.clone()));
+    let served = Served::start().await;
     let hidden = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let long = "x".repeat(300_000);
     for headers in [
@@ -297,7 +282,7 @@ async fn what_a_proxy_could_read_otherwise_is_refused() {
         " transfer-encoding: chunked".to_owned(),
         format!("x: {long}"),
     ] {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
         let request = format!(
             "POST /v1/auth/sign-in HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n0\r\n\r\n{hidden}"
         );
@@ -311,6 +296,5 @@ async fn what_a_proxy_could_read_otherwise_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 4"), "{shown}: {answer}");
         assert!(!answer.contains(r#""status":"ok""#), "{shown}: {answer}");
     }
-    end.cancel();
-    server.await.unwrap().unwrap();
+    served.end().await;
 }

@@ -11,7 +11,7 @@ mod tenant_keys;
 mod transfer;
 
 pub use blobs::{BlobError, Blobs, folder_url};
-pub use masters::{LocalMaster, MasterError, MasterKey, Masters, Wrapped};
+pub use masters::{LocalMaster, MasterError, MasterKey, Masters};
 pub use models::{ModelFiles, load_model, upload_model};
 pub use tenant_keys::{TenantKeys, rewrap};
 pub use transfer::{PutError, Stored};

@@ -9,6 +9,7 @@ use aws_lc_rs::{
 };
 use domain::Digest;
 use futures::{FutureExt, future::BoxFuture};
+use store::tenant_keys::WrappedKey;
 
 const KEY_BYTES: usize = 32;
 const NAME_CHARS: usize = 16;
@@ -51,13 +52,6 @@ pub enum MasterError {
 #[derive(Clone, Debug)]
 pub struct Masters(Arc<Vec<Arc<dyn MasterKey>>>);
 
-/// What is kept of a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrapped {
-    pub master: String,
-    pub bytes: Vec<u8>,
-}
-
 impl Masters {
     /// `None` without any.
     pub fn new(masters: Vec<Arc<dyn MasterKey>>) -> Option<Self> {
@@ -68,13 +62,17 @@ impl Masters {
         self.0[0].name()
     }
 
-    pub async fn wrap(&self, context: &str, secret: &[u8]) -> Result<Wrapped, MasterError> {
+    pub async fn wrap(&self, context: &str, secret: &[u8]) -> Result<WrappedKey, MasterError> {
         let master = &self.0[0];
         let bytes = master.wrap(context, secret).await?;
-        Ok(Wrapped { master: master.name().to_owned(), bytes })
+        Ok(WrappedKey { master: master.name().to_owned(), bytes })
     }
 
-    pub async fn unwrap(&self, context: &str, wrapped: &Wrapped) -> Result<Vec<u8>, MasterError> {
+    pub async fn unwrap(
+        &self,
+        context: &str,
+        wrapped: &WrappedKey,
+    ) -> Result<Vec<u8>, MasterError> {
         let unknown =
             || MasterError::Unknown { name: wrapped.master.clone(), context: context.to_owned() };
         let master = self.0.iter().find(|one| one.name() == wrapped.master).ok_or_else(unknown)?;

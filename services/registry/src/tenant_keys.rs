@@ -15,7 +15,7 @@ use store::{
 
 use crate::{
     BlobError,
-    masters::{MasterError, Masters, Wrapped},
+    masters::{MasterError, Masters},
     seal::DataKey,
 };
 
@@ -47,8 +47,7 @@ impl TenantKeys {
             Kept::Destroyed => return Err(BlobError::KeyDestroyed { tenant }),
             Kept::None => self.make(tenant).await?,
         };
-        let WrappedKey { master, bytes } = wrapped;
-        let secret = self.masters.unwrap(&context(tenant), &Wrapped { master, bytes }).await?;
+        let secret = self.masters.unwrap(&context(tenant), &wrapped).await?;
         let bytes =
             secret.try_into().map_err(|_| MasterError::Tampered { context: context(tenant) })?;
         let key = DataKey(bytes);
@@ -74,9 +73,9 @@ impl TenantKeys {
     /// Of two processes that make one at the same time, both take the one that was first.
     async fn make(&self, tenant: TenantId) -> Result<WrappedKey, BlobError> {
         let key = DataKey::generate().ok_or(MasterError::Randomness)?;
-        let Wrapped { master, bytes } = self.masters.wrap(&context(tenant), &key.0).await?;
+        let wrapped = self.masters.wrap(&context(tenant), &key.0).await?;
         let mut tx = self.store.begin().await?;
-        let kept = tenant_keys::add(&mut tx, tenant, &WrappedKey { master, bytes }).await?;
+        let kept = tenant_keys::add(&mut tx, tenant, &wrapped).await?;
         tx.commit().await?;
         match kept {
             Kept::Key(wrapped) => Ok(wrapped),
@@ -92,10 +91,10 @@ pub async fn rewrap(store: &Store, masters: &Masters) -> Result<u64, BlobError> 
     loop {
         let mut tx = store.begin().await?;
         let old = tenant_keys::not_wrapped_by(&mut tx, masters.current()).await?;
-        let Some((tenant, WrappedKey { master, bytes })) = old else { return Ok(count) };
-        let secret = masters.unwrap(&context(tenant), &Wrapped { master, bytes }).await?;
-        let Wrapped { master, bytes } = masters.wrap(&context(tenant), &secret).await?;
-        tenant_keys::replace(&mut tx, tenant, &WrappedKey { master, bytes }).await?;
+        let Some((tenant, wrapped)) = old else { return Ok(count) };
+        let secret = masters.unwrap(&context(tenant), &wrapped).await?;
+        let wrapped = masters.wrap(&context(tenant), &secret).await?;
+        tenant_keys::replace(&mut tx, tenant, &wrapped).await?;
         tx.commit().await?;
         count += 1;
     }

@@ -3,6 +3,8 @@
 
 use domain::{Digest, TenantId, Timestamp, UserId, access::Role};
 
+use uuid::Uuid;
+
 use crate::{StoreError, SystemTx, TenantTx, Tx, principals::role};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,9 +253,33 @@ pub async fn take_reset(
     Ok(user.map(UserId::from_uuid))
 }
 
+struct Row {
+    id: Uuid,
+    email: String,
+    name: String,
+    role: String,
+    is_service: bool,
+    created_at: Timestamp,
+}
+
+impl TryFrom<Row> for Member {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId::from_uuid(row.id),
+            email: row.email,
+            name: row.name,
+            role: role(&row.role)?,
+            is_service: row.is_service,
+            since: row.created_at,
+        })
+    }
+}
+
 pub async fn list(tx: &mut TenantTx<'_>) -> Result<Vec<Member>, StoreError> {
     let tenant = tx.tenant().uuid();
-    sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"select u.id, u.email, u.name, m.role, u.service_of is not null as "is_service!", m.created_at
          from membership m join app_user u on u.id = m.user_id
          where m.tenant_id = $1
@@ -262,19 +288,26 @@ pub async fn list(tx: &mut TenantTx<'_>) -> Result<Vec<Member>, StoreError> {
         tenant,
     )
     .fetch_all(tx.conn())
-    .await?
-    .into_iter()
-    .map(|row| {
-        Ok(Member {
-            id: UserId::from_uuid(row.id),
-            email: row.email,
-            name: row.name,
-            role: role(&row.role)?,
-            is_service: row.is_service,
-            since: row.created_at,
-        })
-    })
-    .collect()
+    .await?;
+    rows.into_iter().map(Member::try_from).collect()
+}
+
+pub async fn member(
+    tx: &mut SystemTx<'_>,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Option<Member>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select u.id, u.email, u.name, m.role, u.service_of is not null as "is_service!", m.created_at
+         from membership m join app_user u on u.id = m.user_id
+         where m.tenant_id = $1 and m.user_id = $2"#,
+        tenant.uuid(),
+        user.uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Member::try_from).transpose()
 }
 
 /// The roles of everybody in the tenant, for whoever is about to change them: one at a time, since two

@@ -2,17 +2,10 @@
 
 use domain::{
     ApiKeyId, Digest, SessionId, TenantId, Timestamp, UserId,
-    access::{Role, Scopes},
+    access::{Credential, Role, Scopes},
 };
 
 use crate::{StoreError, SystemTx, Tx, keys};
-
-/// Which credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
-    Key(ApiKeyId),
-    Session(SessionId),
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest, http::Method, web};
 use domain::RequestId;
 use utoipa::openapi::OpenApi;
 
-use crate::{App, address::Address, openapi::operations};
+use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST, because of their size, and change nothing.
 const ASKING: [&str; 2] = ["dry_run_job", "predict"];
@@ -48,11 +48,9 @@ impl Origin {
         let action = operations.and_then(|operations| operations.named(req));
         let changes = *req.method() != Method::GET
             && action.is_some_and(|action| !ASKING.contains(&action.as_str()));
-        let app = req.app_data::<web::Data<App>>();
-        let address = app.and_then(|app| Address::of(req, &app.config.trusted_proxies).text());
         Self {
             action: action.cloned().unwrap_or_default(),
-            address,
+            address: Address::of(req).text(),
             request: req.extensions().get().copied(),
             changes,
         }

@@ -16,12 +16,12 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use chrono::TimeDelta;
 use domain::{
     SessionId, TenantId, UserId,
-    access::{Permission, Role, Scopes},
+    access::{Credential, Permission, Role, Scopes},
 };
 use futures::{FutureExt, future::LocalBoxFuture};
 use store::{
     StoreError, keys,
-    principals::{self, Credential, Principal},
+    principals::{self, Principal},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -29,11 +29,12 @@ pub use password::Passwords;
 pub(crate) use password::check_password;
 pub(crate) use secret::OfInvitation;
 pub use secret::{ApiSecret, OfReset, Secret};
-pub(crate) use sessions::{NewPassword, SignedIn, begin_session};
+pub(crate) use sessions::{SignedIn, begin_session};
 pub use signer::{Signer, SignerError, rewrap, rotate};
 pub(crate) use tokens::scope_names;
 
-use signer::{MadeFrom, TokenRefused};
+use secret::Purpose;
+use signer::TokenRefused;
 
 use crate::{
     ApiError, App, Code,
@@ -98,7 +99,7 @@ pub struct Caller<P> {
     principal: Principal,
     /// An access token made from its credential was sent, and not the credential itself.
     is_token: bool,
-    origin: Origin,
+    request: HttpRequest,
     permission: PhantomData<P>,
 }
 
@@ -153,8 +154,8 @@ impl<P: Permits> Caller<P> {
         Actor::from(&self.principal)
     }
 
-    pub(crate) const fn origin(&self) -> &Origin {
-        &self.origin
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(&self.request)
     }
 }
 
@@ -179,16 +180,15 @@ impl<P: Permits> FromRequest for Caller<P> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let presented = bearer(req);
         let app = web::Data::<App>::extract(req);
-        let req = req.clone();
+        let request = req.clone();
         async move {
             let app = app.await.map_err(|_| no_state())?;
-            let address = Address::of(&req, &app.config.trusted_proxies);
+            let address = Address::of(&request);
             let (principal, is_token) = identify(&app, &presented?, address).await?;
-            Actor::from(&principal).remember(&req);
-            count_principal(&app, &req, &principal).await?;
+            Actor::from(&principal).remember(&request);
+            count_principal(&app, &request, &principal).await?;
             permit::<P>(&principal)?;
-            let origin = Origin::of(&req);
-            Ok(Self { principal, is_token, origin, permission: PhantomData })
+            Ok(Self { principal, is_token, request, permission: PhantomData })
         }
         .boxed_local()
     }
@@ -222,6 +222,14 @@ fn bearer(req: &HttpRequest) -> Result<String, ApiError> {
         .ok_or_else(|| unauthenticated("the Authorization header must be `Bearer …`"))
 }
 
+pub(crate) fn new_secret<P: Purpose>() -> Result<Secret<P>, ApiError> {
+    Secret::generate().map_err(|error| ApiError::internal(&error))
+}
+
+pub(crate) fn read_secret<P: Purpose>(text: &str) -> Result<Secret<P>, ApiError> {
+    text.parse().map_err(|error| unauthenticated(&format!("{error}")))
+}
+
 /// Whose the credential is, and whether it is an access token.
 async fn identify(
     app: &App,
@@ -243,8 +251,7 @@ async fn identify(
 }
 
 async fn by_secret(app: &App, presented: &str) -> Result<Principal, ApiError> {
-    let secret: ApiSecret =
-        presented.parse().map_err(|error| unauthenticated(&format!("{error}")))?;
+    let secret: ApiSecret = read_secret(presented)?;
     let mut tx = app.store.begin().await?;
     let principal = principals::by_secret(&mut tx, secret.sha256()).await?;
     let principal =
@@ -264,8 +271,8 @@ async fn by_token(app: &App, presented: &str) -> Result<Principal, ApiError> {
     })?;
     let mut tx = app.store.begin().await?;
     let (principal, what) = match claims.by {
-        MadeFrom::Key(id) => (principals::by_key(&mut tx, id).await?, "API key"),
-        MadeFrom::Session(id) => (principals::by_session(&mut tx, id, now).await?, "session"),
+        Credential::Key(id) => (principals::by_key(&mut tx, id).await?, "API key"),
+        Credential::Session(id) => (principals::by_session(&mut tx, id, now).await?, "session"),
     };
     tx.commit().await?;
     principal.ok_or_else(|| {
@@ -283,8 +290,8 @@ pub(crate) async fn known(app: &App, req: &HttpRequest) -> Result<Option<Actor>,
     };
     let mut tx = app.store.begin().await?;
     let known = match (claims.map(|claims| claims.by), secret) {
-        (Some(MadeFrom::Key(id)), _) => principals::of_old_key(&mut tx, Some(id), None).await?,
-        (Some(MadeFrom::Session(id)), _) => principals::of_old_session(&mut tx, id).await?,
+        (Some(Credential::Key(id)), _) => principals::of_old_key(&mut tx, Some(id), None).await?,
+        (Some(Credential::Session(id)), _) => principals::of_old_session(&mut tx, id).await?,
         (None, Some(sha256)) => principals::of_old_key(&mut tx, None, Some(sha256)).await?,
         (None, None) => None,
     };
@@ -295,9 +302,8 @@ pub(crate) async fn known(app: &App, req: &HttpRequest) -> Result<Option<Actor>,
 fn permit<P: Permits>(principal: &Principal) -> Result<(), ApiError> {
     let Principal { role, scopes, tenant, .. } = principal;
     if !role.allows(P::PERMISSION) || (tenant.is_none() && P::IN_TENANT) {
-        let able = Role::ALL.into_iter().filter(|role| role.allows(P::PERMISSION));
-        let able: Vec<_> = able.map(Role::as_str).collect();
-        let detail = format!("{} may do this; your role is {}", able.join(" or "), role.as_str());
+        let able = Role::those(|role| role.allows(P::PERMISSION)).join(" or ");
+        let detail = format!("{able} may do this; your role is {}", role.as_str());
         return Err(ApiError::new(Code::Forbidden, detail));
     }
     if !scopes.allows(P::PERMISSION) {

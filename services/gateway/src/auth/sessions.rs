@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, http::header, post, web};
 use chrono::TimeDelta;
-use domain::{FieldErrors, SessionId, TenantId, Timestamp, UserId};
+use domain::{FieldErrors, SessionId, TenantId, Timestamp, UserId, access::Credential};
 use serde::{Deserialize, Serialize};
 use store::{
     SystemTx,
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    Caller, OfReset, ReadSelf, Secret, check_password, secret::OfRefresh, signer::MadeFrom,
+    Caller, OfReset, ReadSelf, Secret, check_password, new_secret, read_secret, secret::OfRefresh,
     tokens::TokenView, unauthenticated,
 };
 use crate::{
@@ -130,7 +130,7 @@ pub(crate) async fn begin_session(
     place: Option<(TenantId, String)>,
 ) -> Result<SignedIn, ApiError> {
     let (id, now) = (SessionId::generate(), app.clock.now());
-    let refresh = secret::<OfRefresh>()?;
+    let refresh = new_secret::<OfRefresh>()?;
     let agent = req.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent: String = agent.unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect();
     let new = NewSession {
@@ -139,7 +139,7 @@ pub(crate) async fn begin_session(
         user,
         now,
         expires_at: now + IDLE,
-        address: &Address::of(req, &app.config.trusted_proxies).to_string(),
+        address: &Address::of(req).to_string(),
         user_agent: &agent,
         refresh: refresh.sha256(),
     };
@@ -154,13 +154,9 @@ fn signed_in(
     tenant: Option<String>,
     refresh: &Secret<OfRefresh>,
 ) -> Result<SignedIn, ApiError> {
-    let token = app.signer.sign(user, MadeFrom::Session(session), app.clock.now());
+    let token = app.signer.sign(user, Credential::Session(session), app.clock.now());
     let token = token.map_err(|error| ApiError::internal(&error))?.into();
     Ok(SignedIn { session, tenant, token, refresh_token: refresh.reveal().to_owned() })
-}
-
-fn secret<P: super::secret::Purpose>() -> Result<Secret<P>, ApiError> {
-    Secret::generate().map_err(|error| ApiError::internal(&error))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -184,9 +180,8 @@ async fn renew(
     req: HttpRequest,
     Body(draft): Body<RefreshDraft>,
 ) -> Result<web::Json<SignedIn>, ApiError> {
-    let old: Secret<OfRefresh> =
-        draft.refresh_token.parse().map_err(|error| unauthenticated(&format!("{error}")))?;
-    let (next, now) = (secret::<OfRefresh>()?, app.clock.now());
+    let old = read_secret::<OfRefresh>(&draft.refresh_token)?;
+    let (next, now) = (new_secret::<OfRefresh>()?, app.clock.now());
     let mut tx = app.store.begin().await?;
     let lasts = (now + IDLE, LONGEST.num_seconds() as f64);
     let refreshed = sessions::refresh(&mut tx, old.sha256(), next.sha256(), now, lasts).await?;
@@ -319,7 +314,7 @@ async fn change_password(
     Body(draft): Body<PasswordChange>,
 ) -> Result<HttpResponse, ApiError> {
     count_guess(&app, &req, caller.email()).await?;
-    let new = NewPassword::checked("new", draft.new, caller.email())?;
+    check_new(&draft.new, caller.email())?;
     let mut tx = app.store.begin().await?;
     let known = people::known(&mut tx, caller.email()).await?;
     tx.commit().await?;
@@ -327,7 +322,7 @@ async fn change_password(
     if !app.passwords.is(draft.current, hash).await? {
         return Err(ApiError::field("current", "is not your password"));
     }
-    let hash = new.hash(&app).await?;
+    let hash = app.passwords.hash(draft.new).await?;
     let mut tx = caller.begin_system(&app).await?;
     people::set_password(&mut tx, caller.user(), &hash).await?;
     sessions::end_others(&mut tx, caller.user(), caller.session(), app.clock.now()).await?;
@@ -355,9 +350,9 @@ async fn reset_password(
     req: HttpRequest,
     Body(draft): Body<PasswordReset>,
 ) -> Result<HttpResponse, ApiError> {
-    let token: Secret<OfReset> =
-        draft.reset_token.parse().map_err(|error| unauthenticated(&format!("{error}")))?;
-    let hash = NewPassword::checked("new", draft.new, "")?.hash(&app).await?;
+    let token = read_secret::<OfReset>(&draft.reset_token)?;
+    check_new(&draft.new, "")?;
+    let hash = app.passwords.hash(draft.new).await?;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let user = people::take_reset(&mut tx, token.sha256(), now).await?.ok_or_else(|| {
@@ -369,17 +364,8 @@ async fn reset_password(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A password that may be chosen.
-pub(crate) struct NewPassword(String);
-
-impl NewPassword {
-    pub(crate) fn checked(field: &str, password: String, email: &str) -> Result<Self, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        check_password(&mut errors, field, &password, email);
-        errors.into_result(Self(password))
-    }
-
-    pub(crate) async fn hash(self, app: &App) -> Result<String, ApiError> {
-        app.passwords.hash(self.0).await
-    }
+fn check_new(password: &str, email: &str) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    check_password(&mut errors, "new", password, email);
+    errors.into_result(())
 }

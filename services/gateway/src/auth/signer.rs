@@ -7,21 +7,16 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
-use domain::{
-    ApiKeyId, SessionId, Timestamp, UserId,
-    audit::{DONE, Entry},
-};
+use domain::{Timestamp, UserId, access::Credential, audit::Entry};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
-use registry::{MasterError, Masters, Wrapped};
+use registry::{MasterError, Masters};
 use serde::{Deserialize, Serialize};
 use store::{
     Store, StoreError, audit,
-    principals::Credential,
     signing::{self, Private, SigningKey},
-    tenant_keys::WrappedKey,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -66,28 +61,12 @@ pub enum TokenRefused {
 pub struct Claims {
     pub sub: UserId,
     #[serde(flatten)]
-    pub by: MadeFrom,
+    /// What it was made from.
+    pub by: Credential,
     pub iss: String,
     pub aud: String,
     pub iat: i64,
     pub exp: i64,
-}
-
-/// The credential that a token was made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MadeFrom {
-    Key(ApiKeyId),
-    Session(SessionId),
-}
-
-impl From<Credential> for MadeFrom {
-    fn from(credential: Credential) -> Self {
-        match credential {
-            Credential::Key(id) => Self::Key(id),
-            Credential::Session(id) => Self::Session(id),
-        }
-    }
 }
 
 pub struct AccessToken {
@@ -139,7 +118,7 @@ impl Signer {
     pub fn sign(
         &self,
         user: UserId,
-        by: MadeFrom,
+        by: Credential,
         now: Timestamp,
     ) -> Result<AccessToken, SignerError> {
         let keys = self.keys();
@@ -235,13 +214,7 @@ pub async fn rotate(
     let (kid, private) = new_key(masters).await?;
     let mut tx = store.begin().await?;
     signing::add(&mut tx, &kid, &private, now).await?;
-    let rotated = Entry {
-        action: "rotate_signing_key".to_owned(),
-        object_kind: Some("signing key".to_owned()),
-        object: Some(kid.clone()),
-        result: DONE.to_owned(),
-        ..Entry::default()
-    };
+    let rotated = Entry::done("rotate_signing_key", "signing key", &kid);
     audit::append(&mut tx, None, &rotated).await?;
     tx.commit().await?;
     Ok(kid)
@@ -281,8 +254,7 @@ fn context(kid: &str) -> String {
 
 async fn kept(kid: &str, pem: String, masters: Option<&Masters>) -> Result<Private, SignerError> {
     let Some(masters) = masters else { return Ok(Private::Pem(pem)) };
-    let Wrapped { master, bytes } = masters.wrap(&context(kid), pem.as_bytes()).await?;
-    Ok(Private::Wrapped(WrappedKey { master, bytes }))
+    Ok(Private::Wrapped(masters.wrap(&context(kid), pem.as_bytes()).await?))
 }
 
 async fn pem_of(
@@ -290,14 +262,14 @@ async fn pem_of(
     private: &Private,
     masters: Option<&Masters>,
 ) -> Result<String, SignerError> {
-    let WrappedKey { master, bytes } = match private {
+    let wrapped = match private {
         Private::Pem(pem) => return Ok(pem.clone()),
-        Private::Wrapped(wrapped) => wrapped.clone(),
+        Private::Wrapped(wrapped) => wrapped,
     };
-    let (name, context) = (master.clone(), context(kid));
-    let unknown = || MasterError::Unknown { name, context: context.clone() };
-    let masters = masters.ok_or_else(unknown)?;
-    let pem = masters.unwrap(&context, &Wrapped { master, bytes }).await?;
+    let context = context(kid);
+    let unknown =
+        || MasterError::Unknown { name: wrapped.master.clone(), context: context.clone() };
+    let pem = masters.ok_or_else(unknown)?.unwrap(&context, wrapped).await?;
     String::from_utf8(pem).map_err(|_| MasterError::Tampered { context }.into())
 }
 

@@ -59,7 +59,7 @@ async fn create(
         let detail = "an access token cannot make another one; send the API key";
         return Err(ApiError::new(Code::Forbidden, detail));
     }
-    let made = app.signer.sign(caller.user(), caller.credential().into(), app.clock.now());
+    let made = app.signer.sign(caller.user(), caller.credential(), app.clock.now());
     let made = made.map_err(|error| ApiError::internal(&error))?;
     caller.begin_system(&app).await?.done(Object::new("user", caller.user())).await?;
     Ok(web::Json(made.into()))

@@ -4,10 +4,7 @@
 use std::time::Duration;
 
 use domain::{
-    JobId, ScheduleId, TenantId, Timestamp,
-    audit::{DONE, Entry},
-    hint::Hint,
-    spec::TrainingDraft,
+    JobId, ScheduleId, TenantId, Timestamp, audit::Entry, hint::Hint, spec::TrainingDraft,
 };
 use store::{
     StoreError, TenantTx, audit,
@@ -82,14 +79,8 @@ async fn fire(
 
 /// For the audit log: nobody asked for it now, but whoever made the schedule did.
 fn fired(schedule: &Schedule, job: JobId) -> Entry {
-    Entry {
-        user: Some(schedule.created_by),
-        action: "fire_schedule".to_owned(),
-        object_kind: Some("job".to_owned()),
-        object: Some(job.to_string()),
-        result: DONE.to_owned(),
-        ..Entry::default()
-    }
+    let fired = Entry::done("fire_schedule", "job", job);
+    Entry { user: Some(schedule.created_by), ..fired }
 }
 
 async fn prepare(app: &App, tenant: TenantId, schedule: &Schedule) -> Result<NewJob, ApiError> {
