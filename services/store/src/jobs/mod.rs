@@ -9,6 +9,7 @@ mod locked;
 mod room;
 pub mod sweeps;
 pub(crate) mod transition;
+mod write;
 
 use std::slice;
 
