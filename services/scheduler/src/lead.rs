@@ -7,6 +7,7 @@ use planner::{Plan, Policy, Queue};
 use store::{
     Store, StoreError, SystemTx,
     changes::{Change, Cursor},
+    jobs,
     leader::{Held, LeaderLease},
     schedule::{self, Applied, News},
     usage, workers,
@@ -136,6 +137,7 @@ impl Lead {
             if self.cursor.truncate(&mut tx).await? {
                 tx.commit().await?;
             }
+            while settle_some(store).await? {}
         }
         Ok(Some((plan, applied)))
     }
@@ -198,4 +200,12 @@ impl Lead {
         }
         changed
     }
+}
+
+/// Whether there is more to settle.
+async fn settle_some(store: &Store) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    let more = jobs::settle_queues(&mut tx).await?;
+    tx.commit().await?;
+    Ok(more)
 }

@@ -27,6 +27,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 pub use caps::refusal;
+pub use room::settle as settle_queues;
 
 use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx};
 

@@ -138,7 +138,7 @@ pub(super) struct Step {
     is_profile: bool,
     pub now: Timestamp,
     pub event: JobEvent,
-    before: JobState,
+    pub before: JobState,
     pub after: JobState,
 }
 

@@ -32,6 +32,10 @@ struct Columns {
     cause: Vec<Option<Value>>,
     kind: Vec<String>,
     data: Vec<Value>,
+    /// 1: it has.
+    ended: Vec<i32>,
+    /// 1: it is live now; -1: it is not any more.
+    live: Vec<i32>,
 }
 
 impl Columns {
@@ -81,6 +85,8 @@ impl Columns {
         self.cause.push(cause.map_err(|why| StoreError::corrupt("job", "cause", why))?);
         self.kind.push(kind.to_owned());
         self.data.push(data);
+        self.ended.push(i32::from(matches!(step.after, JobState::Finished { .. })));
+        self.live.push(i32::from(run.is_some()) - i32::from(step.before.run().is_some()));
         Ok(())
     }
 }
@@ -99,12 +105,13 @@ pub(super) async fn write(
         r#"with new as (
              select * from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[],
                  $6::bigint[], $7::timestamptz[], $8::int[], $9::timestamptz[], $10::text[],
-                 $11::uuid[], $12::jsonb[], $13::text[], $14::jsonb[], $15::bigint[], $16::bigint[])
+                 $11::uuid[], $12::jsonb[], $13::text[], $14::jsonb[], $15::bigint[], $16::bigint[],
+                 $19::int[], $20::int[])
                  as n (id, status, attempt, worker_id, assigned_at, devices, not_before, tries,
                        finished_at, stop_reason, preempted_for, cause, kind, data,
-                       rate_micro_credits, rate_accelerator_milli)
+                       rate_micro_credits, rate_accelerator_milli, ended, live)
          ), free as (
-             -- [`JobState::apply`] of what is assigned, where the state was not asked for before
+             -- `JobState::apply` of what is assigned, where the state was not asked for before
              select n.* from new n join job j on j.id = n.id
              where n.assigned_at is null
                 or j.status = 'queued' and j.attempt = n.attempt - 1 and j.not_before <= n.assigned_at
@@ -142,7 +149,8 @@ pub(super) async fn write(
                                    else j.started_at end,
                  last_event = j.last_event + 1
              from free n where j.id = n.id
-             returning j.id, j.tenant_id, j.last_event, n.kind, n.data, j.attempt, j.worker_id, n.assigned_at
+             returning j.id, j.tenant_id, j.last_event, n.kind, n.data, j.attempt, j.worker_id, n.assigned_at,
+                       j.kind = 'train' as waited, n.ended, n.live
          ), opened as (
              insert into attempt (job_id, number, tenant_id, worker_id, assigned_at)
              select id, attempt, tenant_id, worker_id, assigned_at from written
@@ -150,6 +158,11 @@ pub(super) async fn write(
          ), told as (
              insert into job_event (job_id, number, tenant_id, kind, data)
              select id, last_event, tenant_id, kind, data from written
+         ), noted as (
+             -- by which a tenant's next submission knows how many wait
+             insert into queue_change (tenant_id, ended, live)
+             select tenant_id, sum(ended), sum(live) from written where waited
+             group by tenant_id having sum(ended) <> 0 or sum(live) <> 0
          ), hinted as (
              select pg_notify($17, message) from unnest($18::text[]) message
          )
@@ -172,6 +185,8 @@ pub(super) async fn write(
         &new.rate_accelerators as _,
         hints::CHANNEL,
         messages,
+        &new.ended,
+        &new.live,
     )
     .fetch_all(conn)
     .await?;
