@@ -28,14 +28,13 @@ const CHANNEL: &str = "cupola";
 /// Hints that a slow reader may be behind; beyond these it is told that it missed some.
 const BACKLOG: usize = 1_024;
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
-/// A notification of Postgres holds up to 8,000 bytes.
-const TOGETHER: usize = 150;
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub struct Bus {
     readers: broadcast::Sender<Hint>,
     unsent: Arc<Unsent>,
+    through_postgres: bool,
 }
 
 /// What is to go out, each once.
@@ -81,7 +80,7 @@ impl Bus {
         };
         let unsent = Arc::new(Unsent::default());
         tokio::spawn(end.run_until_cancelled_owned(send(line, unsent.clone())));
-        Ok(Self { readers, unsent })
+        Ok(Self { readers, unsent, through_postgres: redis_url.is_none() })
     }
 
     /// Tells everybody, other processes in a moment. A failure is logged and nothing else: see the
@@ -91,6 +90,11 @@ impl Bus {
         let _ = self.readers.send(hint);
         self.unsent.hints().insert(hint);
         self.unsent.some.notify_one();
+    }
+
+    /// Whether everybody listens to Postgres, where a transaction's commit can carry hints.
+    pub const fn is_through_postgres(&self) -> bool {
+        self.through_postgres
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Hint> {
@@ -113,9 +117,9 @@ async fn send(mut line: Line, unsent: Arc<Unsent>) {
     loop {
         unsent.some.notified().await;
         let hints: Vec<_> = mem::take(&mut *unsent.hints()).into_iter().collect();
-        for hints in hints.chunks(TOGETHER) {
-            if let Err(error) = line.send(&Hint::together(hints)).await {
-                debug!(hints = hints.len(), error, "hints were not sent");
+        for message in Hint::together(&hints) {
+            if let Err(error) = line.send(&message).await {
+                debug!(message, error, "hints were not sent");
             }
         }
     }

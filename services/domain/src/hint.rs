@@ -15,10 +15,15 @@ pub enum Hint {
     Job(JobId),
 }
 
+/// A notification of Postgres holds up to 8,000 bytes.
+const TOGETHER: usize = 150;
+
 impl Hint {
-    /// As one message.
-    pub fn together(hints: &[Self]) -> String {
-        hints.iter().map(Self::to_string).collect::<Vec<_>>().join(" ")
+    /// As few messages as they fit into.
+    pub fn together(hints: &[Self]) -> impl Iterator<Item = String> {
+        let message =
+            |some: &[Self]| some.iter().map(Self::to_string).collect::<Vec<_>>().join(" ");
+        hints.chunks(TOGETHER).map(message)
     }
 
     /// Those of a message; what is no hint is left out.
@@ -57,8 +62,10 @@ mod tests {
     #[test]
     fn hints_travel_together_and_what_is_none_is_left_out() {
         let hints = [Hint::Queue, Hint::Worker(WorkerId::generate()), Hint::Job(JobId::generate())];
-        let message = Hint::together(&hints);
-        assert_eq!(Hint::each(&message).collect::<Vec<_>>(), hints);
+        let messages: Vec<_> = Hint::together(&hints).collect();
+        assert_eq!(messages.len(), 1);
+        assert_eq!(Hint::each(&messages[0]).collect::<Vec<_>>(), hints);
+        assert!(Hint::together(&[hints[2]; 1_000]).all(|message| message.len() <= 8_000));
         assert_eq!(Hint::each("queue cue").collect::<Vec<_>>(), [Hint::Queue]);
         assert_eq!(Hint::each("").count(), 0);
     }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::{JobId, TenantId, Timestamp, WorkerId, wait::WaitReason};
+use domain::{JobId, TenantId, Timestamp, WorkerId, hint::Hint, wait::WaitReason, world::Seats};
 use planner::{Plan, Policy, Queue};
 use store::{
     Store, StoreError, SystemTx,
     changes::{Change, Cursor},
-    leader::{self, Held, LeaderLease},
-    schedule::{self, Applied},
+    jobs,
+    leader::{Held, LeaderLease},
+    schedule::{self, Applied, News},
     usage, workers,
 };
 use tokio::time::Instant;
@@ -93,11 +94,16 @@ impl Lead {
         };
         let now = lead.now;
         let plan = self.queue.plan(now);
-        let mut applied = schedule::apply(&mut tx, lead, &plan.commands, &config.retry).await?;
-        let mut written = silent || !plan.commands.is_empty();
-        workers.extend(self.workers_of_gangs(applied.changed.iter().copied()));
+        let jobs = plan.commands.iter().map(|command| command.attempt().job);
+        workers.extend(self.seats(jobs.clone()).flat_map(|seats| seats.iter().map(|s| s.worker)));
+        let hints = workers.iter().copied().map(Hint::Worker).chain(jobs.map(Hint::Job));
+        let hints: Vec<_> = hints.filter(|_| config.commits_tell).collect();
+        let hints: Vec<_> = Hint::together(&hints).collect();
+        let mut applied =
+            schedule::apply(&mut tx, lead, &plan.commands, &config.retry, &hints).await?;
         workers.extend(applied.workers);
         applied.workers = workers.into_iter().collect();
+        let mut written = silent || !plan.commands.is_empty();
         if (now - self.explained_at).num_milliseconds() >= MILLISECONDS_BETWEEN_REASONS {
             self.explained_at = now;
             let changed = self.explain();
@@ -131,6 +137,7 @@ impl Lead {
             if self.cursor.truncate(&mut tx).await? {
                 tx.commit().await?;
             }
+            while settle_some(store).await? {}
         }
         Ok(Some((plan, applied)))
     }
@@ -141,9 +148,8 @@ impl Lead {
         tx: &mut SystemTx<'_>,
         config: &Config,
     ) -> Result<Option<Followed>, StoreError> {
-        let changes = self.cursor.read(tx).await?;
-        let facts = schedule::look(tx, &changes).await?;
-        let Some(lead) = leader::hold(tx, &self.lease).await? else { return Ok(None) };
+        let news = schedule::follow(tx, &self.lease, &mut self.cursor).await?;
+        let Some(News { lead, changes, facts }) = news else { return Ok(None) };
         let can_tell = self.watch.look(lead.now, config.attempt_lease, config.tick);
         // not with each hint: somebody's silence is not what a hint is about
         let every = config.tick.min(config.attempt_lease / LOOKS_FOR_SILENT_EACH);
@@ -157,18 +163,18 @@ impl Lead {
             Change::Job(id) => Some(*id),
             _ => None,
         });
-        let workers = self.workers_of_gangs(jobs);
+        // whoever has told of a gang has told one of its workers at most
+        let gangs = self.seats(jobs).filter(|seats| seats.len() > 1);
+        let workers = gangs.flat_map(|seats| seats.iter().map(|seat| seat.worker)).collect();
         self.queue.advance(lead.now);
         self.queue.learn(facts);
         silent.iter().for_each(|worker| self.queue.set_worker(*worker, None));
         Ok(Some(Followed { lead, silent: !silent.is_empty(), workers }))
     }
 
-    /// Whoever has told of a gang, or decided about it, has told one of its workers at most.
-    fn workers_of_gangs(&self, jobs: impl Iterator<Item = JobId>) -> BTreeSet<WorkerId> {
-        let live = jobs.filter_map(|id| self.queue.job(id)?.live());
-        let gangs = live.filter(|live| live.seats.len() > 1);
-        gangs.flat_map(|live| live.seats.iter().map(|seat| seat.worker)).collect()
+    /// Of those of these jobs that are live.
+    fn seats(&self, jobs: impl Iterator<Item = JobId>) -> impl Iterator<Item = &Seats> {
+        jobs.filter_map(|id| Some(&self.queue.job(id)?.live()?.seats))
     }
 
     /// What it knows.
@@ -194,4 +200,12 @@ impl Lead {
         }
         changed
     }
+}
+
+/// Whether there is more to settle.
+async fn settle_some(store: &Store) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    let more = jobs::settle_queues(&mut tx).await?;
+    tx.commit().await?;
+    Ok(more)
 }

@@ -28,8 +28,11 @@ use uuid::Uuid;
 pub use lead::Lead;
 
 const LEADER: &str = "scheduler";
-/// So often within a lease it is renewed; doing so at each look would be a commit that nothing waits for.
+/// So often within a lease it is renewed, after a plan: doing so at each look would be a commit that nothing
+/// waits for, and before a plan one that a job waits for.
 const RENEWED_EACH: u32 = 4;
+/// And so often at least, also if one plan follows another.
+const RENEWED_AT_LEAST: u32 = 2;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -41,6 +44,8 @@ pub struct Config {
     pub attempt_lease: Duration,
     pub retry: RetryPolicy,
     pub policy: Policy,
+    /// A plan's commit carries its hints, for those who listen to Postgres.
+    pub commits_tell: bool,
 }
 
 impl Default for Config {
@@ -51,25 +56,34 @@ impl Default for Config {
             attempt_lease: Duration::from_secs(15),
             retry: RetryPolicy::default(),
             policy: Policy::default(),
+            commits_tell: false,
         }
     }
 }
 
 /// Runs until `end`. Trouble with the database is waited out: the next tick tries again.
 pub async fn run(store: Store, bus: Bus, config: Config, end: CancellationToken) {
+    let config = Config { commits_tell: bus.is_through_postgres(), ..config };
     let holder = Uuid::now_v7();
     let mut hints = bus.subscribe();
     let mut lead = None;
     while !end.is_cancelled() {
         match tick(&store, holder, &config, &mut lead).await {
             Ok(Some((more, applied))) => {
-                announce(&bus, &applied);
+                if !applied.told {
+                    announce(&bus, &applied);
+                }
                 if more {
                     continue;
                 }
             }
             Ok(None) => {}
             Err(error) => warn!(error = &error as &dyn std::error::Error, "a tick failed"),
+        }
+        if lead.is_some()
+            && let Err(error) = keep(&store, holder, &config, &mut lead, RENEWED_EACH).await
+        {
+            warn!(error = &error as &dyn std::error::Error, "the lead was not renewed");
         }
         let next = Instant::now() + config.tick;
         end.run_until_cancelled(wait(&mut hints, next)).await;
@@ -87,26 +101,8 @@ pub async fn tick(
     config: &Config,
     lead: &mut Option<Lead>,
 ) -> Result<Option<(bool, Applied)>, StoreError> {
-    let mut leading = match lead.take() {
-        // whether the lead is ours still is looked at where something is written
-        Some(leading) if leading.renewed_at.elapsed() < config.leader_lease / RENEWED_EACH => {
-            leading
-        }
-        known => {
-            let asked_at = Instant::now();
-            let Some(lease) = acquire(store, holder, config).await? else { return Ok(None) };
-            match known {
-                Some(mut leading) if leading.lease == lease => {
-                    leading.renewed_at = asked_at;
-                    leading
-                }
-                _ => {
-                    info!(leader.holder = %holder, "leading");
-                    Lead::begin(store, lease, config.policy.clone()).await?
-                }
-            }
-        }
-    };
+    keep(store, holder, config, lead, RENEWED_AT_LEAST).await?;
+    let Some(mut leading) = lead.take() else { return Ok(None) };
     let Some((plan, applied)) = leading.tick(store, config).await? else { return Ok(None) };
     *lead = Some(leading);
     if applied != Applied::default() {
@@ -125,6 +121,33 @@ pub async fn tick(
         )
     });
     Ok(Some((plan.more || ended, applied)))
+}
+
+/// Holds the lead, renewed in the last of so many parts of a lease, or finds that it is another's.
+async fn keep(
+    store: &Store,
+    holder: Uuid,
+    config: &Config,
+    lead: &mut Option<Lead>,
+    parts: u32,
+) -> Result<(), StoreError> {
+    // whether the lead is ours still is looked at where something is written
+    if lead.as_ref().is_some_and(|lead| lead.renewed_at.elapsed() < config.leader_lease / parts) {
+        return Ok(());
+    }
+    let (known, asked_at) = (lead.take(), Instant::now());
+    let Some(lease) = acquire(store, holder, config).await? else { return Ok(()) };
+    *lead = Some(match known {
+        Some(mut leading) if leading.lease == lease => {
+            leading.renewed_at = asked_at;
+            leading
+        }
+        _ => {
+            info!(leader.holder = %holder, "leading");
+            Lead::begin(store, lease, config.policy.clone()).await?
+        }
+    });
+    Ok(())
 }
 
 fn announce(bus: &Bus, applied: &Applied) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scheduler::{Config, tick};
-use store::{Store, leader};
+use store::{Store, changes::Cursor, leader, schedule};
 use testkit::TestDb;
 use uuid::Uuid;
 
@@ -46,8 +46,8 @@ async fn a_leader_that_slept_past_its_lease_finds_its_term_over() {
     tick(&store, next, &config, &mut None).await.unwrap().expect("the lease is over");
 
     let mut tx = store.begin().await.unwrap();
-    let held = leader::hold(&mut tx, &old).await.unwrap();
-    assert!(held.is_none(), "nothing can be applied in a term that is over");
+    let news = schedule::follow(&mut tx, &old, &mut Cursor::default()).await.unwrap();
+    assert!(news.is_none(), "nothing can be applied in a term that is over");
     drop(tx);
     store.close().await;
 }

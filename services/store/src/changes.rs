@@ -35,14 +35,27 @@ impl Change {
             Self::Pool(id) => ("pool", id.uuid()),
         }
     }
+}
 
-    fn from_row(kind: &str, id: Uuid) -> Option<Self> {
-        match kind {
-            "job" => Some(Self::Job(JobId::from_uuid(id))),
-            "worker" => Some(Self::Worker(WorkerId::from_uuid(id))),
-            "tenant" => Some(Self::Tenant(TenantId::from_uuid(id))),
-            "quota" => Some(Self::Quota(TenantId::from_uuid(id))),
-            "pool" => Some(Self::Pool(PoolId::from_uuid(id))),
+/// A change as it was noted.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Note {
+    number: i64,
+    /// The transaction that wrote it.
+    xid: i64,
+    kind: String,
+    changed: Uuid,
+}
+
+impl Note {
+    fn change(&self) -> Option<Change> {
+        let id = self.changed;
+        match self.kind.as_str() {
+            "job" => Some(Change::Job(JobId::from_uuid(id))),
+            "worker" => Some(Change::Worker(WorkerId::from_uuid(id))),
+            "tenant" => Some(Change::Tenant(TenantId::from_uuid(id))),
+            "quota" => Some(Change::Quota(TenantId::from_uuid(id))),
+            "pool" => Some(Change::Pool(PoolId::from_uuid(id))),
             _ => None,
         }
     }
@@ -96,39 +109,38 @@ impl Cursor {
         )
         .fetch_one(tx.conn())
         .await?;
-        let mut cursor = Self { horizon, seen: BTreeMap::new() };
         // what this transaction sees of later ones, it sees in all that it reads
-        cursor.read(tx).await?;
+        let notes: Vec<Note> = sqlx::query_as(
+            "select number, xid::text::bigint as xid, kind, id as changed from change
+             where xid >= $1::bigint::text::xid8",
+        )
+        .bind(horizon)
+        .fetch_all(tx.conn())
+        .await?;
+        let mut cursor = Self { horizon, seen: BTreeMap::new() };
+        cursor.advance(horizon, &notes);
         Ok(cursor)
     }
 
-    /// What has been noted since the last look, each once.
-    pub async fn read(&mut self, tx: &mut SystemTx<'_>) -> Result<Vec<Change>, StoreError> {
-        let rows = sqlx::query!(
-            r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "xmin!",
-                      c.number as "number?", c.xid::text::bigint as "xid?", c.kind as "kind?",
-                      c.id as "id?"
-               from (select) one left join change c on c.xid >= $1::bigint::text::xid8"#,
-            self.horizon,
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let mut changes = Vec::new();
-        for row in &rows {
-            let (Some(number), Some(xid)) = (row.number, row.xid) else { continue };
-            if self.seen.insert(number, xid).is_none()
-                && let (Some(kind), Some(id)) = (&row.kind, row.id)
-            {
-                changes.extend(Change::from_row(kind, id));
-            }
-        }
-        if let Some(row) = rows.first() {
-            self.horizon = row.xmin;
-            self.seen.retain(|_, xid| *xid >= row.xmin);
-        }
+    pub(crate) const fn horizon(&self) -> i64 {
+        self.horizon
+    }
+
+    /// Notes from the horizon on that need not be read again.
+    pub(crate) fn seen(&self) -> Vec<i64> {
+        self.seen.keys().copied().collect()
+    }
+
+    /// Past these notes, of a look before which all transactions up to `horizon` had ended: what has changed,
+    /// each once.
+    pub(crate) fn advance(&mut self, horizon: i64, notes: &[Note]) -> Vec<Change> {
+        let unseen = notes.iter().filter(|note| self.seen.insert(note.number, note.xid).is_none());
+        let mut changes: Vec<_> = unseen.filter_map(Note::change).collect();
+        self.horizon = horizon;
+        self.seen.retain(|_, xid| *xid >= horizon);
         changes.sort_unstable();
         changes.dedup();
-        Ok(changes)
+        changes
     }
 
     /// Empties the part of two minutes ago, if everything in it has been read and nobody is looking at
@@ -151,9 +163,11 @@ impl Cursor {
                 error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03"));
             return if busy { Ok(false) } else { Err(error.into()) };
         }
-        let seen: Vec<_> = self.seen.keys().copied().collect();
-        let unread: bool =
-            sqlx::query_scalar(unread).bind(self.horizon).bind(seen).fetch_one(tx.conn()).await?;
+        let unread: bool = sqlx::query_scalar(unread)
+            .bind(self.horizon)
+            .bind(self.seen())
+            .fetch_one(tx.conn())
+            .await?;
         if !unread {
             sqlx::query(truncate).execute(tx.conn()).await?;
         }

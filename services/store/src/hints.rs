@@ -1,11 +1,12 @@
 //! Hints through Postgres, for installations without Redis. Sent after the commit, in a statement of
-//! their own, so that no writing transaction queues for NOTIFY's lock.
+//! their own, so that no writing transaction queues for NOTIFY's lock; but those of a plan go with its commit,
+//! which is one at a time anyway and for which workers wait (`jobs/write.rs`).
 
 use sqlx::postgres::PgListener;
 
 use crate::{Store, StoreError};
 
-const CHANNEL: &str = "cupola";
+pub(crate) const CHANNEL: &str = "cupola";
 
 pub struct Listener(PgListener);
 

@@ -51,27 +51,13 @@ pub async fn holder(tx: &mut SystemTx<'_>, name: &str) -> Result<Option<(Uuid, i
     Ok(row.map(|row| (row.holder, row.term)))
 }
 
-/// Proof that nobody else can take the lead until the transaction ends that found it so.
+/// Proof that nobody else can take the lead until the transaction ends that found it so: see
+/// [`follow`](crate::schedule::follow).
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
     /// The present, and not the beginning of the transaction: no earlier than anything that it has seen, so
     /// that what starts by a plan starts after what the plan knows to have ended.
     pub now: Timestamp,
-}
-
-/// Locks the lease's row for this transaction; `None` if the lead was lost.
-pub async fn hold(tx: &mut SystemTx<'_>, lease: &LeaderLease) -> Result<Option<Held>, StoreError> {
-    let now = sqlx::query_scalar!(
-        r#"select clock_timestamp() as "now!" from leader
-           where name = $1 and holder = $2 and term = $3
-           for share"#,
-        lease.name,
-        lease.holder,
-        lease.term,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(now.map(|now| Held { now }))
 }
 
 /// Lets go of the lead, so that the next one need not wait for the lease to run out.

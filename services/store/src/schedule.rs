@@ -1,5 +1,6 @@
-//! The scheduler's two statements about the world: how things are, and what a plan makes of them.
+//! What the scheduler says about the world: how things are, and what a plan makes of them.
 
+mod follow;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::{
     pools,
 };
 
+pub use follow::{News, follow};
 use rows::{JobRow, WorkerRow, job_facts, worker_facts, workers_of_ended};
 
 /// Everything, the database's time at which it was so, and from where to follow.
@@ -67,12 +69,25 @@ pub async fn load(tx: &mut SystemTx<'_>) -> Result<(Facts, Timestamp, Cursor), S
 
 /// How the things that have changed are now.
 pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, StoreError> {
-    let pick = |of: fn(&Change) -> Option<Uuid>| changes.iter().filter_map(of).collect::<Vec<_>>();
+    let rows = job_rows(tx, &jobs_of(changes)).await?;
+    facts(tx, changes, &rows).await
+}
+
+fn jobs_of(changes: &[Change]) -> Vec<JobId> {
     let job = |change: &Change| match change {
         Change::Job(id) => Some(*id),
         _ => None,
     };
-    let jobs: Vec<_> = changes.iter().filter_map(job).collect();
+    changes.iter().filter_map(job).collect()
+}
+
+/// The same, where the jobs' rows are known.
+async fn facts(
+    tx: &mut SystemTx<'_>,
+    changes: &[Change],
+    rows: &[JobRow],
+) -> Result<Facts, StoreError> {
+    let pick = |of: fn(&Change) -> Option<Uuid>| changes.iter().filter_map(of).collect::<Vec<_>>();
     let mut workers = pick(|change| match change {
         Change::Worker(id) => Some(id.uuid()),
         _ => None,
@@ -89,10 +104,9 @@ pub async fn look(tx: &mut SystemTx<'_>, changes: &[Change]) -> Result<Facts, St
         Change::Pool(id) => Some(id.uuid()),
         _ => None,
     });
-    let rows = job_rows(tx, &jobs).await?;
-    let jobs = job_facts(tx, &jobs, &rows).await?;
+    let jobs = job_facts(tx, &jobs_of(changes), rows).await?;
     // what is left of an attempt is known no later than its end
-    workers.extend(workers_of_ended(tx, &rows).await?);
+    workers.extend(workers_of_ended(tx, rows).await?);
     Ok(Facts {
         tenants: look_at_tenants(tx, &tenants).await?,
         prices: look_at_prices(tx, &pools).await?,
@@ -230,17 +244,22 @@ pub struct Applied {
     pub changed: Vec<JobId>,
     /// Jobs whose command's guard no longer held: their truth is to be looked at.
     pub skipped: Vec<JobId>,
+    /// The commit carries the hints.
+    pub told: bool,
 }
 
-/// Executes the commands under guards, as of the time at which the lead was held.
+/// Executes the commands under guards, as of the time at which the lead was held. The commit carries the
+/// hints, if there are commands.
 pub async fn apply(
     tx: &mut SystemTx<'_>,
     Held { now }: Held,
     commands: &[Command],
     retry: &RetryPolicy,
+    hints: &[String],
 ) -> Result<Applied, StoreError> {
     let events: Vec<_> = commands.iter().map(|c| (c.attempt().job, event_of(c))).collect();
-    let outcomes = transition_all(tx.conn(), events, retry, Told::ByScheduler { now }).await?;
+    let told = Told::ByScheduler { now, hints };
+    let outcomes = transition_all(tx.conn(), events, retry, told).await?;
     let mut applied = Applied::default();
     for (job, outcome) in outcomes {
         match outcome {
@@ -253,6 +272,7 @@ pub async fn apply(
     }
     applied.workers.sort_unstable();
     applied.workers.dedup();
+    applied.told = !hints.is_empty() && !applied.changed.is_empty();
     Ok(applied)
 }
 

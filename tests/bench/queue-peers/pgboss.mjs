@@ -1,4 +1,5 @@
-// pg-boss: fetched in batches, since a worker waits between its looks, and settled job by job.
+// pg-boss: fetched in batches, since a worker waits between its looks, and settled job by job. With a `cap`,
+// so many jobs of each of `tenants` groups run at once.
 
 import { fileURLToPath } from "node:url";
 import { PgBoss } from "pg-boss";
@@ -21,6 +22,7 @@ function work(boss, handle) {
     notifyPollingIntervalSeconds: 0.5,
     perJobResults: true,
     pollingIntervalSeconds: 0.5,
+    ...(asked.cap ? { groupConcurrency: asked.cap } : {}),
   };
   return boss.work(QUEUE, options, async (jobs) => {
     handle(jobs.length);
@@ -38,8 +40,13 @@ if (isAgent) {
   const client = await boss(asked.submitters ?? 8);
   await client.createQueue(QUEUE, { notify: true });
   const job = { data: { nothing: true } };
-  const submit = (together) =>
-    together === 1 ? client.send(QUEUE, job.data) : client.insert(QUEUE, Array(together).fill(job));
+  let submissions = 0;
+  const submit = (together) => {
+    const options = asked.cap ? { group: { id: `tenant-${submissions++ % asked.tenants}` } } : {};
+    return together === 1
+      ? client.send(QUEUE, job.data, options)
+      : client.insert(QUEUE, Array(together).fill({ ...job, ...options }));
+  };
   if (asked.do === "jobs") {
     await measureJobs(fileURLToPath(import.meta.url), submit);
   } else {

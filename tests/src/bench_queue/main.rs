@@ -31,9 +31,13 @@ const REPETITIONS: usize = 3;
 /// Name, agents, and jobs in one submission.
 const ROWS: [(&str, usize, usize); 4] =
     [("jobs-1", 1, 1), ("jobs-4", 4, 1), ("jobs-16", 16, 1), ("sweeps-4", 4, 100)];
-const PEERS: [Peer; 4] = [Peer::Awa, Peer::Graphile, Peer::PgBoss, Peer::GraphileInBatches];
+const PEERS: [Peer; 5] =
+    [Peer::Awa, Peer::Graphile, Peer::PgBoss, Peer::GraphileInBatches, Peer::PgBossWithCaps];
 /// Of these, those that acknowledge each job by itself; the best of them is to be reached.
 const COMPARED: usize = 3;
+/// The one that has caps on.
+const WITH_CAPS: usize = 4;
+const TENANTS: usize = 8;
 const SLOTS: usize = 256;
 const SUBMITTERS: usize = 16;
 /// In a measurement of throughput; `JOBS` asks for another number.
@@ -68,6 +72,11 @@ pub struct Load {
 }
 
 impl Load {
+    /// Of each tenant's jobs, how many may run at once: a quarter of all places.
+    pub const fn cap(&self) -> u32 {
+        ((self.agents * self.slots) as u32).div_ceil(4)
+    }
+
     /// Of each agent.
     pub const fn connections(&self) -> usize {
         let each = CONNECTIONS / self.agents;

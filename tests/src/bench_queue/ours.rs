@@ -38,9 +38,8 @@ use tokio::{
 };
 use worker::Work;
 
-use crate::{Load, server::Turn, services::Services};
+use crate::{Load, TENANTS, server::Turn, services::Services};
 
-const TENANTS: usize = 8;
 const MAX_QUEUED: u32 = 10_000;
 const AGENT_CONNECTIONS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -88,7 +87,7 @@ pub struct Done {
 impl Platform {
     pub async fn start(turn: &Turn, load: &Load) -> anyhow::Result<Self> {
         let mut services = Services::begin(turn, load.submitters as u32 + 2).await?;
-        let cap = ((load.agents * load.slots) as u32).div_ceil(4);
+        let cap = load.cap();
         let mut tenants = vec![];
         for n in 0..TENANTS {
             tenants.push(Tenant::create(&services.store, &services.folder, n, cap).await?);

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use e2e::bench;
 use serde_json::{Value, json};
 
-use crate::{Load, server::Turn};
+use crate::{Load, TENANTS, server::Turn};
 
 const FOLDER_VARIABLE: &str = "CUPOLA_QUEUE_PEERS";
 /// A side that is slower than this is not worth waiting for.
@@ -25,6 +25,8 @@ pub enum Peer {
     /// With a local queue and acknowledgements in batches, for information.
     GraphileInBatches,
     PgBoss,
+    /// With as many groups as there are tenants, and their cap on each.
+    PgBossWithCaps,
 }
 
 pub struct Peers {
@@ -40,6 +42,7 @@ impl Peer {
             Self::Graphile => "graphile-worker",
             Self::GraphileInBatches => "graphile-worker in batches",
             Self::PgBoss => "pg-boss",
+            Self::PgBossWithCaps => "pg-boss with caps",
         }
     }
 }
@@ -66,7 +69,9 @@ impl Peers {
     }
 
     pub fn jobs_per_second(&self, peer: Peer, turn: &Turn, load: &Load) -> anyhow::Result<f64> {
-        let asked = json!({"do": "jobs", "agents": load.agents, "slots": load.slots,
+        let cap = (peer == Peer::PgBossWithCaps).then(|| load.cap());
+        let asked = json!({"do": "jobs", "cap": cap, "tenants": TENANTS,
+            "agents": load.agents, "slots": load.slots,
             "jobs": load.jobs, "submitters": load.submitters, "together": load.together,
             "connections": load.connections()});
         let said = self.ask(peer, turn, asked)?;
@@ -90,7 +95,7 @@ impl Peers {
         let script = match peer {
             Peer::Awa => None,
             Peer::Graphile | Peer::GraphileInBatches => Some("graphile.mjs"),
-            Peer::PgBoss => Some("pgboss.mjs"),
+            Peer::PgBoss | Peer::PgBossWithCaps => Some("pgboss.mjs"),
         };
         let mut command = match script {
             None => Command::new(self.folder.join("awa")),

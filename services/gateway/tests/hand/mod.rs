@@ -19,6 +19,7 @@ use gateway::App;
 use store::{
     SystemTx,
     attempts::{self, Assignment},
+    changes::Cursor,
     datasets,
     leader::{self, LeaderLease},
     models, schedule,
@@ -93,8 +94,9 @@ impl Hand {
     async fn apply(&self, command: Command) {
         let mut tx = self.state.store.begin().await.unwrap();
         let retry = &self.state.config.retry;
-        let lead = leader::hold(&mut tx, &self.lead).await.unwrap().unwrap();
-        let applied = schedule::apply(&mut tx, lead, &[command], retry).await.unwrap();
+        let news = schedule::follow(&mut tx, &self.lead, &mut Cursor::default()).await.unwrap();
+        let lead = news.expect("the lead is ours").lead;
+        let applied = schedule::apply(&mut tx, lead, &[command], retry, &[]).await.unwrap();
         assert_eq!(applied.skipped, []);
         tx.commit().await.unwrap();
     }

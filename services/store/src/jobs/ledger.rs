@@ -1,4 +1,5 @@
-//! Attempts' rows: written when an attempt is assigned, and once more when it ends, with what it cost.
+//! What is kept of attempts beside their jobs: where the workers of gangs are, and what an attempt that has
+//! ended has cost.
 
 use domain::job::JobEvent;
 use sqlx::PgConnection;
@@ -6,42 +7,8 @@ use sqlx::PgConnection;
 use super::transition::{Step, number};
 use crate::StoreError;
 
-/// An attempt's own row begins when it is assigned.
-pub(super) async fn open(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
-    let assigned = steps.iter().filter_map(|step| match &step.event {
-        JobEvent::Assigned { attempt, seats, .. } => {
-            Some((*attempt, seats.first().worker, step.now))
-        }
-        _ => None,
-    });
-    let (mut jobs, mut numbers, mut workers, mut times) = (vec![], vec![], vec![], vec![]);
-    for (attempt, worker, now) in assigned {
-        jobs.push(attempt.job.uuid());
-        numbers.push(number(attempt));
-        workers.push(worker.uuid());
-        times.push(now);
-    }
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into attempt (job_id, number, tenant_id, worker_id, assigned_at)
-         select j.id, a.number, j.tenant_id, a.worker_id, a.assigned_at
-         from unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[])
-             as a (job_id, number, worker_id, assigned_at)
-         join job j on j.id = a.job_id",
-        &jobs,
-        &numbers,
-        &workers,
-        &times,
-    )
-    .execute(&mut *conn)
-    .await?;
-    open_seats(conn, steps).await
-}
-
 /// Where the workers of gangs are. An attempt of one worker has no such rows, and costs nothing here.
-async fn open_seats(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+pub(super) async fn open_seats(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
     let (mut jobs, mut numbers, mut ranks) = (vec![], vec![], vec![]);
     let (mut workers, mut devices) = (vec![], vec![]);
     for step in steps {
@@ -76,7 +43,7 @@ async fn open_seats(conn: &mut PgConnection, steps: &[Step]) -> Result<(), Store
     Ok(())
 }
 
-/// And ends with its run: its row then says what it has cost, and its tenant's budget has grown by that.
+/// An attempt's row ends with its run: it then says what it has cost, and its tenant's budget has grown by that.
 pub(super) async fn close(conn: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
     let (mut jobs, mut numbers, mut outcomes, mut causes) = (vec![], vec![], vec![], vec![]);
     let mut pays_all = vec![];

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
     JobId, Timestamp, WorkerId,
-    job::{Attempt, JobState, JobStatus, Outcome, Run, StopReason},
+    job::{Attempt, JobEvent, JobState, JobStatus, Outcome, Run, StopReason},
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -13,9 +13,16 @@ use uuid::Uuid;
 use super::json_column;
 use crate::StoreError;
 
-pub(super) struct Row {
+/// A job's state, and at which time it is decided about.
+pub(super) struct Known {
+    pub before: JobState,
+    pub is_profile: bool,
+    pub now: Timestamp,
+}
+
+struct Row {
     id: Uuid,
-    pub kind: String,
+    kind: String,
     status: String,
     attempt: i32,
     tries: i32,
@@ -24,14 +31,17 @@ pub(super) struct Row {
     stop_reason: Option<String>,
     cause: Option<Value>,
     finished_at: Option<Timestamp>,
-    pub now: Timestamp,
+    now: Timestamp,
 }
 
-/// In the order of ids, as every bulk writer does, so that none waits for another in a circle.
+/// Those that are named, as of `now` or of the transaction's time. In the order of ids, as every bulk writer
+/// does, so that none waits for another in a circle.
 pub(super) async fn lock(
     conn: &mut PgConnection,
-    ids: Vec<Uuid>,
-) -> Result<BTreeMap<Uuid, Row>, StoreError> {
+    events: &BTreeMap<JobId, JobEvent>,
+    now: Option<Timestamp>,
+) -> Result<BTreeMap<JobId, Known>, StoreError> {
+    let ids: Vec<_> = events.keys().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"select id, kind, status, attempt, tries, not_before, worker_id, stop_reason, cause,
@@ -41,10 +51,15 @@ pub(super) async fn lock(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    let known = rows.into_iter().map(|row| {
+        let (id, now) = (JobId::from_uuid(row.id), now.unwrap_or(row.now));
+        let is_profile = row.kind == "profile";
+        Ok((id, Known { before: state(id, row)?, is_profile, now }))
+    });
+    known.collect()
 }
 
-pub(super) fn state(id: JobId, row: Row) -> Result<JobState, StoreError> {
+fn state(id: JobId, row: Row) -> Result<JobState, StoreError> {
     let corrupt = |column, why: &str| StoreError::corrupt("job", column, format!("{why} in {id}"));
     let last_attempt = row.attempt.unsigned_abs();
     let tries = row.tries.unsigned_abs();

@@ -9,6 +9,7 @@ mod locked;
 mod room;
 pub mod sweeps;
 pub(crate) mod transition;
+mod write;
 
 use std::slice;
 
@@ -26,6 +27,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 pub use caps::refusal;
+pub use room::settle as settle_queues;
 
 use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx};
 

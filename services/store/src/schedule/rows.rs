@@ -117,6 +117,7 @@ impl WorkerRow {
     }
 }
 
+#[derive(sqlx::FromRow)]
 pub(super) struct JobRow {
     pub(super) id: Uuid,
     pub(super) tenant_id: Uuid,

@@ -12,12 +12,12 @@ use store::{
     attempts::{self, Checkpoint},
     budgets,
     jobs::{self, NewJob, Submitted},
-    leader::{self, Held},
+    leader::Held,
     schedule::{self, Applied},
     usage::{self, AttemptRecord},
 };
 
-use crate::support::{World, attempt, new_job, next, retry};
+use crate::support::{World, attempt, held, new_job, next, retry};
 
 const RATE: Rate = Rate { micro_credits_per_hour: 7_654_321, accelerator_milli: 500 };
 /// As `new_job` has it.
@@ -34,9 +34,9 @@ async fn started_ago(world: &World, attempt: Attempt, seconds: i64) {
 async fn as_of(world: &World, command: Command, seconds_ago: i64) -> Applied {
     let mut tx = world.begin().await;
     let lead = world.lead(&mut tx).await;
-    let held = leader::hold(&mut tx, &lead).await.unwrap().expect("the lead is ours");
+    let held = held(&mut tx, &lead).await.expect("the lead is ours");
     let then = Held { now: held.now - Duration::seconds(seconds_ago) };
-    let applied = schedule::apply(&mut tx, then, &[command], &retry()).await.unwrap();
+    let applied = schedule::apply(&mut tx, then, &[command], &retry(), &[]).await.unwrap();
     tx.commit().await.unwrap();
     applied
 }

@@ -7,7 +7,7 @@ use store::{
     jobs, schedule, workers,
 };
 
-use crate::support::{World, new_job};
+use crate::support::{World, new_job, news};
 
 async fn begin(world: &World) -> Cursor {
     let mut tx = world.begin().await;
@@ -17,10 +17,7 @@ async fn begin(world: &World) -> Cursor {
 }
 
 async fn read(world: &World, cursor: &mut Cursor) -> Vec<Change> {
-    let mut tx = world.begin().await;
-    let changes = cursor.read(&mut tx).await.unwrap();
-    tx.commit().await.unwrap();
-    changes
+    news(world, cursor).await.changes
 }
 
 #[tokio::test]
@@ -126,8 +123,6 @@ async fn a_worker_that_is_gone_is_known_as_gone() {
     assert!(workers::set_state(&mut tx, world.worker, WorkerState::Gone).await.unwrap());
     assert!(!workers::set_state(&mut tx, WorkerId::generate(), WorkerState::Up).await.unwrap());
     tx.commit().await.unwrap();
-    let changes = read(&world, &mut cursor).await;
-    let mut tx = world.begin().await;
-    let facts = schedule::look(&mut tx, &changes).await.unwrap();
+    let facts = news(&world, &mut cursor).await.facts;
     assert!(facts.workers.contains(&(world.worker, None)), "{facts:?}");
 }

@@ -17,7 +17,7 @@ use store::{
     pools, schedule, usage, workers,
 };
 
-use crate::support::{RESOURCES, World, attempt, new_job, next, retry, start, start_on};
+use crate::support::{RESOURCES, World, attempt, new_job, news, next, retry, start, start_on};
 
 async fn submit(world: &World, workers: u32) -> JobId {
     let mut tx = world.begin_for(&world.acme).await;
@@ -134,10 +134,7 @@ async fn a_seat_is_taken_until_its_process_has_ended() {
     let job = world.job(&world.acme, first.job).await;
     assert_eq!((job.status, job.tries), (JobStatus::Queued, 1));
     // who hears of the end hears of what is left
-    let mut tx = world.begin().await;
-    let changes = cursor.read(&mut tx).await.unwrap();
-    let facts = schedule::look(&mut tx, &changes).await.unwrap();
-    drop(tx);
+    let facts = news(&world, &mut cursor).await.facts;
     assert_eq!(facts.workers.len(), 2);
     let known = facts.workers.iter().find(|(id, _)| *id == world.worker).unwrap();
     let still_there = vec![(RESOURCES, Devices::default())];
@@ -152,10 +149,8 @@ async fn a_seat_is_taken_until_its_process_has_ended() {
     leave(&world, first, 1).await;
     assert_eq!(leftover(&world, world.worker).await, still_there, "another rank's");
     leave(&world, first, 0).await;
-    let mut tx = world.begin().await;
-    let changes = cursor.read(&mut tx).await.unwrap();
+    let changes = news(&world, &mut cursor).await.changes;
     assert!(changes.contains(&Change::Worker(world.worker)), "{changes:?}");
-    drop(tx);
     assert_eq!(leftover(&world, world.worker).await, []);
     let mut tx = world.begin().await;
     assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);

@@ -10,7 +10,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::support::{LEASE, World, attempt, retry, start};
+use crate::support::{LEASE, World, attempt, held, retry, start};
 
 async fn acquire(world: &World, holder: Uuid, lease: Duration) -> Option<LeaderLease> {
     let mut tx = world.begin().await;
@@ -21,7 +21,7 @@ async fn acquire(world: &World, holder: Uuid, lease: Duration) -> Option<LeaderL
 
 async fn still_held(world: &World, lead: &LeaderLease) -> bool {
     let mut tx = world.begin().await;
-    leader::hold(&mut tx, lead).await.unwrap().is_some()
+    held(&mut tx, lead).await.is_some()
 }
 
 #[tokio::test]
@@ -57,17 +57,14 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing() {
 
     let plan = [start(attempt(job, 1), world.worker)];
     let mut tx = world.begin().await;
-    assert!(
-        leader::hold(&mut tx, &lost).await.unwrap().is_none(),
-        "without which no plan is applied"
-    );
+    assert!(held(&mut tx, &lost).await.is_none(), "without which no plan is applied");
     tx.commit().await.unwrap();
     assert_eq!(world.status(&world.acme, job).await, JobStatus::Queued);
     assert_eq!(acquire(&world, paused, LEASE).await, None, "it waits like everybody");
 
     let mut tx = world.begin().await;
-    let held = leader::hold(&mut tx, &lead).await.unwrap().expect("the lead is ours");
-    let applied = schedule::apply(&mut tx, held, &plan, &retry()).await.unwrap();
+    let lead = held(&mut tx, &lead).await.expect("the lead is ours");
+    let applied = schedule::apply(&mut tx, lead, &plan, &retry(), &[]).await.unwrap();
     assert_eq!(applied.changed, [job]);
     tx.commit().await.unwrap();
     assert_eq!(world.status(&world.acme, job).await, JobStatus::Starting);
@@ -78,7 +75,7 @@ async fn nobody_takes_the_lead_while_its_holder_is_writing() {
     let world = World::create().await;
     let lead = acquire(&world, Uuid::from_u128(1), Duration::ZERO).await.unwrap();
     let mut writing = world.begin().await;
-    assert!(leader::hold(&mut writing, &lead).await.unwrap().is_some());
+    assert!(held(&mut writing, &lead).await.is_some());
     let (order, taken) = (std::cell::RefCell::new(Vec::new()), Uuid::from_u128(2));
     tokio::join!(
         async {
@@ -87,7 +84,7 @@ async fn nobody_takes_the_lead_while_its_holder_is_writing() {
         },
         async {
             // a round trip, in which the other one's statement reaches the lock
-            assert!(leader::hold(&mut writing, &lead).await.unwrap().is_some());
+            assert!(held(&mut writing, &lead).await.is_some());
             order.borrow_mut().push("written");
             writing.commit().await.unwrap();
         },

@@ -4,13 +4,14 @@ use domain::{
     Digest, JobId,
     job::{JobStatus, Report},
 };
+use sqlx::{Connection, PgConnection};
 use store::{
     PageRequest,
     idempotency::{self, Claim},
     jobs::{self, JobFilter, Refusal, Submitted},
 };
 
-use crate::support::{Tenant, World, new_job};
+use crate::support::{Tenant, World, attempt, new_job};
 
 const AT_ONCE: usize = 20;
 
@@ -103,6 +104,117 @@ async fn the_queue_limit_counts_what_waits_and_nothing_else() {
         world.try_submit(&world.acme).await.1,
         Submitted::Refused(Refusal::QueueFull { limit: 2 })
     );
+}
+
+/// What is known of the tenant's queue without counting, and what is found by counting: jobs that have not
+/// ended, and those of them that are live.
+async fn known_and_true(world: &World) -> [(i64, i64); 2] {
+    let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
+    let known = "select b.unfinished - coalesce(sum(c.ended), 0)::bigint, b.live + coalesce(sum(c.live), 0)::bigint
+                 from queue_bound b
+                 left join queue_change c on c.tenant_id = b.tenant_id and c.xid >= b.horizon
+                 where b.tenant_id = $1 group by b.unfinished, b.live";
+    let counted = "select count(*), count(*) filter (where worker_id is not null) from job
+                   where tenant_id = $1 and finished_at is null and kind = 'train'";
+    let mut found = [(0, 0); 2];
+    for (numbers, question) in found.iter_mut().zip([known, counted]) {
+        let asked = sqlx::query_as(question).bind(world.acme.id.uuid());
+        *numbers = asked.fetch_one(&mut owner).await.unwrap();
+    }
+    found
+}
+
+async fn settle(world: &World) {
+    let mut tx = world.begin().await;
+    assert!(!jobs::settle_queues(&mut tx).await.unwrap(), "they are few");
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_queue_limit_is_exact_while_jobs_start_end_and_come_back() {
+    const LIMIT: i64 = 12;
+    let world = World::create().await;
+    world.limit_queue(&world.acme, LIMIT as u32).await;
+    let mut waiting = Vec::new();
+    for round in 1..=4 {
+        let submissions =
+            futures::future::join_all((0..AT_ONCE).map(|_| world.try_submit(&world.acme)));
+        // of those that wait: some start, and of these some end, come back, or are cancelled; some never start
+        let moves = waiting.iter().enumerate().map(|(n, job)| {
+            let (world, attempt) = (&world, attempt(*job, 1));
+            async move {
+                if n % 4 == 0 {
+                    world.cancel(&world.acme, attempt.job).await;
+                    return;
+                }
+                world.start(attempt).await;
+                match n % 4 {
+                    1 => drop(world.report(attempt, Report::Succeeded).await.unwrap()),
+                    2 => drop(world.report(attempt, Report::Stopped).await.unwrap()),
+                    _ => drop(world.cancel(&world.acme, attempt.job).await),
+                }
+            }
+        });
+        let moves = futures::future::join_all(moves);
+        let (submitted, _, ()) = tokio::join!(submissions, moves, settle(&world));
+        let [known, counted] = known_and_true(&world).await;
+        assert_eq!(known, counted, "round {round}");
+        // what came back is beyond the limit, if that
+        let back = waiting.len().div_ceil(4) as i64;
+        assert!(known.0 - known.1 <= LIMIT + back, "{known:?} in round {round}");
+        let full = Submitted::Refused(Refusal::QueueFull { limit: LIMIT as u32 });
+        let accepted = submitted.into_iter().filter_map(|(id, outcome)| {
+            assert!(outcome == Submitted::Accepted || outcome == full, "{outcome:?}");
+            (outcome == Submitted::Accepted).then_some(id)
+        });
+        waiting = accepted.collect();
+        // to the last place
+        while world.try_submit(&world.acme).await.1 == Submitted::Accepted {}
+        let [known, counted] = known_and_true(&world).await;
+        assert_eq!(known, counted, "round {round}");
+        assert!(known.0 - known.1 >= LIMIT, "refused, though there is room: {known:?}");
+        for job in jobs_that_wait(&world).await {
+            if !waiting.contains(&job) {
+                world.cancel(&world.acme, job).await;
+            }
+        }
+    }
+}
+
+async fn jobs_that_wait(world: &World) -> Vec<JobId> {
+    let mut tx = world.begin_for(&world.acme).await;
+    let filter = JobFilter { status: Some(JobStatus::Queued), ..JobFilter::default() };
+    let page = PageRequest { before: None, limit: 100 };
+    jobs::list(&mut tx, &filter, page).await.unwrap().items.into_iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn a_full_queue_is_counted_by_the_leader_alone_and_rarely() {
+    let world = World::create().await;
+    world.limit_queue(&world.acme, 2).await;
+    while world.try_submit(&world.acme).await.1 == Submitted::Accepted {}
+    let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
+    // whoever counts knows better
+    let a_lie = "insert into queue_change (tenant_id, ended, live) values ($1, 1, 0)";
+    sqlx::query(a_lie).bind(world.acme.id.uuid()).execute(&mut owner).await.unwrap();
+    assert_eq!(world.try_submit(&world.acme).await.1, Submitted::Accepted);
+    settle(&world).await;
+    assert_eq!(known_and_true(&world).await, [(2, 0), (3, 0)]);
+    let long_ago = "update queue_bound set counted_at = now() - interval '1 hour'";
+    sqlx::query(long_ago).execute(&mut owner).await.unwrap();
+    settle(&world).await;
+    assert_eq!(known_and_true(&world).await, [(3, 0), (3, 0)]);
+    // what is in the numbers is noted no longer, once no transaction of the cluster is older than it
+    loop {
+        let left: i64 = sqlx::query_scalar("select count(*) from queue_change")
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+        if left == 0 {
+            break;
+        }
+        settle(&world).await;
+    }
 }
 
 #[tokio::test]

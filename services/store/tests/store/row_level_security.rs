@@ -253,6 +253,8 @@ async fn a_tenant_writes_its_own_rows_alone() {
         "update app_user set name = ''",
         "select password_hash from app_user",
         "select platform_role from app_user",
+        "insert into attempt (job_id, number, tenant_id, worker_id)
+         select job_id, number + 1, tenant_id, worker_id from attempt",
     ] {
         let outcome = as_role(&mut app, Some("cupola_tenant"), Some(acme), statement).await;
         assert_eq!(outcome, Err(REFUSED.to_owned()), "{statement}");

@@ -19,12 +19,13 @@ use domain::{
 use store::{
     Store, SystemTx, TenantTx,
     attempts::{self, Recorded},
+    changes::Cursor,
     datasets::{self, NewVersion},
     jobs::{self, Job, NewJob, Submitted},
-    leader::{self, LeaderLease},
+    leader::{self, Held, LeaderLease},
     models::Artifact,
     people,
-    schedule::{self, Applied},
+    schedule::{self, Applied, News},
     tenants::{self, TenantLimits},
     workers::{self, NewWorker, Registered},
 };
@@ -107,8 +108,8 @@ impl World {
     pub async fn command(&self, command: Command) -> Applied {
         let mut tx = self.begin().await;
         let lead = self.lead(&mut tx).await;
-        let lead = leader::hold(&mut tx, &lead).await.unwrap().unwrap();
-        let applied = schedule::apply(&mut tx, lead, &[command], &retry()).await.unwrap();
+        let lead = held(&mut tx, &lead).await.expect("the lead is ours");
+        let applied = schedule::apply(&mut tx, lead, &[command], &retry(), &[]).await.unwrap();
         tx.commit().await.unwrap();
         applied
     }
@@ -325,4 +326,19 @@ pub fn artifact(mark: &str) -> Artifact {
         evaluations: Vec::new(),
     };
     Artifact { weights_sha256, weights_bytes: 10, config_sha256: Digest::of(b"config"), config }
+}
+
+/// As its leader follows it.
+pub async fn news(world: &World, cursor: &mut Cursor) -> News {
+    let mut tx = world.begin().await;
+    let lead = world.lead(&mut tx).await;
+    let news = schedule::follow(&mut tx, &lead, cursor).await.unwrap();
+    tx.commit().await.unwrap();
+    news.expect("the lead is ours")
+}
+
+/// Proof of the lead, if it is this one.
+pub async fn held(tx: &mut SystemTx<'_>, lead: &LeaderLease) -> Option<Held> {
+    let news = schedule::follow(tx, lead, &mut Cursor::default()).await.unwrap();
+    news.map(|news| news.lead)
 }

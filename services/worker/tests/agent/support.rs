@@ -25,6 +25,7 @@ use domain::{
 use registry::Blobs;
 use store::{
     Store,
+    changes::Cursor,
     datasets::{self, NewVersion, Version},
     events::Event,
     jobs::{self, Job, NewJob},
@@ -201,8 +202,9 @@ impl World {
         let mut tx = self.store.begin().await.unwrap();
         let holder = Uuid::from_u128(1);
         let lead = leader::acquire(&mut tx, "scheduler", holder, LEASE).await.unwrap().unwrap();
-        let lead = leader::hold(&mut tx, &lead).await.unwrap().unwrap();
-        let applied = schedule::apply(&mut tx, lead, &[command], &retry()).await.unwrap();
+        let lead = schedule::follow(&mut tx, &lead, &mut Cursor::default()).await.unwrap();
+        let lead = lead.expect("the lead is ours").lead;
+        let applied = schedule::apply(&mut tx, lead, &[command], &retry(), &[]).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(applied.skipped, [], "not the time for it");
         for worker in applied.workers {
