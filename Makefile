@@ -15,6 +15,9 @@ FUZZ_TARGETS    := spec table tokenizer checkpoint
 FUZZ_SECONDS    ?= 60
 PEERS           := $(CACHE)/peers
 PEERS_NEED      := tests/bench/peers/requirements.txt
+# what the tests talk to the gateway with
+CLIENTS         := $(CACHE)/clients
+CLIENTS_NEED    := tests/clients/requirements.txt
 QUEUE_PEERS     := $(CACHE)/queue-peers
 QUEUE_PEERS_ARE := tests/bench/queue-peers
 # the features of the dependencies are those of `make build`, so that nothing is built twice
@@ -40,7 +43,7 @@ build: claim ## the binary, in release
 
 test: setup setup-test ## every test, with Postgres and Redis of their own
 	$(BUILD_TESTS)
-	CUPOLA_EMULATOR=$(EMULATOR) $(WITH_SERVICES) cargo nextest run --locked --workspace
+	CUPOLA_EMULATOR=$(EMULATOR) CUPOLA_CLIENTS=$(CLIENTS) $(WITH_SERVICES) cargo nextest run --locked --workspace
 
 bench-quality: build ## train every kind of model on the real data in CUPOLA_DATA; ROWS=imdb for some
 	cargo test --quiet --locked --workspace --no-run
@@ -94,10 +97,7 @@ queue-peers: setup ## what bench-queue compares with: two packages of npm, and a
 
 # gigabytes; made again only where what it asks for has changed
 peers: ## the Python environment of what the benchmarks compare with
-	@cmp -s $(PEERS_NEED) $(PEERS)/requirements.txt || { \
-	  python3 -m venv --clear $(PEERS) \
-	  && $(PEERS)/bin/pip install --quiet --requirement $(PEERS_NEED) \
-	  && cp $(PEERS_NEED) $(PEERS)/requirements.txt; }
+	@$(call python,$(PEERS),$(PEERS_NEED))
 
 # The release build's selection once more, for its dependencies; ours are built with coverage, beside
 # those without. What is found on the way is kept and tried first the next time.
@@ -169,6 +169,8 @@ setup-test: ## what the tests need besides
 	@command -v redis-server >/dev/null || $(call install,redis-server,Redis)
 	@test -z "$(EMULATOR)" || command -v $(EMULATOR) >/dev/null \
 	  || $(call install,qemu-user,the emulator of a processor without AVX)
+	@python3 -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv,Python)
+	@$(call python,$(CLIENTS),$(CLIENTS_NEED))
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version $(NEXTEST_VERSION)
 
 setup-sqlx:
@@ -183,6 +185,13 @@ setup-deny:
 setup-cyclonedx:
 	@$(TOOLS)/bin/cargo-cyclonedx cyclonedx --version 2>/dev/null | grep -q ' $(CYCLONEDX_VERSION)$$' \
 	  || cargo install --locked --debug cargo-cyclonedx --version $(CYCLONEDX_VERSION) --root $(TOOLS)
+
+# $(1): the folder of a Python environment, $(2): the packages that it needs
+define python
+cmp -s $(2) $(1)/requirements.txt || { \
+    python3 -m venv --clear $(1) && $(1)/bin/pip install --quiet --requirement $(2) \
+    && cp $(2) $(1)/requirements.txt; }
+endef
 
 # $(1): Debian's package, $(2): what it is
 define install

@@ -6,6 +6,7 @@
 //! cargo run -q -p testkit --bin with-services -- cargo nextest run
 //! ```
 
+mod clients;
 mod cluster;
 mod database;
 mod redis;
@@ -15,6 +16,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use anyhow::Context;
 use tempfile::TempDir;
 
+pub use clients::{CLIENTS_VARIABLE, python_with_clients};
 pub use cluster::Cluster;
 pub use database::{TestDb, make_template};
 pub use redis::Redis;
