@@ -72,7 +72,8 @@ pub fn in_time(
         let chunk = chunk.unwrap_or_else(|_| Some(Err(silence())))?;
         Some((chunk, payload))
     };
-    stream::unfold(payload, next).boxed_local()
+    // who has read it to its end may ask again
+    stream::unfold(payload, next).fuse().boxed_local()
 }
 
 /// Why an upload has no end.

@@ -15,8 +15,14 @@ use actix_web::{
     },
 };
 use domain::{Digest, TenantId};
+use utoipa::ToSchema;
 
 use crate::{ApiError, App, Code};
+
+/// A file's content, as the API's description has it.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct FileBytes(#[expect(dead_code, reason = "only described")] Vec<u8>);
 
 pub(crate) struct File {
     /// Whose bytes they are.

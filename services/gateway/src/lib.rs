@@ -13,8 +13,8 @@
 //!     -> Result<web::Json<Listing<DatasetView>>, ApiError>
 //! ```
 //!
-//! Paths are written whole. Errors and security are added to the document for all routes in
-//! [`openapi`], so a route documents its success alone.
+//! Paths are written whole. Security, and the errors that all routes of a kind have, are added to the document
+//! in [`openapi`], so a route documents its success and the errors that are its own.
 
 mod address;
 mod audit;

@@ -46,12 +46,12 @@ use Content::{Csv, Json, Nothing};
 /// Acme's objects.
 #[derive(Default)]
 pub struct Objects {
-    user: String,
-    invitation: String,
-    key: String,
-    job: String,
-    sweep: String,
-    schedule: String,
+    pub user: String,
+    pub invitation: String,
+    pub key: String,
+    pub job: String,
+    pub sweep: String,
+    pub schedule: String,
 }
 
 /// For everybody.

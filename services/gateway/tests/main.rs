@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod models;
 mod people;
+mod schemathesis;
 mod sessions;
 mod support;
 mod sweeps;

@@ -8,7 +8,7 @@ use super::{known_model, known_version};
 use crate::{
     ApiError, App, Caller,
     auth::ReadModels,
-    download::{File, send},
+    download::{File, FileBytes, send},
 };
 
 /// Download a file of a version.
@@ -22,8 +22,16 @@ use crate::{
         ("file" = String, Path, description = "`model.safetensors` or `config.json`"),
     ),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content(
+            (FileBytes = "application/octet-stream"),
+            (Object = "application/json"),
+        )),
+        (status = 206, description = "A part of it, as `Range` asks", content(
+            (FileBytes = "application/octet-stream"),
+            (Object = "application/json"),
+        )),
         (status = 304, description = "The client has it already"),
+        (status = 416, description = "The file has no such part"),
     ),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}/files/{file}")]

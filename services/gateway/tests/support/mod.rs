@@ -41,8 +41,8 @@ pub struct TestApp {
     pub state: web::Data<App>,
     nobody: Client,
     _end: tokio_util::sync::DropGuard,
-    _blobs: TempDir,
-    _db: TestDb,
+    blobs: TempDir,
+    db: TestDb,
 }
 
 pub struct TestTenant {
@@ -75,7 +75,7 @@ impl TestApp {
                 answer.map_into_boxed_body()
             })
         });
-        Self { state, nobody, _end: end.drop_guard(), _blobs: folder, _db: db }
+        Self { state, nobody, _end: end.drop_guard(), blobs: folder, db }
     }
 
     /// A client without a credential.
@@ -147,7 +147,7 @@ pub fn masters() -> Masters {
 }
 
 /// The application's state, over this database and this folder for bytes.
-pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
+async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
     let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
     let masters = masters();
     let keys = TenantKeys::new(store.clone(), masters.clone());

@@ -1,4 +1,4 @@
-//! The gateway on a socket of its own.
+//! The gateway on a socket of its own: one more, over the database and the bytes of an application.
 
 use std::{
     io,
@@ -6,31 +6,33 @@ use std::{
 };
 
 use gateway::Config;
-use tempfile::TempDir;
-use testkit::TestDb;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble;
+use super::{TestApp, assemble};
 
 pub struct Served {
+    pub app: TestApp,
     pub address: SocketAddr,
     end: CancellationToken,
     server: JoinHandle<io::Result<()>>,
-    _blobs: TempDir,
-    _db: TestDb,
 }
 
 impl Served {
     pub async fn start() -> Self {
-        let db = TestDb::create().await;
-        let blobs = testkit::reachable_dir().expect("a temporary folder can be made");
+        Self::with(|_| ()).await
+    }
+
+    /// With another configuration than the usual one.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let app = TestApp::with(change).await;
         let end = CancellationToken::new();
-        let app = assemble(&db, blobs.path(), Config::default(), end.clone()).await;
+        let config = app.state.config.clone();
+        let state = assemble(&app.db, app.blobs.path(), config, end.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let address = listener.local_addr().expect("it has an address");
-        let server = actix_web::rt::spawn(gateway::serve(app, listener, end.clone()));
-        Self { address, end, server, _blobs: blobs, _db: db }
+        let server = actix_web::rt::spawn(gateway::serve(state, listener, end.clone()));
+        Self { app, address, end, server }
     }
 
     /// Asks it to leave, and waits.
