@@ -56,7 +56,15 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(parse_query(req.query_string()).map(Self))
+        ready(Self::read(req.query_string()))
+    }
+}
+
+impl<T: DeserializeOwned> Params<T> {
+    /// # Errors
+    /// A problem that names the parameter that is not as it should be.
+    pub fn read(query: &str) -> Result<Self, ApiError> {
+        parse_query(query).map(Self)
     }
 }
 

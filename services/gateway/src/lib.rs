@@ -53,7 +53,7 @@ pub use jobs::{ExplanationView, explain_any};
 pub use limits::RequestRates;
 pub use measure::install_metrics;
 pub use openapi::openapi;
-pub use page::{Listing, PageParams};
+pub use page::{Listing, PageParams, after_cursor};
 pub use schedules::fire_due;
 pub use serve::{application, configure, serve};
 pub use state::{App, Config};
