@@ -134,8 +134,8 @@ fn a_model_goes_out_as_onnx_and_its_weights_come_back_in() {
     let (weights, back) = (path("out/model.safetensors"), path("back"));
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/breast-cancer.csv");
     let (spec, config) = (path("spec.json"), path("out/config.json"));
-    let known_by = [["--spec", &spec, "--data", data].as_slice(), &["--config", &config]];
-    for known_by in known_by {
+    let by_spec = ["--spec", &spec, "--data", data];
+    for known_by in [by_spec.as_slice(), &["--config", &config]] {
         let words = ["import", "--weights", &weights, "--out", &back];
         let imported = cupola(&[&words[..], known_by].concat());
         assert!(imported.status.success(), "{}", stderr(&imported));
