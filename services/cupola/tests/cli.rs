@@ -143,7 +143,7 @@ fn a_model_goes_out_as_onnx_and_its_weights_come_back_in() {
         assert!(read(&weights) == read(&path("back/model.safetensors")));
         assert_eq!(std::fs::read_dir(&back).unwrap().count(), 2, "nothing else is left");
     }
-    std::fs::write(&weights, b"not weights").unwrap();
+    std::fs::write(&weights, b"short").unwrap();
     let refused = cupola(&["import", "--weights", &weights, "--out", &back, "--config", &config]);
     assert!(stderr(&refused).contains("no safetensors file"), "{}", stderr(&refused));
     let refused = cupola(&["export", "--model", &path("out"), "--out", &path("m.onnx")]);

@@ -34,7 +34,7 @@ impl Graph {
 
     /// What is drawn in `draw` is named after `scope`.
     pub fn within<T>(&mut self, scope: &str, draw: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = std::mem::replace(&mut self.scope, String::new());
+        let outer = std::mem::take(&mut self.scope);
         self.scope = if outer.is_empty() { scope.to_owned() } else { format!("{outer}/{scope}") };
         let drawn = draw(self);
         self.scope = outer;
