@@ -12,7 +12,7 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
-use crate::{Code, Problem, limits::FREE, serve};
+use crate::{Code, Problem, download::FileBytes, limits::FREE, serve};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -45,6 +45,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = app.split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for (_, operation) in operations(item) {
+            add_parts(operation);
             add_problems(operation, FREE.contains(&path.as_str()));
             describe_answers(operation);
         }
@@ -72,6 +73,22 @@ fn describe_answers(operation: &mut Operation) {
             response.description = reason.to_owned();
         }
     }
+}
+
+/// What sends a file sends a part of it to who asks for one.
+fn add_parts(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    let Some(RefOr::T(whole)) = responses.get("200") else { return };
+    let file = Some(RefOr::Ref(Ref::from_schema_name(FileBytes::name())));
+    let is_file = |content: &RefOr<Content>| matches!(content, RefOr::T(it) if it.schema == file);
+    if !whole.content.values().any(is_file) {
+        return;
+    }
+    let mut part = whole.clone();
+    part.description = "A part of it, as `Range` asks".to_owned();
+    responses.insert("206".to_owned(), RefOr::T(part));
+    let beyond = Response::new("The file has no such part");
+    responses.insert("416".to_owned(), RefOr::T(beyond));
 }
 
 /// What every operation of its kind may answer when something is wrong. A route says itself what is its own:

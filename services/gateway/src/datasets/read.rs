@@ -115,17 +115,7 @@ pub(super) async fn get_version(
             (FileBytes = "application/gzip"),
             (FileBytes = "application/zstd"),
         )),
-        (status = 206, description = "A part of it, as `Range` asks", content(
-            (FileBytes = "text/csv"),
-            (FileBytes = "text/tab-separated-values"),
-            (FileBytes = "application/x-ndjson"),
-            (FileBytes = "text/plain"),
-            (FileBytes = "application/zip"),
-            (FileBytes = "application/gzip"),
-            (FileBytes = "application/zstd"),
-        )),
         (status = 304, description = "The client has it already"),
-        (status = 416, description = "The file has no such part"),
     ),
 )]
 #[get("/v1/datasets/{name}/versions/{version}/content")]

@@ -26,12 +26,7 @@ use crate::{
             (FileBytes = "application/octet-stream"),
             (Object = "application/json"),
         )),
-        (status = 206, description = "A part of it, as `Range` asks", content(
-            (FileBytes = "application/octet-stream"),
-            (Object = "application/json"),
-        )),
         (status = 304, description = "The client has it already"),
-        (status = 416, description = "The file has no such part"),
     ),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}/files/{file}")]
