@@ -23,7 +23,7 @@ pub const BATCH: Side = Side::Named("batch");
 pub struct Graph {
     proto: GraphProto,
     scope: String,
-    count: usize,
+    named: usize,
 }
 
 impl Graph {
@@ -122,6 +122,18 @@ impl Graph {
         self.op_with("Shape", &[edge], attributes)
     }
 
+    /// The same as one number without a shape.
+    pub fn length(&mut self, edge: &str, axis: i64) -> Edge {
+        let size = self.size(edge, axis);
+        self.reshape(&size, &[])
+    }
+
+    /// 0, 1, 2, …: so many.
+    pub fn count(&mut self, length: &str) -> Edge {
+        let [from, by] = [0, 1].map(|n| self.int(n));
+        self.op("Range", &[&from, length, &by])
+    }
+
     /// From `from` to before `to`, along one axis.
     pub fn slice(&mut self, edge: &str, axis: i64, from: &str, to: &str) -> Edge {
         let axis = self.ints(&[axis]);
@@ -186,8 +198,8 @@ impl Graph {
     }
 
     fn fresh(&mut self, kind: &str) -> Edge {
-        self.count += 1;
-        format!("/{}/{kind}_{}", self.scope, self.count)
+        self.named += 1;
+        format!("/{}/{kind}_{}", self.scope, self.named)
     }
 
     fn node(

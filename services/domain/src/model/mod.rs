@@ -8,7 +8,7 @@ mod series;
 
 use std::collections::BTreeMap;
 
-pub use column::{DATE_WIDTH, FittedColumn};
+pub use column::{DATE_CYCLES, DATE_WIDTH, FittedColumn, SECONDS_A_DAY};
 use serde::{Deserialize, Serialize};
 pub use series::{FEW_STEPS, FittedKnown, FittedSeries, LEAST_SPREAD, TimeForm, TimeStep};
 

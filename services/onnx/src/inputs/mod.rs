@@ -22,9 +22,6 @@ use crate::{
 pub const TOKENS: Side = Side::Named("tokens");
 const COLUMN: [Side; 2] = [BATCH, Side::Fixed(1)];
 
-/// What the engine takes for a missing value in a text, after blanks around it are gone.
-const MISSING: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "None", "?"];
-
 /// What numbers are learned in: `value = learned * scale + center`.
 pub struct Unit {
     pub center: Edge,
@@ -72,11 +69,15 @@ pub fn draw(graph: &mut Graph, config: &ModelConfig) -> Result<Read, OnnxError> 
 
 /// A step from a raw value to the network, as `preprocessing.json` tells it.
 fn step(in_graph: bool, name: &str, more: Json) -> Json {
-    let mut step = json!({ "step": name, "in_graph": in_graph });
-    if let (Some(step), Json::Object(more)) = (step.as_object_mut(), more) {
-        step.extend(more);
+    extended(json!({ "step": name, "in_graph": in_graph }), more)
+}
+
+/// An object with what another one has.
+fn extended(mut object: Json, more: Json) -> Json {
+    if let (Some(object), Json::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
     }
-    step
+    object
 }
 
 /// Blanks around a text go; what then stands for nothing is a missing value.
@@ -101,24 +102,27 @@ impl Inputs<'_> {
             })
             .collect();
         let kind_name = format!("{kind:?}").to_lowercase();
-        let mut described =
+        let described =
             json!({ "name": name, "column": column, "type": kind_name, "shape": sides });
-        if let (Some(described), Json::Object(more)) = (described.as_object_mut(), more) {
-            described.extend(more);
-        }
-        self.described.push(described);
+        self.described.push(extended(described, more));
         self.graph.input(&name, kind, shape)
     }
 
     /// `(x - center) / scale` of doubles, within the range of a float.
     fn scaled(&mut self, x: &str, center: f64, scale: f64) -> Edge {
         let graph = &mut *self.graph;
-        let limit = f64::from(f32::MAX);
         let [center, scale] = [center, scale].map(|n| graph.double(n));
         let x = graph.op("Sub", &[x, &center]);
         let x = graph.op("Div", &[&x, &scale]);
+        self.narrow(&x)
+    }
+
+    /// Doubles as floats, within their range.
+    fn narrow(&mut self, x: &str) -> Edge {
+        let graph = &mut *self.graph;
+        let limit = f64::from(f32::MAX);
         let [least, most] = [-limit, limit].map(|n| graph.double(n));
-        let x = graph.op("Clip", &[&x, &least, &most]);
+        let x = graph.op("Clip", &[x, &least, &most]);
         graph.cast(&x, Type::Float)
     }
 

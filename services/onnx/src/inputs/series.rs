@@ -2,7 +2,7 @@
 //! window is centred and scaled by itself.
 
 use domain::{
-    model::{FEW_STEPS, FittedKnown, FittedSeries, LEAST_SPREAD},
+    model::{FEW_STEPS, FittedKnown, FittedSeries, LEAST_SPREAD, SECONDS_A_DAY},
     spec::{FeatureKind, Series},
 };
 use serde_json::json;
@@ -13,8 +13,6 @@ use crate::{
     layers::Value,
     proto::Type,
 };
-
-const SECONDS_A_DAY: f64 = 86_400.0;
 
 impl Inputs<'_> {
     pub(super) fn series(
@@ -47,10 +45,7 @@ impl Inputs<'_> {
         let least = graph.op("Mul", &[&deviation, &share]);
         let scale = graph.op("Max", &[&spread, &least]);
         let learned = graph.op("Div", &[&moved, &scale]);
-        let limit = f64::from(f32::MAX);
-        let [least, most] = [-limit, limit].map(|n| graph.double(n));
-        let learned = graph.op("Clip", &[&learned, &least, &most]);
-        let learned = graph.cast(&learned, Type::Float);
+        let learned = self.narrow(&learned);
         let mut parts = vec![self.wide(&learned)];
         let known = self.known(series, fitted);
         if !known.is_empty() {

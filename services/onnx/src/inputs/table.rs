@@ -1,19 +1,13 @@
 //! Tables: an input for each column.
 
-use domain::{model::FittedColumn, spec::CalendarFeature};
+use domain::{
+    dataset::MISSING,
+    model::{DATE_CYCLES, FittedColumn, SECONDS_A_DAY},
+};
 use serde_json::json;
 
-use super::{COLUMN, Inputs, MISSING, calendar::Calendar, step, trimmed};
+use super::{COLUMN, Inputs, calendar::Calendar, step, trimmed};
 use crate::{OnnxError, graph::Edge, layers::Value, proto::Type};
-
-/// What a date becomes after its age, each as sine and cosine.
-const CYCLES: [CalendarFeature; 4] = [
-    CalendarFeature::HourOfDay,
-    CalendarFeature::DayOfWeek,
-    CalendarFeature::DayOfMonth,
-    CalendarFeature::DayOfYear,
-];
-const SECONDS_A_DAY: f64 = 86_400.0;
 
 impl Inputs<'_> {
     pub(super) fn table(&mut self, columns: &[FittedColumn]) -> Result<Value, OnnxError> {
@@ -74,11 +68,10 @@ impl Inputs<'_> {
         required: bool,
         parts: &mut Vec<Edge>,
     ) {
-        let cycles = CYCLES.map(|cycle| json!(cycle));
         let more = json!({ "missing": "NaN", "required": required, "steps": [
             step(false, "seconds_since_1970", json!({ "zone": "UTC where none is written" })),
             step(true, "age_in_days", json!({ "fill": fill, "center": center, "scale": scale })),
-            step(true, "sine_and_cosine", json!({ "of": cycles })),
+            step(true, "sine_and_cosine", json!({ "of": DATE_CYCLES })),
         ]});
         let x = self.column(name, Type::Double, &COLUMN, more);
         let (seconds, missing) = self.filled(&x, fill * SECONDS_A_DAY);
@@ -91,7 +84,7 @@ impl Inputs<'_> {
         let there = self.graph.op("Not", &[&missing]);
         let there = self.graph.cast(&there, Type::Float);
         let mut calendar = Calendar::new(self.graph, &seconds);
-        for wave in CYCLES.map(|cycle| calendar.place(cycle)).as_flattened() {
+        for wave in DATE_CYCLES.map(|cycle| calendar.place(cycle)).as_flattened() {
             parts.push(self.graph.op("Mul", &[wave, &there]));
         }
     }

@@ -102,11 +102,8 @@ impl Inputs<'_> {
     /// pixel's middle to that of the next.
     fn shares(&mut self, x: &str, axis: i64, to: usize) -> Edge {
         let graph = &mut *self.graph;
-        let from = graph.size(x, axis);
-        let [zero, one] = [0, 1].map(|n| graph.int(n));
-        let scalar = graph.ints(&[]);
-        let from = graph.op("Reshape", &[&from, &scalar]);
-        let pixels = graph.op("Range", &[&zero, &from, &one]);
+        let from = graph.length(x, axis);
+        let pixels = graph.count(&from);
         let pixels = graph.cast(&pixels, Type::Double);
         let from = graph.cast(&from, Type::Double);
         let [none, whole, half] = [0.0, 1.0, 0.5].map(|n| graph.double(n));

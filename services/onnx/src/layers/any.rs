@@ -8,9 +8,6 @@ use crate::{
     graph::{Edge, float, int},
 };
 
-/// Keras' slope of a leaky rectifier below 0.
-const LEAK: f32 = 0.2;
-
 impl Drawing<'_, '_> {
     pub(super) fn any(
         &mut self,
@@ -77,12 +74,25 @@ impl Drawing<'_, '_> {
         Ok(self.graph.op("Add", &[&x, &bias]))
     }
 
+    /// [`Self::affine`] by the kernel and the bias of a part of the layer.
+    pub(super) fn dense(
+        &mut self,
+        x: &str,
+        part: &str,
+        shape: [usize; 2],
+    ) -> Result<Edge, OnnxError> {
+        let (kernel, bias) = (format!("{part}.kernel"), format!("{part}.bias"));
+        self.affine(x, &kernel, Some(&bias), shape)
+    }
+
     pub(super) fn activate(&mut self, x: Edge, activation: Activation) -> Edge {
         let graph = &mut *self.graph;
         match activation {
             Activation::Linear => x,
             Activation::Relu => graph.op("Relu", &[&x]),
-            Activation::LeakyRelu => graph.op_with("LeakyRelu", &[&x], vec![float("alpha", LEAK)]),
+            Activation::LeakyRelu => {
+                graph.op_with("LeakyRelu", &[&x], vec![float("alpha", Activation::LEAK)])
+            }
             Activation::Elu => graph.op("Elu", &[&x]),
             Activation::Gelu => {
                 let [root, one, half] =

@@ -96,9 +96,4 @@ impl Drawing<'_, '_> {
         let x = self.activate(x, t.activation);
         self.dense(&x, "outer", [inner, width])
     }
-
-    fn dense(&mut self, x: &str, name: &str, shape: [usize; 2]) -> Result<Edge, OnnxError> {
-        let (kernel, bias) = (format!("{name}.kernel"), format!("{name}.bias"));
-        self.affine(x, &kernel, Some(&bias), shape)
-    }
 }

@@ -1,6 +1,6 @@
 //! Layers on images, `[batch, channels, rows, columns]`.
 
-use domain::spec::{Layer, Padding2D, Shape};
+use domain::spec::{Layer, Padding1D, Padding2D, Shape};
 
 use super::{Drawing, Value};
 use crate::{
@@ -44,14 +44,9 @@ impl Drawing<'_, '_> {
         let Shape::Image { height, width, .. } = self.shape else {
             unreachable!("an image has the shape of one")
         };
-        let [(top, bottom), (left, right)] = [height, width].map(|length| match padding {
-            Padding2D::Valid => (0, 0),
-            Padding2D::Same => {
-                let places = length.div_ceil(stride);
-                let zeros = ((places - 1) * stride + side).saturating_sub(length);
-                (zeros / 2, zeros - zeros / 2)
-            }
-        });
+        let padding = Padding1D::from(padding);
+        let [[top, bottom], [left, right]] =
+            [height, width].map(|length| padding.zeros(length, side - 1, stride));
         let pads = [top, left, bottom, right].map(|zeros| zeros as i64);
         let attributes = vec![
             ints("kernel_shape", &[side as i64; 2]),

@@ -50,9 +50,7 @@ impl Drawing<'_, '_> {
             if i > 0 {
                 x = self.activate(x, Activation::Relu);
             }
-            let layer = format!("{name}.tower.{i}");
-            let (kernel, bias) = (format!("{layer}.kernel"), format!("{layer}.bias"));
-            x = self.affine(&x, &kernel, Some(&bias), [width, units as usize])?;
+            x = self.dense(&x, &format!("{name}.tower.{i}"), [width, units as usize])?;
             width = units as usize;
         }
         let unknown = self.graph.int(0);

@@ -1,6 +1,6 @@
 //! Layers on sequences `[batch, steps, features]`, and the one that makes a sequence of tokens.
 
-use domain::spec::{Layer, Padding1D, Positions, Shape};
+use domain::spec::{Layer, Padding1D, Positions, Shape, sinusoidal};
 
 use super::{Drawing, Value};
 use crate::{
@@ -8,9 +8,6 @@ use crate::{
     graph::{Edge, ints},
     proto::Type,
 };
-
-/// The base of the waves that tell places apart ("Attention is all you need", 3.5).
-const WAVES: f64 = 10_000.0;
 
 impl Drawing<'_, '_> {
     pub(super) fn embedding(
@@ -69,11 +66,8 @@ impl Drawing<'_, '_> {
 
     /// `[steps]`: 0, 1, 2, …
     pub(super) fn places(&mut self, x: &str) -> Edge {
-        let graph = &mut *self.graph;
-        let [from, by, shape] = [graph.int(0), graph.int(1), graph.ints(&[])];
-        let steps = graph.size(x, 1);
-        let steps = graph.op("Reshape", &[&steps, &shape]);
-        graph.op("Range", &[&from, &steps, &by])
+        let steps = self.graph.length(x, 1);
+        self.graph.count(&steps)
     }
 
     /// `[batch, steps]`: whether a step is before its row's length.
@@ -122,12 +116,9 @@ impl Drawing<'_, '_> {
         let kernel = self.array("kernel", &[size, self.width(), filters])?;
         let kernel = kernel.transposed(&[2, 1, 0]).draw(self.graph);
         let bias = self.weight("bias", &[filters])?;
-        let reach = (i64::from(*kernel_size) - 1) * i64::from(*dilation_rate);
-        let pads = match padding {
-            Padding1D::Valid => [0, 0],
-            Padding1D::Causal => [reach, 0],
-            Padding1D::Same => [reach / 2, reach - reach / 2],
-        };
+        let reach = (size - 1) * *dilation_rate as usize;
+        // of one place after the other, it is the same for any number of them
+        let pads = padding.zeros(1, reach, 1).map(|zeros| zeros as i64);
         let attributes = vec![
             ints("kernel_shape", &[i64::from(*kernel_size)]),
             ints("dilations", &[i64::from(*dilation_rate)]),
@@ -147,14 +138,4 @@ impl Drawing<'_, '_> {
         };
         Ok(Value::Sequence { x, lengths })
     }
-}
-
-/// `sin(place / 10000^(2i / width))` at `2i` and its cosine at `2i + 1`, one row a place.
-fn sinusoidal(length: usize, width: usize) -> Vec<f32> {
-    let at = |n: usize| {
-        let (place, i) = (n / width, n % width);
-        let angle = place as f64 / WAVES.powf((i - i % 2) as f64 / width as f64);
-        if i % 2 == 0 { angle.sin() as f32 } else { angle.cos() as f32 }
-    };
-    (0..length * width).map(at).collect()
 }
