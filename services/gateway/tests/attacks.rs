@@ -8,7 +8,7 @@ use actix_web::{http::Method, test::TestRequest};
 use boot::rates::Rate;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use store::signing::{self, Private};
+use store::signing::{self, Private, Purpose};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -258,8 +258,9 @@ async fn a_token_is_for_this_platform_and_complete() {
 async fn pem(app: &TestApp) -> String {
     let mut tx = app.state.store.begin().await.unwrap();
     let keys = signing::all(&mut tx).await.unwrap();
-    let Private::Wrapped(wrapped) = &keys[0].private else { panic!("it is in plain text") };
-    let context = format!("signing key {}", keys[0].kid);
+    let key = keys.iter().find(|key| key.purpose == Purpose::Token).unwrap();
+    let Private::Wrapped(wrapped) = &key.private else { panic!("it is in plain text") };
+    let context = format!("signing key {}", key.kid);
     String::from_utf8(masters().unwrap(&context, wrapped).await.unwrap()).unwrap()
 }
 

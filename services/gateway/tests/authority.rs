@@ -78,6 +78,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
         open("GET /metrics"),
         open("GET /openapi.json"),
         open("GET /.well-known/jwks.json"),
+        open("GET /.well-known/manifest-keys.json"),
         row("POST /v1/auth/token", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("GET /v1/me", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("GET /v1/audit", Nothing, [200, 200, 403, 403, 200, 200, 401, 200, 403]),
@@ -112,6 +113,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{model}", "flowers"),
             ("{version}", "1"),
             ("{file}", "config.json"),
+            ("{alias}", "champion"),
         ] {
             row.path = row.path.replace(name, value);
         }
@@ -342,11 +344,27 @@ fn of_jobs() -> Vec<Row> {
 
 fn of_models() -> Vec<Row> {
     let private = Json(json!({ "visibility": "private" }));
+    let name = Json(json!({ "name": "flowers" }));
+    let first = Json(json!({ "version": 1 }));
+    let deprecated = Json(json!({ "state": "deprecated" }));
     let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
     let mine = [200, 200, 200, 200, 403, 403, 401, 404, 404];
     vec![
         row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        // taken, but for the other tenant, where the developer is first
+        row("POST /v1/models", name, [409, 409, 409, 403, 403, 403, 401, 409, 201]),
         row("GET /v1/models/{tenant}/{model}", Nothing, mine),
+        row("GET /v1/models/{tenant}/{model}/aliases", Nothing, mine),
+        row(
+            "PUT /v1/models/{tenant}/{model}/aliases/{alias}",
+            first,
+            [204, 204, 204, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "DELETE /v1/models/{tenant}/{model}/aliases/{alias}",
+            Nothing,
+            [404, 404, 204, 403, 403, 403, 401, 404, 404],
+        ),
         row(
             "PATCH /v1/models/{tenant}/{model}",
             private,
@@ -354,6 +372,19 @@ fn of_models() -> Vec<Row> {
         ),
         row("GET /v1/models/{tenant}/{model}/versions", Nothing, mine),
         row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, mine),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, mine),
+        row(
+            "PATCH /v1/models/{tenant}/{model}/versions/{version}",
+            deprecated,
+            [200, 200, 403, 403, 403, 403, 401, 404, 403],
+        ),
+        // of one that is not there: permitted, and without an effect
+        row(
+            "DELETE /v1/models/{tenant}/{model}/versions/{version}",
+            Nothing,
+            [404, 404, 403, 403, 403, 403, 401, 404, 403],
+        )
+        .at("/v1/models/acme/flowers/versions/9"),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, mine),
         row(
             "POST /v1/models/{tenant}/{model}/predict",

@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod models;
 mod people;
+mod registry;
 mod sessions;
 mod support;
 mod sweeps;

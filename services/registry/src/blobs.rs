@@ -13,6 +13,7 @@ use object_store::{
     GetOptions, GetRange, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key,
     prefix::PrefixStore,
 };
+use sha2::Digest as _;
 use store::StoreError;
 
 use crate::{
@@ -169,6 +170,33 @@ impl Blobs {
             }
         }
         Ok(part(range).await?.into_stream().map_err(BlobError::from).boxed())
+    }
+
+    /// Whether some content is stored.
+    pub async fn has(&self, tenant: TenantId, sha256: Digest) -> Result<bool, BlobError> {
+        match self.store.head(&Self::content_key(tenant, sha256)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads some content and says how many bytes it has, if they are those of its digest.
+    pub async fn verify(&self, tenant: TenantId, sha256: Digest) -> Result<u64, BlobError> {
+        let key = Self::content_key(tenant, sha256);
+        let mut plain = self.plain(tenant, &key).await?;
+        let mut hash = sha2::Sha256::new();
+        let mut bytes = 0;
+        while let Some(chunk) = plain.try_next().await? {
+            hash.update(&chunk);
+            bytes += chunk.len() as u64;
+        }
+        let found = Digest::from_bytes(hash.finalize().into());
+        if found == sha256 {
+            Ok(bytes)
+        } else {
+            Err(BlobError::Damaged { key: key.to_string(), found })
+        }
     }
 
     /// Small content by its digest, whole and verified.

@@ -77,6 +77,16 @@ impl Blobs {
         })
     }
 
+    /// Stores a few bytes under their digest.
+    pub async fn put_bytes(&self, tenant: TenantId, bytes: Bytes) -> Result<Stored, BlobError> {
+        let source = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+        self.put_stream(tenant, source, u64::MAX).await.map_err(|error| match error {
+            PutError::Store(error) => error,
+            PutError::Source(never) => match never {},
+            PutError::TooLarge { .. } => unreachable!("nothing is larger than u64::MAX"),
+        })
+    }
+
     /// Stores a checkpoint and says where.
     pub async fn put_checkpoint(
         &self,

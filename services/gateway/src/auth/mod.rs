@@ -4,10 +4,12 @@
 //! A credential is an API key, or a short-lived token made from one or in a session. Each is looked up at
 //! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once.
 
+mod manifests;
 mod password;
 mod secret;
 mod sessions;
 mod signer;
+mod tickets;
 mod tokens;
 
 use std::marker::PhantomData;
@@ -25,6 +27,7 @@ use store::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use manifests::{ManifestRefused, verify_manifest};
 pub use password::Passwords;
 pub(crate) use password::check_password;
 pub(crate) use secret::OfInvitation;
@@ -82,6 +85,7 @@ permits! {
     ReadJobs: InTenant;
     SubmitJobs: InTenant;
     ReadModels: InTenant;
+    WriteModels: InTenant;
     PublishModels: InTenant;
     Predict: InTenant;
     ManagePeople: InTenant;

@@ -1,4 +1,4 @@
-//! Access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say which credential they were
+//! Keys that sign, and access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say which credential they were
 //! made from and nothing about rights: those are looked up when the token is used.
 //!
 //! A new signing key is published at once and signs only a while later, when whoever keeps the published keys
@@ -16,7 +16,7 @@ use registry::{MasterError, Masters};
 use serde::{Deserialize, Serialize};
 use store::{
     Store, StoreError, audit,
-    signing::{self, Private, SigningKey},
+    signing::{self, Private, Purpose, SigningKey},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -74,19 +74,26 @@ pub struct AccessToken {
     pub expires_in_secs: u32,
 }
 
-struct Key {
-    kid: String,
+pub(super) struct Key {
+    pub kid: String,
     created_at: Timestamp,
-    encoding: EncodingKey,
+    pub encoding: EncodingKey,
     decoding: DecodingKey,
-    public: Jwk,
+    pub public: Jwk,
 }
 
 /// Newest first, and never empty.
 type Keys = Arc<Vec<Key>>;
 
+/// By their purpose.
+#[derive(Clone)]
+struct All {
+    tokens: Keys,
+    manifests: Keys,
+}
+
 pub struct Signer {
-    keys: RwLock<Keys>,
+    keys: RwLock<All>,
     store: Store,
     masters: Option<Masters>,
     issuer: String,
@@ -95,20 +102,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The keys of the database; the first gateway makes the first one.
+    /// The keys of the database; the first gateway makes the first ones.
     pub async fn load(
         store: &Store,
         masters: Option<Masters>,
         issuer: &str,
     ) -> Result<Self, SignerError> {
         let mut tx = store.begin().await?;
-        if signing::all(&mut tx).await?.is_empty() {
-            let (kid, private) = new_key(masters.as_ref()).await?;
-            signing::add_first(&mut tx, &kid, &private).await?;
+        let mut rows = signing::all(&mut tx).await?;
+        for purpose in [Purpose::Token, Purpose::Manifest] {
+            if rows.iter().all(|key| key.purpose != purpose) {
+                let (kid, private) = new_key(masters.as_ref()).await?;
+                signing::add_first(&mut tx, purpose, &kid, &private).await?;
+                rows = signing::all(&mut tx).await?;
+            }
         }
-        let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
-        let keys = RwLock::new(Arc::new(read_all(&rows, masters.as_ref()).await?));
+        let keys = RwLock::new(read_all(&rows, masters.as_ref()).await?);
         let (store, issuer) = (store.clone(), issuer.to_owned());
         Ok(Self { keys, store, masters, issuer, looked_at: Mutex::new(None) })
     }
@@ -121,9 +131,8 @@ impl Signer {
         by: Credential,
         now: Timestamp,
     ) -> Result<AccessToken, SignerError> {
-        let keys = self.keys();
-        let key = keys.iter().find(|key| is_ripe(key.created_at, now)).or(keys.last());
-        let key = key.expect("there is one");
+        let keys = self.keys().tokens;
+        let key = ripe(&keys, now);
         let claims = Claims {
             sub: user,
             by,
@@ -142,21 +151,34 @@ impl Signer {
         let foreign = |_| TokenRefused::Foreign;
         let kid = jsonwebtoken::decode_header(token).map_err(foreign)?.kid;
         let kid = kid.ok_or(TokenRefused::Foreign)?;
-        let mut keys = self.keys();
-        if !keys.iter().any(|key| key.kid == kid) && self.may_look(now) {
-            self.reload().await.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
-            keys = self.keys();
-        }
-        let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenRefused::Foreign)?;
+        let key = self.decoding(&kid, now).await;
+        let key = key.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
+        let key = key.ok_or(TokenRefused::Foreign)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
         // by our own clock, below
         rules.validate_exp = false;
-        let claims: Claims =
-            jsonwebtoken::decode(token, &key.decoding, &rules).map_err(foreign)?.claims;
+        let claims: Claims = jsonwebtoken::decode(token, &key, &rules).map_err(foreign)?.claims;
         if claims.exp <= now.timestamp() { Err(TokenRefused::Expired) } else { Ok(claims) }
+    }
+
+    /// What checks a token of this key; one that is not known may have been made a moment ago.
+    pub(super) async fn decoding(
+        &self,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<Option<DecodingKey>, SignerError> {
+        let find =
+            |keys: Keys| keys.iter().find(|key| key.kid == kid).map(|key| key.decoding.clone());
+        if let Some(key) = find(self.of_tokens()) {
+            return Ok(Some(key));
+        }
+        if self.may_look(now) {
+            self.reload().await?;
+        }
+        Ok(find(self.of_tokens()))
     }
 
     fn may_look(&self, now: Timestamp) -> bool {
@@ -171,8 +193,9 @@ impl Signer {
     /// Takes over what others have added, and forgets what has had its day.
     pub async fn tend(&self, now: Timestamp) -> Result<(), SignerError> {
         self.reload().await?;
-        let keys = self.keys();
-        let old: Vec<_> = keys
+        let old: Vec<_> = self
+            .keys()
+            .tokens
             .windows(2)
             .filter(|pair| pair[0].created_at + RIPENS + LIFETIME < now)
             .map(|pair| pair[1].kid.clone())
@@ -191,29 +214,39 @@ impl Signer {
         let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
         let keys = read_all(&rows, self.masters.as_ref()).await?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
 
     /// What others need to verify our tokens.
     pub fn public_keys(&self) -> JwkSet {
-        JwkSet { keys: self.keys().iter().map(|key| key.public.clone()).collect() }
+        published(&self.keys().tokens)
     }
 
-    fn keys(&self) -> Keys {
+    pub(super) fn of_tokens(&self) -> Keys {
+        self.keys().tokens
+    }
+
+    /// The keys that sign manifests, and those that have.
+    pub(super) fn of_manifests(&self) -> Keys {
+        self.keys().manifests
+    }
+
+    fn keys(&self) -> All {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A new key beside those that there are: it signs in a few minutes.
+/// A new key of this purpose beside those that there are: it signs in a few minutes.
 pub async fn rotate(
     store: &Store,
     masters: Option<&Masters>,
+    purpose: Purpose,
     now: Timestamp,
 ) -> Result<String, SignerError> {
     let (kid, private) = new_key(masters).await?;
     let mut tx = store.begin().await?;
-    signing::add(&mut tx, &kid, &private, now).await?;
+    signing::add(&mut tx, purpose, &kid, &private, now).await?;
     let rotated = Entry::done("rotate_signing_key", "signing key", &kid);
     audit::append(&mut tx, None, &rotated).await?;
     tx.commit().await?;
@@ -236,8 +269,14 @@ pub async fn rewrap(store: &Store, masters: &Masters) -> Result<u64, SignerError
     Ok(count)
 }
 
-fn is_ripe(created_at: Timestamp, now: Timestamp) -> bool {
-    created_at + RIPENS <= now
+/// The newest key that whoever keeps the published ones has had time to see.
+pub(super) fn ripe(keys: &[Key], now: Timestamp) -> &Key {
+    let ripe = keys.iter().find(|key| key.created_at + RIPENS <= now);
+    ripe.or(keys.last()).expect("there is one")
+}
+
+pub(super) fn published(keys: &[Key]) -> JwkSet {
+    JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() }
 }
 
 /// The name of a new key, and the key as it is kept.
@@ -273,13 +312,17 @@ async fn pem_of(
     String::from_utf8(pem).map_err(|_| MasterError::Tampered { context }.into())
 }
 
-async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<Vec<Key>, SignerError> {
-    let mut keys = Vec::new();
-    for SigningKey { kid, private, created_at } in rows {
+async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<All, SignerError> {
+    let (mut tokens, mut manifests) = (Vec::new(), Vec::new());
+    for SigningKey { kid, purpose, private, created_at } in rows {
         let pem = pem_of(kid, private, masters).await?;
+        let keys = match purpose {
+            Purpose::Token => &mut tokens,
+            Purpose::Manifest => &mut manifests,
+        };
         keys.push(read_key(Some(kid), &pem, *created_at)?);
     }
-    Ok(keys)
+    Ok(All { tokens: Arc::new(tokens), manifests: Arc::new(manifests) })
 }
 
 fn new_pem() -> Result<String, getrandom::Error> {

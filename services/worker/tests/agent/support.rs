@@ -305,7 +305,7 @@ impl World {
         let Some(model) = models::get(&mut tx, "acme", model.as_str()).await.unwrap() else {
             return Vec::new();
         };
-        models::versions(&mut tx, model.id, None).await.unwrap()
+        models::versions(&mut tx, model.id, None, None).await.unwrap().items
     }
 
     /// What the object store keeps of jobs.
