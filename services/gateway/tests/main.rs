@@ -13,6 +13,7 @@ mod document;
 mod events;
 mod framework;
 mod hand;
+mod hub;
 mod jobs;
 mod keys;
 mod limits;

@@ -67,7 +67,7 @@ struct LfsError {
 #[utoipa::path(
     operation_id = "hub_lfs_batch", tag = "hub",
     params(("tenant" = String, Path), ("model" = String, Path)),
-    request_body = LfsBatch,
+    request_body(content = LfsBatch, content_type = "application/vnd.git-lfs+json"),
     responses((status = 200, body = LfsAnswer)),
 )]
 #[post("/hub/{tenant}/{model}.git/info/lfs/objects/batch")]
@@ -75,7 +75,7 @@ pub(super) async fn batch(
     app: web::Data<App>,
     caller: Known<WriteModels>,
     path: web::Path<(String, String)>,
-    batch: web::Json<LfsBatch>,
+    sent: web::Bytes,
     req: HttpRequest,
 ) -> Result<web::Json<LfsAnswer>, HubError> {
     let (tenant, name) = path.into_inner();
@@ -83,12 +83,15 @@ pub(super) async fn batch(
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let model = own_model(&mut tx, &tenant, &name).await.map_err(HubError::of_repository)?;
     tx.commit().await?;
+    // its media type is its own, so that this is not a body like others
+    let batch: LfsBatch = serde_json::from_slice(&sent)
+        .map_err(|why| HubError::bad(format!("the batch cannot be read: {why}")))?;
     if batch.objects.len() > MAX_OBJECTS {
         return Err(HubError::bad(format!("ask for at most {MAX_OBJECTS} objects at once")));
     }
     let endpoint = endpoint(&req);
     let mut objects = Vec::new();
-    for object in batch.into_inner().objects {
+    for object in batch.objects {
         objects.push(action(&app, model.tenant, object, &endpoint).await?);
     }
     Ok(web::Json(LfsAnswer { transfer: "basic", objects }))

@@ -41,8 +41,8 @@ pub struct TestApp {
     pub state: web::Data<App>,
     nobody: Client,
     _end: tokio_util::sync::DropGuard,
-    _blobs: TempDir,
-    _db: TestDb,
+    blobs: TempDir,
+    db: TestDb,
 }
 
 pub struct TestTenant {
@@ -75,7 +75,12 @@ impl TestApp {
                 answer.map_into_boxed_body()
             })
         });
-        Self { state, nobody, _end: end.drop_guard(), _blobs: folder, _db: db }
+        Self { state, nobody, _end: end.drop_guard(), blobs: folder, db }
+    }
+
+    /// Another gateway of the same platform, on a socket.
+    pub async fn served(&self) -> Served {
+        Served::over(&self.db, self.blobs.path(), self.state.config.clone()).await
     }
 
     /// A client without a credential.
