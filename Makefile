@@ -11,7 +11,7 @@ CYCLONEDX_VERSION := 0.5.9
 RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
 # always the whole workspace: another selection would build the dependencies again, with other features
 BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
-FUZZ_TARGETS    := spec table tokenizer checkpoint
+FUZZ_TARGETS    := spec table tokenizer checkpoint token secret cursor audit
 FUZZ_SECONDS    ?= 60
 PEERS           := $(CACHE)/peers
 PEERS_NEED      := tests/bench/peers/requirements.txt
@@ -104,11 +104,12 @@ peers: ## the Python environment of what the benchmarks compare with
 fuzz: claim ## a minute of any bytes for each reader of what others wrote
 	@command -v c++ >/dev/null || $(call install,g++,a C++ compiler)
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/services/engine/fuzz/rustc-with-coverage \
-	  cargo build --release --locked --package cupola --package engine --features engine/fuzzing \
+	  cargo build --release --locked --package cupola --package engine --package gateway \
+	  --features engine/fuzzing,gateway/fuzzing \
 	  $(FUZZ_TARGETS:%=--bin fuzz-%)
 	@for target in $(FUZZ_TARGETS); do \
-	  folder=$(CACHE)/fuzz/$$target; seeds=services/engine/fuzz/corpus/$$target; \
-	  mkdir -p $$folder/inputs $$folder/scratch; if test -d $$seeds; then cp $$seeds/* $$folder/inputs; fi; \
+	  folder=$(CACHE)/fuzz/$$target; mkdir -p $$folder/inputs $$folder/scratch; \
+	  for seed in services/*/fuzz/corpus/$$target/*; do test ! -f $$seed || cp $$seed $$folder/inputs; done; \
 	  echo "$$target: $(FUZZ_SECONDS) seconds"; \
 	  TMPDIR=$$folder/scratch CUPOLA_FUZZ_SEEDS=$$folder/inputs \
 	    $(CARGO_TARGET_DIR)/release/fuzz-$$target $$folder/inputs \

@@ -6,6 +6,8 @@ mod audit;
 mod config;
 mod demo;
 mod explain;
+mod export;
+mod import;
 mod serve;
 mod simulate;
 mod train;
@@ -49,6 +51,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Trains a model from a file, without a server.
     Train(train::Arguments),
+    /// Writes a model as ONNX, with what is left to its caller beside it.
+    Export(export::Arguments),
+    /// Makes a model of weights that came from elsewhere, for a specification's layers.
+    Import(import::Arguments),
     /// One attempt, started by a worker: not for people.
     #[command(hide = true)]
     Child(worker::child::ChildArgs),
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         // the child that reads tenants' data logs through its agent and runs no async code
         Command::Child(arguments) => return worker::child::main(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         command => telemetry::init(arguments.log_format).and_then(|()| run(command)),
     };
     match ended {
@@ -86,7 +94,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin(command) => runtime.block_on(admin::run(command)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Openapi => print_openapi(),
-        Command::Train(_) | Command::Child(_) => unreachable!("handled before the runtime started"),
+        Command::Train(_) | Command::Export(_) | Command::Import(_) | Command::Child(_) => {
+            unreachable!("handled before the runtime started")
+        }
     }
 }
 

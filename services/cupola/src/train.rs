@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Links the file to where the engine looks for it, and says what it is by its name.
-fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
+pub fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
     let (sha256, bytes) = fs::File::open(path)
         .and_then(|mut file| Digest::of_reader(&mut file))
         .with_context(|| format!("read {}", path.display()))?;
@@ -113,7 +113,7 @@ fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
     Ok(DataFile { format, compression, sha256, bytes })
 }
 
-fn remove(path: &Path) -> anyhow::Result<()> {
+pub fn remove(path: &Path) -> anyhow::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("remove {}", path.display()))
@@ -122,7 +122,7 @@ fn remove(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn resolve(
+pub fn resolve(
     path: &Path,
     data: &DataFile,
     test: Option<DataFile>,

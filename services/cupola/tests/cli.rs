@@ -19,9 +19,19 @@ fn help_names_what_people_run_and_hides_the_child() {
     let help = cupola(&["--help"]);
     assert!(help.status.success());
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
-    for command in
-        ["up", "gateway", "scheduler", "worker", "migrate", "admin", "demo", "train", "openapi"]
-    {
+    for command in [
+        "up",
+        "gateway",
+        "scheduler",
+        "worker",
+        "migrate",
+        "admin",
+        "demo",
+        "train",
+        "export",
+        "import",
+        "openapi",
+    ] {
         assert!(text.contains(&format!("\n  {command}")), "{command} is missing from {text}");
     }
     assert!(!text.contains("\n  child"), "the child is not for people: {text}");
@@ -108,4 +118,34 @@ fn a_specification_that_does_not_fit_names_the_fields() {
     let (_folder, arguments) = training(r#"{"target": "diagnosis", "epoch": 3}"#);
     let text = String::from_utf8(run(&arguments).stderr).unwrap();
     assert!(text.contains("unknown field `epoch`"), "{text}");
+}
+
+#[test]
+fn a_model_goes_out_as_onnx_and_its_weights_come_back_in() {
+    let spec = r#"{"target": "diagnosis", "drop": ["id"], "epochs": 1, "seed": 1}"#;
+    let (folder, arguments) = training(spec);
+    assert!(run(&arguments).status.success());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let exported = cupola(&["export", "--model", &path("out"), "--out", &path("m.onnx")]);
+    assert!(exported.status.success(), "{}", stderr(&exported));
+    for name in ["m.onnx", "preprocessing.json"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let (weights, back) = (path("out/model.safetensors"), path("back"));
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/breast-cancer.csv");
+    let (spec, config) = (path("spec.json"), path("out/config.json"));
+    let by_spec = ["--spec", &spec, "--data", data];
+    for known_by in [by_spec.as_slice(), &["--config", &config]] {
+        let words = ["import", "--weights", &weights, "--out", &back];
+        let imported = cupola(&[&words[..], known_by].concat());
+        assert!(imported.status.success(), "{}", stderr(&imported));
+        let read = |path: &str| std::fs::read(path).unwrap();
+        assert!(read(&weights) == read(&path("back/model.safetensors")));
+        assert_eq!(std::fs::read_dir(&back).unwrap().count(), 2, "nothing else is left");
+    }
+    std::fs::write(&weights, b"short").unwrap();
+    let refused = cupola(&["import", "--weights", &weights, "--out", &back, "--config", &config]);
+    assert!(stderr(&refused).contains("no safetensors file"), "{}", stderr(&refused));
+    let refused = cupola(&["export", "--model", &path("out"), "--out", &path("m.onnx")]);
+    assert!(stderr(&refused).contains("digest"), "{}", stderr(&refused));
 }

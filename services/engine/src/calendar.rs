@@ -3,9 +3,8 @@
 use std::f64::consts::TAU;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+pub(crate) use domain::model::SECONDS_A_DAY;
 use domain::{model::TimeForm, spec::CalendarFeature};
-
-pub(crate) const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// A date, a time or a month in ISO 8601's extended form (`2026-01`, `2026-01-31`,
 /// `2026-01-31 08:00`, `2026-01-31T08:00:00.5+02:00`), with a blank or a `T` before the time. What is

@@ -8,6 +8,7 @@
 //! - [`train`] runs a [`Run`], tells of it through events, and stops at a step when its [`StopFlag`]
 //!   is set; a later run in the same folder goes on from the checkpoint.
 //! - [`Model`] loads the two files that a run leaves and predicts.
+//! - [`import`] makes such files of weights that came from elsewhere.
 //! - [`EngineError::cause`] turns any failure into a stable code with a remedy.
 
 mod attention;
@@ -27,6 +28,7 @@ mod generate;
 mod hash;
 mod head;
 mod images;
+mod import;
 mod infer;
 mod network;
 mod ops;
@@ -46,6 +48,7 @@ mod unit;
 mod value;
 
 pub use error::{At, EngineError};
+pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
 pub use infer::{Model, Prepared};
 pub use profile::profile;
 pub use train::{Ending, Run, StopFlag, train};

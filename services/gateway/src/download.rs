@@ -16,11 +16,16 @@ use actix_web::{
     web::Bytes,
 };
 use domain::{Digest, TenantId, registry::VersionFile};
-
 use futures::stream;
 use registry::BlobError;
+use utoipa::ToSchema;
 
 use crate::{ApiError, App, Code};
+
+/// A file's content, as the API's description has it.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct FileBytes(#[expect(dead_code, reason = "only described")] Vec<u8>);
 
 pub(crate) struct File {
     /// Whose bytes they are.

@@ -154,7 +154,10 @@ async fn list(
 #[utoipa::path(
     operation_id = "create_invitation", tag = "people",
     request_body = InvitationDraft,
-    responses((status = 201, body = IssuedInvitation)),
+    responses(
+        (status = 201, body = IssuedInvitation),
+        (status = 409, description = "A member already"),
+    ),
 )]
 #[post("/v1/invitations")]
 async fn create(
@@ -238,7 +241,11 @@ struct Acceptance {
 #[utoipa::path(
     operation_id = "accept_invitation", tag = "people", security((), ("bearer" = [])),
     request_body = Acceptance,
-    responses((status = 200, body = SignedIn)),
+    responses(
+        (status = 200, body = SignedIn),
+        (status = 401, description = "The invitation is unknown, used or expired, or the password is wrong"),
+        (status = 409, description = "A member already, or the tenant has been closed"),
+    ),
 )]
 #[post("/v1/invitations/accept")]
 async fn accept(

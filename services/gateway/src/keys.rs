@@ -195,7 +195,10 @@ async fn list(
 #[utoipa::path(
     operation_id = "create_key", tag = "keys",
     request_body = KeyRequest,
-    responses((status = 201, body = IssuedKey)),
+    responses(
+        (status = 201, body = IssuedKey),
+        (status = 404, description = "There is no such service account"),
+    ),
 )]
 #[post("/v1/keys")]
 async fn create(

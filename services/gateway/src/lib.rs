@@ -13,8 +13,8 @@
 //!     -> Result<web::Json<Listing<DatasetView>>, ApiError>
 //! ```
 //!
-//! Paths are written whole. Errors and security are added to the document for all routes in
-//! [`openapi`], so a route documents its success alone.
+//! Paths are written whole. Security, and the errors that all routes of a kind have, are added to the document
+//! in [`openapi`], so a route documents its success and the errors that are its own.
 
 mod address;
 mod audit;
@@ -54,7 +54,7 @@ pub use jobs::{ExplanationView, explain_any};
 pub use limits::RequestRates;
 pub use measure::install_metrics;
 pub use openapi::openapi;
-pub use page::{Listing, PageParams};
+pub use page::{Listing, PageParams, after_cursor};
 pub use schedules::fire_due;
 pub use serve::{application, configure, serve};
 pub use state::{App, Config};

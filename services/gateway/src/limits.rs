@@ -25,7 +25,7 @@ use crate::{ApiError, App, Code, address::Address};
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// For machines that look after this one.
-const FREE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(crate) const FREE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// A request told to come again because of others at once.
 const SOON_SECS: u32 = 1;
 

@@ -1,18 +1,18 @@
 //! The OpenAPI 3.1 document, made from the routes themselves. What holds for every route is added
-//! here, once: how to authenticate, and that errors are [`Problem`]s.
+//! here, once: how to authenticate, and which [`Problem`]s there may be.
 
 use actix_web::{App as Actix, http::StatusCode};
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        Content, Ref, RefOr, ResponseBuilder,
-        path::{Operation, PathItem},
+        Content, Ref, RefOr, Response,
+        path::{Operation, Parameter, ParameterIn, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
 
-use crate::{Problem, serve};
+use crate::{Code, Problem, download::FileBytes, limits::FREE, serve};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -43,10 +43,11 @@ impl Modify for Bearer {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let app = Actix::new().into_utoipa_app().openapi(Base::openapi()).configure(serve::routes);
     let (_, mut document) = app.split_for_parts();
-    for path in document.paths.paths.values_mut() {
-        for (_, operation) in operations(path) {
+    for (path, item) in &mut document.paths.paths {
+        for (_, operation) in operations(item) {
+            add_parts(operation);
+            add_problems(operation, FREE.contains(&path.as_str()));
             describe_answers(operation);
-            add_problem(operation);
         }
     }
     document
@@ -74,11 +75,54 @@ fn describe_answers(operation: &mut Operation) {
     }
 }
 
-fn add_problem(operation: &mut Operation) {
-    let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
-    let response = ResponseBuilder::new()
-        .description("What is wrong, and the remedy")
-        .content("application/problem+json", problem)
-        .build();
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+/// What sends a file sends a part of it to who asks for one.
+fn add_parts(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    let Some(RefOr::T(whole)) = responses.get("200") else { return };
+    let file = Some(RefOr::Ref(Ref::from_schema_name(FileBytes::name())));
+    let is_file = |content: &RefOr<Content>| matches!(content, RefOr::T(it) if it.schema == file);
+    if !whole.content.values().any(is_file) {
+        return;
+    }
+    let mut part = whole.clone();
+    part.description = "A part of it, as `Range` asks".to_owned();
+    responses.insert("206".to_owned(), RefOr::T(part));
+    let beyond = Response::new("The file has no such part");
+    responses.insert("416".to_owned(), RefOr::T(beyond));
+}
+
+/// What every operation of its kind may answer when something is wrong. A route says itself what is its own:
+/// a conflict, or a credential in its body that is not accepted.
+fn add_problems(operation: &mut Operation, is_free: bool) {
+    let open = SecurityRequirement::default();
+    let is_public = operation.security.as_ref().is_some_and(|ways| ways.contains(&open));
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let in_path = parameters.iter().any(is_in_path);
+    let has_body = operation.request_body.is_some();
+    let takes_something = has_body || !parameters.is_empty();
+    let kinds: [(bool, &[Code]); 5] = [
+        (!is_public, &[Code::Unauthenticated, Code::Forbidden]),
+        (in_path, &[Code::NotFound]),
+        (takes_something, &[Code::BadRequest, Code::ValidationFailed]),
+        (has_body, &[Code::TooSlow, Code::PayloadTooLarge, Code::UnsupportedMediaType]),
+        (!is_free, &[Code::RateLimited, Code::Internal, Code::Unavailable]),
+    ];
+    let of_kind = kinds.iter().filter(|(applies, _)| *applies).flat_map(|(_, codes)| *codes);
+    let responses = &mut operation.responses.responses;
+    for code in of_kind {
+        let response = RefOr::T(Response::new(code.title()));
+        responses.entry(code.status().as_str().to_owned()).or_insert(response);
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response
+            && status.parse().is_ok_and(|status: u16| status >= 400)
+        {
+            let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
+            response.content.insert("application/problem+json".to_owned(), RefOr::T(problem));
+        }
+    }
+}
+
+fn is_in_path(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }))
 }

@@ -42,7 +42,10 @@ async fn list(
 #[utoipa::path(
     operation_id = "remove_platform_user", tag = "platform",
     params(("id" = UserId, Path)),
-    responses((status = 204)),
+    responses(
+        (status = 204),
+        (status = 409, description = "It is whoever asks"),
+    ),
 )]
 #[delete("/v1/platform/users/{id}")]
 async fn remove(

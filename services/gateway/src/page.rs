@@ -33,7 +33,10 @@ pub struct PageParams {
 }
 
 /// The last item of the page before, by the cursor that it was given out as.
-pub(crate) fn after_cursor<T: FromStr>(cursor: Option<String>) -> Result<Option<T>, ApiError> {
+///
+/// # Errors
+/// When it is no cursor of this list.
+pub fn after_cursor<T: FromStr>(cursor: Option<String>) -> Result<Option<T>, ApiError> {
     cursor
         .map(|cursor| cursor.parse())
         .transpose()

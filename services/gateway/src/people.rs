@@ -106,7 +106,10 @@ struct UserChange {
     operation_id = "change_user", tag = "people",
     params(("id" = UserId, Path)),
     request_body = UserChange,
-    responses((status = 204)),
+    responses(
+        (status = 204),
+        (status = 409, description = "The tenant's last owner"),
+    ),
 )]
 #[patch("/v1/users/{id}")]
 async fn change(
@@ -146,7 +149,10 @@ fn check_owners(roles: &[(UserId, Role)], without: UserId) -> Result<(), ApiErro
 #[utoipa::path(
     operation_id = "remove_user", tag = "people",
     params(("id" = UserId, Path)),
-    responses((status = 204)),
+    responses(
+        (status = 204),
+        (status = 409, description = "The tenant's last owner"),
+    ),
 )]
 #[delete("/v1/users/{id}")]
 async fn remove(
@@ -186,7 +192,10 @@ struct AddedServiceAccount {
 #[utoipa::path(
     operation_id = "add_service_account", tag = "people",
     request_body = ServiceAccountDraft,
-    responses((status = 201, body = AddedServiceAccount)),
+    responses(
+        (status = 201, body = AddedServiceAccount),
+        (status = 409, description = "The name is taken"),
+    ),
 )]
 #[post("/v1/service-accounts")]
 async fn add_service_account(

@@ -37,7 +37,10 @@ async fn healthz() -> web::Json<Health> {
 /// Whether this process can serve: database and object store answer.
 #[utoipa::path(
     operation_id = "get_readiness", tag = "platform", security(()),
-    responses((status = 200, body = Health)),
+    responses(
+        (status = 200, body = Health),
+        (status = 503, description = "The database or the object store does not answer"),
+    ),
 )]
 #[get("/readyz")]
 async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>, ApiError> {

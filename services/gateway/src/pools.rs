@@ -98,7 +98,10 @@ struct CreatedPool {
 #[utoipa::path(
     operation_id = "create_pool", tag = "pools",
     request_body = PoolDraft,
-    responses((status = 201, body = CreatedPool)),
+    responses(
+        (status = 201, body = CreatedPool),
+        (status = 409, description = "The name is taken"),
+    ),
 )]
 #[post("/v1/pools")]
 async fn create(

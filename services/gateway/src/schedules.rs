@@ -112,7 +112,10 @@ fn next_time(expression: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
 #[utoipa::path(
     operation_id = "create_schedule", tag = "schedules",
     request_body = ScheduleDraft,
-    responses((status = 201, body = ScheduleView)),
+    responses(
+        (status = 201, body = ScheduleView),
+        (status = 409, description = "The name is taken, or there are too many"),
+    ),
 )]
 #[post("/v1/schedules")]
 async fn create(

@@ -113,7 +113,10 @@ impl From<Sweep> for SweepView {
 #[utoipa::path(
     operation_id = "submit_sweep", tag = "sweeps",
     request_body = SweepDraft,
-    responses((status = 202, body = SweepView)),
+    responses(
+        (status = 202, body = SweepView),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
+    ),
 )]
 #[post("/v1/sweeps")]
 async fn submit(

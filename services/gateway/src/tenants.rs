@@ -146,7 +146,10 @@ async fn list(
 #[utoipa::path(
     operation_id = "create_tenant", tag = "tenants",
     request_body = TenantDraft,
-    responses((status = 201, body = CreatedTenant)),
+    responses(
+        (status = 201, body = CreatedTenant),
+        (status = 409, description = "The slug is taken"),
+    ),
 )]
 #[post("/v1/tenants")]
 async fn create(

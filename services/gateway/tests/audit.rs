@@ -19,7 +19,16 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 2] = ["dry_run_job", "predict"];
+const CHANGES_NOTHING: [&str; 7] = [
+    "dry_run_job",
+    "predict",
+    "hub_validate_yaml",
+    "hub_paths_info",
+    "hub_preupload",
+    "hub_lfs_batch",
+    // bytes that nothing points at yet
+    "hub_lfs_put",
+];
 
 /// The operation of a route, if it changes something.
 fn change(route: &str) -> Option<String> {

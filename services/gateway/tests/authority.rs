@@ -1,6 +1,8 @@
 //! Who may do what: every route, as everybody, on their own tenant's object and on another's. A route
 //! that has no row here fails the test.
 
+mod registry;
+
 use std::collections::BTreeSet;
 
 use actix_web::{body::BoxBody, dev::ServiceResponse, test::TestRequest};
@@ -38,20 +40,20 @@ pub struct Row {
 pub enum Content {
     Nothing,
     Json(Value),
-    Csv(&'static str),
+    Text(&'static str, &'static str),
 }
 
-use Content::{Csv, Json, Nothing};
+use Content::{Json, Nothing, Text};
 
 /// Acme's objects.
 #[derive(Default)]
 pub struct Objects {
-    user: String,
-    invitation: String,
-    key: String,
-    job: String,
-    sweep: String,
-    schedule: String,
+    pub user: String,
+    pub invitation: String,
+    pub key: String,
+    pub job: String,
+    pub sweep: String,
+    pub schedule: String,
 }
 
 /// For everybody.
@@ -94,7 +96,8 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(of_jobs());
     // after the jobs: the other tenant pushes a dataset of the same name here
     rows.extend(of_datasets());
-    rows.extend(of_models());
+    rows.extend(registry::of_models());
+    rows.extend(registry::of_hub());
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,
@@ -114,6 +117,9 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{version}", "1"),
             ("{file}", "config.json"),
             ("{alias}", "champion"),
+            ("{revision}", "main"),
+            ("{tag}", "v1"),
+            ("{ticket}", "none"),
         ] {
             row.path = row.path.replace(name, value);
         }
@@ -269,7 +275,7 @@ fn of_datasets() -> Vec<Row> {
         // acme has these bytes; another tenant makes a dataset of its own with them
         row(
             "POST /v1/datasets/{name}/versions",
-            Csv(FLOWERS),
+            Text("text/csv", FLOWERS),
             [200, 200, 200, 403, 403, 403, 401, 200, 201],
         ),
     ]
@@ -342,58 +348,6 @@ fn of_jobs() -> Vec<Row> {
     ]
 }
 
-fn of_models() -> Vec<Row> {
-    let private = Json(json!({ "visibility": "private" }));
-    let name = Json(json!({ "name": "flowers" }));
-    let first = Json(json!({ "version": 1 }));
-    let deprecated = Json(json!({ "state": "deprecated" }));
-    let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
-    let mine = [200, 200, 200, 200, 403, 403, 401, 404, 404];
-    vec![
-        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
-        // taken, but for the other tenant, where the developer is first
-        row("POST /v1/models", name, [409, 409, 409, 403, 403, 403, 401, 409, 201]),
-        row("GET /v1/models/{tenant}/{model}", Nothing, mine),
-        row("GET /v1/models/{tenant}/{model}/aliases", Nothing, mine),
-        row(
-            "PUT /v1/models/{tenant}/{model}/aliases/{alias}",
-            first,
-            [204, 204, 204, 403, 403, 403, 401, 404, 404],
-        ),
-        row(
-            "DELETE /v1/models/{tenant}/{model}/aliases/{alias}",
-            Nothing,
-            [404, 404, 204, 403, 403, 403, 401, 404, 404],
-        ),
-        row(
-            "PATCH /v1/models/{tenant}/{model}",
-            private,
-            [200, 200, 403, 403, 403, 403, 401, 404, 403],
-        ),
-        row("GET /v1/models/{tenant}/{model}/versions", Nothing, mine),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, mine),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, mine),
-        row(
-            "PATCH /v1/models/{tenant}/{model}/versions/{version}",
-            deprecated,
-            [200, 200, 403, 403, 403, 403, 401, 404, 403],
-        ),
-        // of one that is not there: permitted, and without an effect
-        row(
-            "DELETE /v1/models/{tenant}/{model}/versions/{version}",
-            Nothing,
-            [404, 404, 403, 403, 403, 403, 401, 404, 403],
-        )
-        .at("/v1/models/acme/flowers/versions/9"),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, mine),
-        row(
-            "POST /v1/models/{tenant}/{model}/predict",
-            question,
-            [200, 200, 200, 403, 403, 403, 401, 404, 404],
-        ),
-    ]
-}
-
 const FLOWERS: &str = "width,height,kind\n\
     1,2,a\n2,1,b\n1,3,a\n3,1,b\n1,4,a\n4,1,b\n2,5,a\n5,2,b\n1,5,a\n5,1,b\n1,6,a\n6,1,b\n\
     2,6,a\n6,2,b\n1,7,a\n7,1,b\n2,7,a\n7,2,b\n3,7,a\n7,3,b\n";
@@ -432,7 +386,9 @@ pub async fn send(client: &Client, row: &Row) -> ServiceResponse<BoxBody> {
     let request = match &row.body {
         Nothing => request,
         Json(body) => request.set_json(body),
-        Csv(text) => request.insert_header(("content-type", "text/csv")).set_payload(*text),
+        Text(media_type, text) => {
+            request.insert_header(("content-type", *media_type)).set_payload(*text)
+        }
     };
     client.open(request).await
 }

@@ -120,6 +120,18 @@ async fn a_file_that_is_not_what_it_says_is_refused_at_once() {
     acme.developer.get("/v1/datasets/flowers").await.expect_problem(404, "not_found");
 }
 
+/// Its first bytes are looked at before it is stored: there may be fewer.
+#[actix_web::test]
+async fn a_file_of_hardly_any_bytes_is_taken_as_it_is() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    send(&acme.developer, PATH, "text/csv", b"").await.expect_problem(422, "validation_failed");
+    for bytes in ["a", "a\n"] {
+        let made = send(&acme.developer, PATH, "text/csv", bytes.as_bytes()).await.expect(201);
+        assert_eq!(made.json["bytes"], bytes.len(), "{made:?}");
+    }
+}
+
 #[actix_web::test]
 async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
     let app = TestApp::with(|config| config.max_upload_bytes = 100).await;

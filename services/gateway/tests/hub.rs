@@ -8,11 +8,11 @@ use tokio::process::Command;
 
 use crate::{
     models::published,
-    support::{Client, Served, TestApp},
+    support::{Client, Running, TestApp},
 };
 
 /// Runs a script with the client, which must end well.
-async fn play(python: &Path, script: &str, served: &Served, env: &[(&str, &str)]) -> String {
+async fn play(python: &Path, script: &str, served: &Running, env: &[(&str, &str)]) -> String {
     let home = tempfile::tempdir().expect("a temporary folder");
     let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients");
     let run = Command::new(python)

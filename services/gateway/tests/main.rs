@@ -20,6 +20,7 @@ mod limits;
 mod models;
 mod people;
 mod registry;
+mod schemathesis;
 mod sessions;
 mod support;
 mod sweeps;

@@ -14,7 +14,7 @@ use crate::{
 const MODEL: &str = "/v1/models/acme/garden";
 
 /// A tenant with so many versions of `garden`, which hardly differ.
-async fn with_versions(count: u32) -> (TestApp, TestTenant) {
+async fn with_versions(count: u32) -> (TestApp, TestTenant, Hand) {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
@@ -22,7 +22,7 @@ async fn with_versions(count: u32) -> (TestApp, TestTenant) {
     for n in 1..=count {
         train(&hand, &acme, n).await;
     }
-    (app, acme)
+    (app, acme, hand)
 }
 
 async fn version(client: &Client, named: &str) -> Value {
@@ -35,7 +35,7 @@ async fn put(client: &Client, path: &str, body: Value) -> crate::support::Reply 
 
 #[actix_web::test]
 async fn an_alias_moves_and_names_a_version_wherever_a_number_does() {
-    let (_app, acme) = with_versions(2).await;
+    let (_app, acme, _) = with_versions(2).await;
     let champion = format!("{MODEL}/aliases/champion");
     acme.developer.get(&format!("{MODEL}/versions/champion")).await.expect(404);
     put(&acme.developer, &champion, json!({"version": 1})).await.expect(204);
@@ -68,7 +68,7 @@ async fn an_alias_moves_and_names_a_version_wherever_a_number_does() {
 
 #[actix_web::test]
 async fn a_model_has_so_many_aliases_and_no_more() {
-    let (_app, acme) = with_versions(1).await;
+    let (_app, acme, _) = with_versions(1).await;
     for n in 0..100 {
         let path = format!("{MODEL}/aliases/a{n}");
         put(&acme.developer, &path, json!({"version": 1})).await.expect(204);
@@ -82,7 +82,7 @@ async fn a_model_has_so_many_aliases_and_no_more() {
 
 #[actix_web::test]
 async fn latest_passes_by_what_was_yanked_and_a_number_still_finds_it_and_is_warned() {
-    let (_app, acme) = with_versions(2).await;
+    let (_app, acme, _) = with_versions(2).await;
     let second = format!("{MODEL}/versions/2");
     let yank = json!({"state": "yanked", "reason": "trained on the wrong column"});
     let why = acme.owner.patch(&second, json!({"state": "yanked"})).await;
@@ -111,7 +111,7 @@ async fn latest_passes_by_what_was_yanked_and_a_number_still_finds_it_and_is_war
 
 #[actix_web::test]
 async fn a_deleted_version_is_gone_for_its_people_and_was_never_there_for_others() {
-    let (app, acme) = with_versions(2).await;
+    let (app, acme, hand) = with_versions(2).await;
     let zeta = app.tenant("zeta").await;
     acme.owner.patch(MODEL, json!({"visibility": "public", "licence": "mit"})).await.expect(200);
     let second = format!("{MODEL}/versions/2");
@@ -125,14 +125,13 @@ async fn a_deleted_version_is_gone_for_its_people_and_was_never_there_for_others
     zeta.viewer.get(&second).await.expect_problem(404, "not_found");
     let versions = acme.viewer.get(&format!("{MODEL}/versions")).await.expect(200);
     assert_eq!(versions.json["items"].as_array().unwrap().len(), 1);
-    let hand = Hand::hire(&app).await;
     train(&hand, &acme, 1).await;
     assert_eq!(version(&acme.viewer, "latest").await["version"], 3, "a number is given once");
 }
 
 #[actix_web::test]
 async fn a_shared_model_is_for_those_that_it_names() {
-    let (app, acme) = with_versions(1).await;
+    let (app, acme, _) = with_versions(1).await;
     let (zeta, theta) = (app.tenant("zeta").await, app.tenant("theta").await);
     let shared = json!({"visibility": "shared", "shared_with": ["zeta", "acme"]});
     let changed = acme.owner.patch(MODEL, shared).await.expect(200);
@@ -155,7 +154,7 @@ async fn a_shared_model_is_for_those_that_it_names() {
 
 #[actix_web::test]
 async fn what_is_said_of_a_model_is_checked_whole_and_a_licence_is_needed_to_go_public() {
-    let (_app, acme) = with_versions(1).await;
+    let (_app, acme, _) = with_versions(1).await;
     let wrong = json!({
         "licence": "beerware", "tags": ["ok", "Not OK"], "description": "x".repeat(301),
         "card": "x".repeat(300_000),
@@ -178,7 +177,7 @@ async fn what_is_said_of_a_model_is_checked_whole_and_a_licence_is_needed_to_go_
 
 #[actix_web::test]
 async fn names_that_look_alike_are_refused_before_anything_is_trained() {
-    let (_app, acme) = with_versions(1).await;
+    let (_app, acme, _) = with_versions(1).await;
     acme.developer.post("/v1/models", json!({"name": "my-model.1"})).await.expect(201);
     for alike in ["my_model.1", "my-model-l", "my-mode1-i"] {
         let refused = acme.developer.post("/v1/models", json!({"name": alike})).await;

@@ -2,9 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Inputs of a date: its age, and sine and cosine of the hour, the weekday, the day of the month and
-/// the day of the year.
-pub const DATE_WIDTH: usize = 9;
+use crate::spec::CalendarFeature;
+
+/// What a date becomes after its age, each as sine and cosine.
+pub const DATE_CYCLES: [CalendarFeature; 4] = [
+    CalendarFeature::HourOfDay,
+    CalendarFeature::DayOfWeek,
+    CalendarFeature::DayOfMonth,
+    CalendarFeature::DayOfYear,
+];
+/// Inputs of a date.
+pub const DATE_WIDTH: usize = 1 + 2 * DATE_CYCLES.len();
+/// Dates count in days, and are held in seconds.
+pub const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// How one column becomes numbers; fitted on the training rows alone. A column that is `required`
 /// was trained without the rows that lack it, so that a prediction needs its value.

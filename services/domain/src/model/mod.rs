@@ -8,9 +8,9 @@ mod series;
 
 use std::collections::BTreeMap;
 
-pub use column::{DATE_WIDTH, FittedColumn};
+pub use column::{DATE_CYCLES, DATE_WIDTH, FittedColumn, SECONDS_A_DAY};
 use serde::{Deserialize, Serialize};
-pub use series::{FittedKnown, FittedSeries, TimeForm, TimeStep};
+pub use series::{FEW_STEPS, FittedKnown, FittedSeries, LEAST_SPREAD, TimeForm, TimeStep};
 
 use crate::{
     Digest,
@@ -19,6 +19,10 @@ use crate::{
 };
 
 pub const CONFIG_FORMAT: u32 = 2;
+
+/// A pixel of a scaled image is the whole number below its value and this. A half goes up, and so does what
+/// is a half but for rounding: in whatever order its parts were added, it is the same pixel.
+pub const PIXEL_ROUNDING: f64 = 0.501;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// A window is scaled by its own spread, but by at least so much of its series' deviation.
+pub const LEAST_SPREAD: f64 = 0.05;
+/// A window of fewer steps says nothing of its own spread: the deviation is the least.
+pub const FEW_STEPS: usize = 4;
+
 /// How one or many series become windows; fitted on what comes before the backtest.
 ///
 /// A window is centred and scaled by itself, so a series may grow out of the range that was seen; the

@@ -165,6 +165,11 @@ pub enum Activation {
     Softmax,
 }
 
+impl Activation {
+    /// Of a leaky rectifier below 0; Keras' default.
+    pub const LEAK: f32 = 0.2;
+}
+
 /// How kernels start; Xavier's is `glorot`. Biases start at zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -209,6 +214,33 @@ pub enum Padding2D {
     #[default]
     Valid,
     Same,
+}
+
+impl Padding1D {
+    /// Zeros before the first of `length` places and after the last, for a window that spans `reach`
+    /// places besides its own. `same` is TensorFlow's: as many windows as strides fit, and of an odd
+    /// number of zeros one more at the end.
+    pub fn zeros(self, length: usize, reach: usize, stride: usize) -> [usize; 2] {
+        match self {
+            Self::Valid => [0, 0],
+            Self::Causal => [reach, 0],
+            Self::Same => {
+                let windows = length.div_ceil(stride);
+                let zeros = ((windows - 1) * stride + reach + 1).saturating_sub(length);
+                [zeros / 2, zeros - zeros / 2]
+            }
+        }
+    }
+}
+
+impl From<Padding2D> for Padding1D {
+    /// Along either side.
+    fn from(padding: Padding2D) -> Self {
+        match padding {
+            Padding2D::Valid => Self::Valid,
+            Padding2D::Same => Self::Same,
+        }
+    }
 }
 
 impl Layer {

@@ -7,6 +7,7 @@ mod estimate;
 mod input;
 mod layer;
 mod parse;
+mod positions;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use input::{
 pub use layer::{
     Activation, Initializer, Layer, Padding1D, Padding2D, Positions, Recurrent, Transformer,
 };
+pub use positions::sinusoidal;
 pub use shape::Shape;
 pub use training::{
     Augmentation, ClassWeight, CrossValidation, Curve, EarlyStopping, Gradient, Loss, Optimizer,

@@ -9,7 +9,6 @@ mod kernel;
 mod lanes;
 mod norm;
 mod ops;
-mod positions;
 #[cfg(test)]
 mod tests;
 
@@ -17,4 +16,3 @@ pub(crate) use block::{BlockWeights, block};
 pub(crate) use cache::{Cache, step};
 pub(crate) use lanes::largest;
 pub(crate) use norm::layer_norm;
-pub(crate) use positions::sinusoidal;

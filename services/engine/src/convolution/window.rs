@@ -29,12 +29,8 @@ impl Window {
         strides: usize,
         padding: Padding2D,
     ) -> Self {
-        let padding = match padding {
-            Padding2D::Valid => Padding1D::Valid,
-            Padding2D::Same => Padding1D::Same,
-        };
-        let rows = side(input[0], kernel_rows, strides, 1, padding);
-        let columns = side(input[1], kernel_columns, strides, 1, padding);
+        let rows = side(input[0], kernel_rows, strides, 1, padding.into());
+        let columns = side(input[1], kernel_columns, strides, 1, padding.into());
         Self {
             input,
             channels,
@@ -191,8 +187,7 @@ impl Walk {
     }
 }
 
-/// Zeros before the first place, and places of the output. `same` is TensorFlow's: as many places as
-/// strides fit, and of an odd number of zeros one more at the end.
+/// Zeros before the first place, and places of the output.
 fn side(
     length: usize,
     kernel: usize,
@@ -201,13 +196,7 @@ fn side(
     padding: Padding1D,
 ) -> (usize, usize) {
     let reach = (kernel - 1) * dilation;
-    match padding {
-        Padding1D::Valid => (0, (length - reach).div_ceil(stride)),
-        Padding1D::Causal => (reach, length.div_ceil(stride)),
-        Padding1D::Same => {
-            let places = length.div_ceil(stride);
-            let zeros = ((places - 1) * stride + reach + 1).saturating_sub(length);
-            (zeros / 2, places)
-        }
-    }
+    let [before, _] = padding.zeros(length, reach, stride);
+    let starts = if padding == Padding1D::Valid { length - reach } else { length };
+    (before, starts.div_ceil(stride))
 }

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use domain::model::PIXEL_ROUNDING;
 use image::{
     DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
     imageops::{FilterType, resize},
@@ -63,15 +64,23 @@ pub(super) fn append_fitted(pixels: &[u8], from: Size, to: Size, all: &mut Vec<u
     let [height, width, channels] = to;
     let image = image(pixels.to_vec(), from);
     let same_sides = from[..2] == to[..2];
-    all.extend(if channels == 1 {
-        let gray = image.into_luma8();
-        if same_sides { gray } else { resize(&gray, width, height, FilterType::Triangle) }
-            .into_raw()
-    } else {
-        let color = image.into_rgb8();
-        if same_sides { color } else { resize(&color, width, height, FilterType::Triangle) }
-            .into_raw()
-    });
+    match channels {
+        1 if same_sides => all.extend(image.into_luma8().into_raw()),
+        1 => {
+            let gray = DynamicImage::from(image.into_luma8()).to_luma32f();
+            all.extend(resize(&gray, width, height, FilterType::Triangle).iter().map(level));
+        }
+        _ if same_sides => all.extend(image.into_rgb8().into_raw()),
+        _ => {
+            let color = image.to_rgb32f();
+            all.extend(resize(&color, width, height, FilterType::Triangle).iter().map(level));
+        }
+    }
+}
+
+/// From 0 to 255 what was from 0 to 1.
+fn level(light: &f32) -> u8 {
+    (f64::from(*light) * 255.0 + PIXEL_ROUNDING) as u8
 }
 
 fn image(pixels: Vec<u8>, [height, width, channels]: Size) -> DynamicImage {

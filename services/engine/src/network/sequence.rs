@@ -1,7 +1,7 @@
 //! Layers on sequences, and the one that makes a sequence of tokens.
 
 use burn::tensor::{Int, Tensor};
-use domain::spec::{Activation, Layer, Positions, Recurrent, Transformer};
+use domain::spec::{Activation, Layer, Positions, Recurrent, Transformer, sinusoidal};
 
 use super::{Pass, forward::Value, tensor};
 use crate::{
@@ -79,7 +79,7 @@ pub(super) fn with_positions(
     let to = from + length;
     let (x, table): (_, Tensor<2>) = match kind {
         Positions::Sinusoidal => {
-            let table = tensor(attention::sinusoidal(to, width), [to, width], &pass.device);
+            let table = tensor(sinusoidal(to, width), [to, width], &pass.device);
             (x * (width as f64).sqrt(), table)
         }
         Positions::Learned => (x, pass.weight("embeddings")),

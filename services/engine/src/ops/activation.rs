@@ -126,7 +126,7 @@ impl Curve {
     pub fn forward(self, values: &mut [f32]) {
         match self {
             Self::Relu => map!(values, |x| if x < 0.0 { 0.0 } else { x }),
-            Self::LeakyRelu => map!(values, |x| if x < 0.0 { LEAK * x } else { x }),
+            Self::LeakyRelu => map!(values, |x| if x < 0.0 { Activation::LEAK * x } else { x }),
             Self::Elu => map!(values, |x| if x < 0.0 { exp(x) - 1.0 } else { x }),
             Self::Gelu => map!(values, |x| x * normal_cdf(x)),
             Self::Silu => map!(values, |x| x * sigmoid(x)),
@@ -155,7 +155,9 @@ impl Curve {
     pub fn backward(self, kept: &[f32], gradient: &mut [f32]) {
         match self {
             Self::Relu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { 0.0 }),
-            Self::LeakyRelu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { LEAK * g }),
+            Self::LeakyRelu => {
+                slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { Activation::LEAK * g })
+            }
             Self::Elu => slopes!(kept, gradient, |y, g| if y > 0.0 { g } else { g * (y + 1.0) }),
             Self::Gelu | Self::Silu => slopes!(kept, gradient, |slope, g| g * slope),
             Self::Sigmoid => slopes!(kept, gradient, |y, g| g * y * (1.0 - y)),
@@ -163,8 +165,6 @@ impl Curve {
         }
     }
 }
-
-const LEAK: f32 = 0.2;
 
 /// In chunks, by all threads if there are enough of them.
 fn forward(values: &mut [f32], curve: Curve) {

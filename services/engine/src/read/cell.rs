@@ -1,12 +1,15 @@
 //! What one cell's text means.
 
+use domain::dataset::MISSING;
+
 pub(crate) enum Number {
     Finite(f64),
     Infinite,
 }
 
 pub(crate) fn is_missing(cell: &str) -> bool {
-    matches!(cell, "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "None" | "?")
+    // most cells are longer than any of these, or a digit
+    cell.len() <= 4 && MISSING.contains(&cell)
 }
 
 /// Decimal or scientific notation. A literal beyond the range of `f64` is infinite.

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{model::FittedSeries, spec::Series};
+use domain::{
+    model::{FEW_STEPS, FittedSeries, LEAST_SPREAD},
+    spec::Series,
+};
 
 use super::{fit::narrow, read::RawSeries};
 use crate::unit::Unit;
-
-/// The spread of a window is taken as at least so much of its series'.
-const LEAST_SPREAD: f64 = 0.05;
-/// Fewer steps say nothing of their own spread.
-const FEW_STEPS: usize = 4;
 
 /// Centred by the mean of the last season, which carries the level and not the season's phase, and
 /// scaled by the spread around it.

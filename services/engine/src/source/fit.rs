@@ -40,7 +40,7 @@ impl Fitted {
 }
 
 impl Source {
-    pub(super) fn fit(&self, spec: &TrainingSpec, training: &[u32]) -> Result<Fitted, EngineError> {
+    pub fn fit(&self, spec: &TrainingSpec, training: &[u32]) -> Result<Fitted, EngineError> {
         let mut tokenizer = None;
         let mut unit = Unit::ITSELF;
         let of_targets =

@@ -1,18 +1,10 @@
 //! Columns of dates: an age, and places in the day, the week, the month and the year.
 
 use chrono::{DateTime, NaiveDateTime};
-use domain::{model::DATE_WIDTH, spec::CalendarFeature};
+use domain::model::DATE_CYCLES;
 
 use super::encode::Line;
 use crate::calendar::{self, SECONDS_A_DAY};
-
-/// What a date becomes after its age, each as sine and cosine.
-const CYCLES: [CalendarFeature; (DATE_WIDTH - 1) / 2] = [
-    CalendarFeature::HourOfDay,
-    CalendarFeature::DayOfWeek,
-    CalendarFeature::DayOfMonth,
-    CalendarFeature::DayOfYear,
-];
 
 /// Seconds since 1970: what a column of dates is held as.
 pub(super) fn seconds(time: NaiveDateTime) -> i64 {
@@ -27,7 +19,7 @@ pub(super) fn days(seconds: i64) -> f64 {
 pub(super) fn write(seconds: Option<i64>, age: &Line, inputs: &mut [f32]) {
     inputs[0] = age.at(seconds.map(days));
     let Some(time) = seconds.and_then(|s| DateTime::from_timestamp(s, 0)) else { return };
-    for (feature, place) in CYCLES.into_iter().zip(inputs[1..].chunks_exact_mut(2)) {
+    for (feature, place) in DATE_CYCLES.into_iter().zip(inputs[1..].chunks_exact_mut(2)) {
         place.copy_from_slice(&calendar::place(time.naive_utc(), feature));
     }
 }

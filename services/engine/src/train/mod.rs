@@ -223,7 +223,7 @@ fn publish(
 }
 
 /// Where a table's rows are kept: as the estimate says.
-fn room(run: Run<'_>) -> Room {
+pub(crate) fn room(run: Run<'_>) -> Room {
     let bytes = if run.spec.estimate.rows_in_file { 0 } else { u64::MAX };
     Room { bytes, folder: run.scratch.to_owned() }
 }

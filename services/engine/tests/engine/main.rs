@@ -6,6 +6,7 @@ mod ahead;
 mod datasets;
 mod families;
 mod gang;
+mod importing;
 mod leakage;
 mod predicting;
 mod profiling;

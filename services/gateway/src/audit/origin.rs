@@ -54,7 +54,7 @@ impl Origin {
     pub fn of(req: &HttpRequest) -> Self {
         let operations = req.app_data::<web::Data<Operations>>();
         let action = operations.and_then(|operations| operations.named(req));
-        let changes = *req.method() != Method::GET
+        let changes = ![Method::GET, Method::HEAD].contains(req.method())
             && action.is_some_and(|action| !ASKING.contains(&action.as_str()));
         Self {
             action: action.cloned().unwrap_or_default(),

@@ -98,7 +98,7 @@ fn check_word(errors: &mut FieldErrors, field: &str, text: &str) {
     responses((status = 200, content(
         (Listing<Record> = "application/json"),
         (Record = "application/jsonl"),
-    ))),
+    )), (status = 404, description = "There is no such tenant")),
 )]
 #[get("/v1/audit")]
 async fn list(
@@ -150,7 +150,10 @@ struct HeadParams {
 #[utoipa::path(
     operation_id = "get_audit_head", tag = "audit",
     params(HeadParams),
-    responses((status = 200, body = Head)),
+    responses(
+        (status = 200, body = Head),
+        (status = 404, description = "There is no such tenant"),
+    ),
 )]
 #[get("/v1/audit/head")]
 async fn head(

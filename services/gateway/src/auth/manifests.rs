@@ -8,7 +8,7 @@ use domain::{
     Timestamp,
     registry::{Manifest, Revision},
 };
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 
 use super::signer::{Signer, SignerError, published, ripe};
 
@@ -35,12 +35,7 @@ impl Signer {
         manifest: &Manifest,
         now: Timestamp,
     ) -> Result<(Revision, String), SignerError> {
-        let keys = self.of_manifests();
-        let key = ripe(&keys, now);
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(key.kid.clone());
-        header.typ = Some(TYPE.to_owned());
-        let sealed = jsonwebtoken::encode(&header, manifest, &key.encoding)?;
+        let sealed = ripe(&self.of_manifests(), now).encode(TYPE, manifest)?;
         let payload = payload(&sealed).unwrap_or_default();
         Ok((Revision::of(&payload), sealed))
     }

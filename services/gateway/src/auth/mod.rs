@@ -4,6 +4,7 @@
 //! A credential is an API key, or a short-lived token made from one or in a session. Each is looked up at
 //! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once.
 
+pub mod jwt;
 mod manifests;
 mod password;
 mod secret;
@@ -30,13 +31,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use manifests::{ManifestRefused, verify_manifest};
 pub use password::Passwords;
 pub(crate) use password::check_password;
-pub(crate) use secret::OfInvitation;
-pub use secret::{ApiSecret, OfReset, Secret};
+pub use secret::{
+    ApiSecret, OfInvitation, OfKey, OfRefresh, OfReset, Purpose as SecretPurpose, Secret,
+};
 pub(crate) use sessions::{SignedIn, begin_session};
 pub use signer::{Signer, SignerError, rewrap, rotate};
 pub(crate) use tokens::scope_names;
 
-use secret::Purpose;
 use signer::TokenRefused;
 
 use crate::{
@@ -226,11 +227,11 @@ fn bearer(req: &HttpRequest) -> Result<String, ApiError> {
         .ok_or_else(|| unauthenticated("the Authorization header must be `Bearer …`"))
 }
 
-pub(crate) fn new_secret<P: Purpose>() -> Result<Secret<P>, ApiError> {
+pub(crate) fn new_secret<P: SecretPurpose>() -> Result<Secret<P>, ApiError> {
     Secret::generate().map_err(|error| ApiError::internal(&error))
 }
 
-pub(crate) fn read_secret<P: Purpose>(text: &str) -> Result<Secret<P>, ApiError> {
+pub(crate) fn read_secret<P: SecretPurpose>(text: &str) -> Result<Secret<P>, ApiError> {
     text.parse().map_err(|error| unauthenticated(&format!("{error}")))
 }
 

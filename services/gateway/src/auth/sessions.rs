@@ -65,7 +65,11 @@ pub(crate) struct SignedIn {
 #[utoipa::path(
     operation_id = "sign_in", tag = "auth", security(()),
     request_body = Credentials,
-    responses((status = 200, body = SignedIn)),
+    responses(
+        (status = 200, body = SignedIn),
+        (status = 401, description = "The e-mail address or the password is wrong"),
+        (status = 403, description = "Belongs to no tenant"),
+    ),
 )]
 #[post("/v1/auth/sign-in")]
 async fn sign_in(
@@ -172,7 +176,10 @@ struct RefreshDraft {
 #[utoipa::path(
     operation_id = "refresh_session", tag = "auth", security(()),
     request_body = RefreshDraft,
-    responses((status = 200, body = SignedIn)),
+    responses(
+        (status = 200, body = SignedIn),
+        (status = 401, description = "The refresh token is unknown, used or expired"),
+    ),
 )]
 #[post("/v1/auth/refresh")]
 async fn renew(
@@ -210,7 +217,10 @@ async fn renew(
 }
 
 /// End the session that the access token was made in.
-#[utoipa::path(operation_id = "sign_out", tag = "auth", responses((status = 204)))]
+#[utoipa::path(
+    operation_id = "sign_out", tag = "auth",
+    responses((status = 204), (status = 409, description = "An API key has no session")),
+)]
 #[post("/v1/auth/sign-out")]
 async fn sign_out(app: web::Data<App>, caller: Caller<ReadSelf>) -> Result<HttpResponse, ApiError> {
     let session = caller.session().ok_or_else(|| {
@@ -342,7 +352,10 @@ struct PasswordReset {
 #[utoipa::path(
     operation_id = "reset_password", tag = "auth", security(()),
     request_body = PasswordReset,
-    responses((status = 204)),
+    responses(
+        (status = 204),
+        (status = 401, description = "The reset token is unknown, used or expired"),
+    ),
 )]
 #[post("/v1/auth/password/reset")]
 async fn reset_password(

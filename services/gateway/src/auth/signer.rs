@@ -1,5 +1,6 @@
-//! Keys that sign, and access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say which credential they were
-//! made from and nothing about rights: those are looked up when the token is used.
+//! Keys that sign, as they come and go in the database; a token as text is [`jwt`]'s. Access tokens are JWTs
+//! signed with Ed25519, good for fifteen minutes. They say which credential they were made from and nothing
+//! about rights: those are looked up when the token is used.
 //!
 //! A new signing key is published at once and signs only a while later, when whoever keeps the published keys
 //! has had time to look again; an old one is forgotten once the last token that it signed has expired.
@@ -8,12 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use domain::{Timestamp, UserId, access::Credential, audit::Entry};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation,
-    jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
-};
+use jsonwebtoken::jwk::JwkSet;
 use registry::{MasterError, Masters};
-use serde::{Deserialize, Serialize};
 use store::{
     Store, StoreError, audit,
     signing::{self, Private, Purpose, SigningKey},
@@ -21,9 +18,8 @@ use store::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// Whom a token is for: the platform itself.
-const AUDIENCE: &str = "cupola";
-const LIFETIME: TimeDelta = TimeDelta::minutes(15);
+use super::jwt::{self, Claims, Key, LIFETIME, Unread};
+
 /// From when a key is published until it signs.
 const RIPENS: TimeDelta = TimeDelta::minutes(5);
 /// A token that names a key which is not known may be signed by a new one, or be nobody's: not every one of
@@ -48,25 +44,11 @@ pub enum SignerError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TokenRefused {
-    #[error("it is not a token of this platform")]
-    Foreign,
-    #[error("it has expired; get a new one from /v1/auth/token or /v1/auth/refresh")]
-    Expired,
+    #[error(transparent)]
+    Unread(#[from] Unread),
     /// For want of the keys.
     #[error(transparent)]
     NotChecked(Box<SignerError>),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
-    pub sub: UserId,
-    #[serde(flatten)]
-    /// What it was made from.
-    pub by: Credential,
-    pub iss: String,
-    pub aud: String,
-    pub iat: i64,
-    pub exp: i64,
 }
 
 pub struct AccessToken {
@@ -74,16 +56,8 @@ pub struct AccessToken {
     pub expires_in_secs: u32,
 }
 
-pub(super) struct Key {
-    pub kid: String,
-    created_at: Timestamp,
-    pub encoding: EncodingKey,
-    decoding: DecodingKey,
-    pub public: Jwk,
-}
-
 /// Newest first, and never empty.
-type Keys = Arc<Vec<Key>>;
+type Keys = Arc<Vec<Arc<Key>>>;
 
 /// By their purpose.
 #[derive(Clone)]
@@ -131,54 +105,32 @@ impl Signer {
         by: Credential,
         now: Timestamp,
     ) -> Result<AccessToken, SignerError> {
-        let keys = self.keys().tokens;
-        let key = ripe(&keys, now);
-        let claims = Claims {
-            sub: user,
-            by,
-            iss: self.issuer.clone(),
-            aud: AUDIENCE.to_owned(),
-            iat: now.timestamp(),
-            exp: (now + LIFETIME).timestamp(),
-        };
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(key.kid.clone());
-        let token = jsonwebtoken::encode(&header, &claims, &key.encoding)?;
+        let key = ripe(&self.of_tokens(), now);
+        let token = key.sign((user, by), &self.issuer, now)?;
         Ok(AccessToken { token, expires_in_secs: LIFETIME.num_seconds() as u32 })
     }
 
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefused> {
-        let foreign = |_| TokenRefused::Foreign;
-        let kid = jsonwebtoken::decode_header(token).map_err(foreign)?.kid;
-        let kid = kid.ok_or(TokenRefused::Foreign)?;
-        let key = self.decoding(&kid, now).await;
+        let kid = jwt::kid(token)?;
+        let key = self.find(&kid, now).await;
         let key = key.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
-        let key = key.ok_or(TokenRefused::Foreign)?;
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.set_issuer(&[&self.issuer]);
-        rules.set_audience(&[AUDIENCE]);
-        rules.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
-        // by our own clock, below
-        rules.validate_exp = false;
-        let claims: Claims = jsonwebtoken::decode(token, &key, &rules).map_err(foreign)?.claims;
-        if claims.exp <= now.timestamp() { Err(TokenRefused::Expired) } else { Ok(claims) }
+        Ok(key.ok_or(Unread::Foreign)?.read(token, &self.issuer, now)?)
     }
 
-    /// What checks a token of this key; one that is not known may have been made a moment ago.
-    pub(super) async fn decoding(
+    /// The key of tokens with this name; one that is not known may have been made a moment ago.
+    pub(super) async fn find(
         &self,
         kid: &str,
         now: Timestamp,
-    ) -> Result<Option<DecodingKey>, SignerError> {
-        let find =
-            |keys: Keys| keys.iter().find(|key| key.kid == kid).map(|key| key.decoding.clone());
-        if let Some(key) = find(self.of_tokens()) {
+    ) -> Result<Option<Arc<Key>>, SignerError> {
+        let named = |keys: Keys| keys.iter().find(|key| key.kid == kid).cloned();
+        if let Some(key) = named(self.of_tokens()) {
             return Ok(Some(key));
         }
         if self.may_look(now) {
             self.reload().await?;
         }
-        Ok(find(self.of_tokens()))
+        Ok(named(self.of_tokens()))
     }
 
     fn may_look(&self, now: Timestamp) -> bool {
@@ -270,19 +222,19 @@ pub async fn rewrap(store: &Store, masters: &Masters) -> Result<u64, SignerError
 }
 
 /// The newest key that whoever keeps the published ones has had time to see.
-pub(super) fn ripe(keys: &[Key], now: Timestamp) -> &Key {
+pub(super) fn ripe(keys: &[Arc<Key>], now: Timestamp) -> Arc<Key> {
     let ripe = keys.iter().find(|key| key.created_at + RIPENS <= now);
-    ripe.or(keys.last()).expect("there is one")
+    ripe.or(keys.last()).cloned().expect("there is one")
 }
 
-pub(super) fn published(keys: &[Key]) -> JwkSet {
+pub(super) fn published(keys: &[Arc<Key>]) -> JwkSet {
     JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() }
 }
 
 /// The name of a new key, and the key as it is kept.
 async fn new_key(masters: Option<&Masters>) -> Result<(String, Private), SignerError> {
     let pem = new_pem()?;
-    let kid = read_key(None, &pem, Timestamp::MIN_UTC)?.kid;
+    let kid = Key::from_pem(None, &pem, Timestamp::MIN_UTC)?.kid;
     let private = kept(&kid, pem, masters).await?;
     Ok((kid, private))
 }
@@ -320,33 +272,15 @@ async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<All,
             Purpose::Token => &mut tokens,
             Purpose::Manifest => &mut manifests,
         };
-        keys.push(read_key(Some(kid), &pem, *created_at)?);
+        keys.push(Arc::new(Key::from_pem(Some(kid), &pem, *created_at)?));
     }
     Ok(All { tokens: Arc::new(tokens), manifests: Arc::new(manifests) })
 }
 
-fn new_pem() -> Result<String, getrandom::Error> {
+pub(super) fn new_pem() -> Result<String, getrandom::Error> {
     let mut der = [0; 48];
     der[..16].copy_from_slice(&PKCS8_ED25519);
     getrandom::fill(&mut der[16..])?;
     let body = STANDARD.encode(der);
     Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
-}
-
-/// A new key is named by its thumbprint (RFC 7638).
-fn read_key(
-    kid: Option<&str>,
-    pem: &str,
-    created_at: Timestamp,
-) -> Result<Key, jsonwebtoken::errors::Error> {
-    let encoding = EncodingKey::from_ed_pem(pem.as_bytes())?;
-    let mut public = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)?;
-    let kid = match kid {
-        Some(kid) => kid.to_owned(),
-        None => public.thumbprint(ThumbprintHash::SHA256)?,
-    };
-    public.common.key_id = Some(kid.clone());
-    public.common.public_key_use = Some(PublicKeyUse::Signature);
-    let decoding = DecodingKey::from_jwk(&public)?;
-    Ok(Key { kid, created_at, encoding, decoding, public })
 }

@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 use domain::{Digest, TenantId, Timestamp};
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Algorithm, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    jwt,
     signer::{Signer, SignerError, ripe},
     unauthenticated,
 };
@@ -33,30 +34,24 @@ impl Signer {
         bytes: u64,
         now: Timestamp,
     ) -> Result<String, SignerError> {
-        let keys = self.of_tokens();
-        let key = ripe(&keys, now);
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(key.kid.clone());
         let exp = (now + LIFETIME).timestamp();
         let ticket = Ticket { tenant, sha256, bytes, aud: AUDIENCE.to_owned(), exp };
-        Ok(jsonwebtoken::encode(&header, &ticket, &key.encoding)?)
+        Ok(ripe(&self.of_tokens(), now).encode("JWT", &ticket)?)
     }
 
     pub(crate) async fn read_ticket(&self, text: &str, now: Timestamp) -> Result<Ticket, ApiError> {
         let foreign =
             || unauthenticated("the ticket is not one of this platform's; ask for another");
-        let kid =
-            jsonwebtoken::decode_header(text).map_err(|_| foreign())?.kid.ok_or_else(foreign)?;
-        let key = self
-            .decoding(&kid, now)
-            .await
-            .map_err(|error| ApiError::unavailable(&error, "the database"))?;
+        let kid = jwt::kid(text).map_err(|_| foreign())?;
+        let key = self.find(&kid, now).await;
+        let key = key.map_err(|error| ApiError::unavailable(&error, "the database"))?;
+        let key = key.ok_or_else(foreign)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "aud"]);
         // by our own clock, below
         rules.validate_exp = false;
-        let ticket = jsonwebtoken::decode::<Ticket>(text, &key.ok_or_else(foreign)?, &rules);
+        let ticket = jsonwebtoken::decode::<Ticket>(text, &key.decoding, &rules);
         let ticket = ticket.map_err(|_| foreign())?.claims;
         if ticket.exp <= now.timestamp() {
             return Err(unauthenticated("the ticket has expired; ask for another"));

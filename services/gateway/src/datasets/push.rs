@@ -36,6 +36,7 @@ use crate::{
     audit::Object,
     auth::WriteDatasets,
     body::{broke_off, in_time},
+    download::FileBytes,
 };
 
 /// What a profile job occupies, and how long it may take.
@@ -60,14 +61,14 @@ const PROFILE_PRIORITY: i32 = 1_000;
     request_body(
         description = "The file: CSV, TSV, JSON lines or text, plain, gzip or zstd; or a zip of images",
         content(
-            (Vec<u8> = "text/csv"),
-            (Vec<u8> = "text/tab-separated-values"),
-            (Vec<u8> = "application/x-ndjson"),
-            (Vec<u8> = "text/plain"),
-            (Vec<u8> = "application/zip"),
-            (Vec<u8> = "application/gzip"),
-            (Vec<u8> = "application/zstd"),
-            (Vec<u8> = "application/octet-stream"),
+            (FileBytes = "text/csv"),
+            (FileBytes = "text/tab-separated-values"),
+            (FileBytes = "application/x-ndjson"),
+            (FileBytes = "text/plain"),
+            (FileBytes = "application/zip"),
+            (FileBytes = "application/gzip"),
+            (FileBytes = "application/zstd"),
+            (FileBytes = "application/octet-stream"),
         ),
     ),
     responses(

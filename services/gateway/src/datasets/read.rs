@@ -12,7 +12,7 @@ use super::{DatasetVersionView, DatasetView, known_name, version_number};
 use crate::{
     ApiError, App, Caller, Listing,
     auth::ReadDatasets,
-    download::{File, send},
+    download::{File, FileBytes, send},
 };
 
 /// List the tenant's datasets.
@@ -106,7 +106,15 @@ pub(super) async fn get_version(
     tag = "datasets",
     params(("name" = String, Path), ("version" = String, Path, description = "A number, or `latest`")),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content(
+            (FileBytes = "text/csv"),
+            (FileBytes = "text/tab-separated-values"),
+            (FileBytes = "application/x-ndjson"),
+            (FileBytes = "text/plain"),
+            (FileBytes = "application/zip"),
+            (FileBytes = "application/gzip"),
+            (FileBytes = "application/zstd"),
+        )),
         (status = 304, description = "The client has it already"),
     ),
 )]

@@ -90,7 +90,10 @@ pub(super) struct HubCommitted {
     operation_id = "hub_commit", tag = "hub",
     params(("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path)),
     request_body(content = String, content_type = "application/x-ndjson"),
-    responses((status = 200, body = HubCommitted)),
+    responses(
+        (status = 200, body = HubCommitted),
+        (status = 412, description = "`main` is not at `parentCommit` any more"),
+    ),
 )]
 #[post("/hub/api/models/{tenant}/{model}/commit/{revision}")]
 pub(super) async fn commit(

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use actix_web::{
-    HttpRequest, HttpResponse, get, head,
+    HttpRequest, HttpResponse, get,
     http::header::{HeaderName, HeaderValue},
-    post, web,
+    post, route, web,
 };
 use domain::registry::VersionFile;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ use super::{
 use crate::{
     ApiError, App, Params,
     auth::ReadModels,
-    download::{File, send},
+    body::Whole,
+    download::{File, FileBytes, send},
 };
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,11 +143,11 @@ pub(super) async fn paths_info(
     app: web::Data<App>,
     caller: Known<ReadModels>,
     path: web::Path<(String, String, String)>,
-    form: web::Bytes,
+    form: Whole,
 ) -> Result<web::Json<Vec<HubEntry>>, HubError> {
     let (tenant, name, revision) = path.into_inner();
     let version = read(&app, &caller, (&tenant, &name, &revision)).await?;
-    let asked: BTreeSet<_> = url::form_urlencoded::parse(&form)
+    let asked: BTreeSet<_> = url::form_urlencoded::parse(&form.0)
         .filter(|(key, _)| key == "paths")
         .map(|(_, path)| path.trim_matches('/').to_owned())
         .collect();
@@ -156,36 +157,32 @@ pub(super) async fn paths_info(
     Ok(web::Json(all.collect()))
 }
 
-/// Send a file of a repository at a revision.
+/// Send a file of a repository at a revision. To HEAD, the client is told its size, its ETag and the commit.
 #[utoipa::path(
+    get, path = "/hub/{tenant}/{model}/resolve/{revision}/{file}",
     operation_id = "hub_resolve", tag = "hub",
     params(
         ("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path),
         ("file" = String, Path),
     ),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "A part of it"),
+        (status = 200, description = "The file", content(
+            (FileBytes = "application/octet-stream"),
+            (FileBytes = "text/plain"),
+            (Object = "application/json"),
+        )),
         (status = 304, description = "The client has it already"),
     ),
 )]
-#[get("/hub/{tenant}/{model}/resolve/{revision}/{file:.*}")]
+#[route("/hub/{tenant}/{model}/resolve/{revision}/{file:.*}", method = "GET", method = "HEAD")]
 pub(super) async fn resolve(
     app: web::Data<App>,
     caller: Known<ReadModels>,
     path: web::Path<(String, String, String, String)>,
     request: HttpRequest,
 ) -> Result<HttpResponse, HubError> {
-    answer(&app, &caller, path.into_inner(), &request).await
-}
-
-async fn answer(
-    app: &App,
-    caller: &Known<ReadModels>,
-    (tenant, name, revision, file): (String, String, String, String),
-    request: &HttpRequest,
-) -> Result<HttpResponse, HubError> {
-    let version = read(app, caller, (&tenant, &name, &revision)).await?;
+    let (tenant, name, revision, file) = path.into_inner();
+    let version = read(&app, &caller, (&tenant, &name, &revision)).await?;
     let commit = commit_of(&version)?.to_string();
     let known = version.files.iter().find(|known| known.path.as_str() == file);
     let Some(known) = known else {
@@ -196,32 +193,13 @@ async fn answer(
         ("x-linked-etag", format!("\"{}\"", known.sha256)),
         ("x-repo-commit", commit),
     ];
-    let mut response = send(app, request, File::of_version(version.tenant, known)).await?;
+    let mut response = send(&app, &request, File::of_version(version.tenant, known)).await?;
     for (name, value) in linked {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
     Ok(response)
-}
-
-/// What the client asks before it downloads a file: its size, its ETag and the commit.
-#[utoipa::path(
-    operation_id = "hub_head", tag = "hub",
-    params(
-        ("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path),
-        ("file" = String, Path),
-    ),
-    responses((status = 200, description = "Its headers")),
-)]
-#[head("/hub/{tenant}/{model}/resolve/{revision}/{file:.*}")]
-pub(super) async fn head(
-    app: web::Data<App>,
-    caller: Known<ReadModels>,
-    path: web::Path<(String, String, String, String)>,
-    request: HttpRequest,
-) -> Result<HttpResponse, HubError> {
-    answer(&app, &caller, path.into_inner(), &request).await
 }
 
 async fn read(

@@ -12,7 +12,7 @@ use super::{Known, endpoint, error::HubError};
 use crate::{
     ApiError, App, Code,
     auth::WriteModels,
-    body::{broke_off, in_time},
+    body::{Whole, broke_off, in_time},
     models::own_model,
 };
 
@@ -75,7 +75,7 @@ pub(super) async fn batch(
     app: web::Data<App>,
     caller: Known<WriteModels>,
     path: web::Path<(String, String)>,
-    sent: web::Bytes,
+    sent: Whole,
     req: HttpRequest,
 ) -> Result<web::Json<LfsAnswer>, HubError> {
     let (tenant, name) = path.into_inner();
@@ -84,7 +84,7 @@ pub(super) async fn batch(
     let model = own_model(&mut tx, &tenant, &name).await.map_err(HubError::of_repository)?;
     tx.commit().await?;
     // its media type is its own, so that this is not a body like others
-    let batch: LfsBatch = serde_json::from_slice(&sent)
+    let batch: LfsBatch = serde_json::from_slice(&sent.0)
         .map_err(|why| HubError::bad(format!("the batch cannot be read: {why}")))?;
     if batch.objects.len() > MAX_OBJECTS {
         return Err(HubError::bad(format!("ask for at most {MAX_OBJECTS} objects at once")));
@@ -123,7 +123,10 @@ async fn action(
     operation_id = "hub_lfs_put", tag = "hub", security(()),
     params(("ticket" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, description = "It is stored")),
+    responses(
+        (status = 200, description = "It is stored"),
+        (status = 401, description = "The ticket is not ours, or has expired"),
+    ),
 )]
 #[put("/hub/lfs/{ticket}")]
 pub(super) async fn put(

@@ -47,7 +47,6 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(commit::commit)
         .service(large::batch)
         .service(large::put)
-        .service(files::head)
         .service(files::resolve);
 }
 

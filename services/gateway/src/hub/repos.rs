@@ -1,6 +1,6 @@
 //! Repositories: finding them, making one, and reading what is said of one.
 
-use actix_web::{HttpRequest, HttpResponse, get, http::header::LINK, post, put, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, put, web};
 use domain::{
     Timestamp,
     access::Permission,
@@ -8,7 +8,7 @@ use domain::{
     registry::{Reference, Visibility},
 };
 use serde::{Deserialize, Serialize};
-use store::models::{self, Change, Creation, ModelVersion};
+use store::models::{self, Change, Creation, Model, ModelVersion};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Known, at, commit_of, endpoint, error::HubError, repository, views::HubModel};
@@ -104,7 +104,10 @@ pub(super) struct HubRepository {
 #[utoipa::path(
     operation_id = "hub_create_repo", tag = "hub",
     request_body = HubNewRepository,
-    responses((status = 200, body = HubRepository)),
+    responses(
+        (status = 200, body = HubRepository),
+        (status = 409, description = "The name is taken"),
+    ),
 )]
 #[post("/hub/api/repos/create")]
 pub(super) async fn create(
@@ -300,15 +303,23 @@ fn told(version: &ModelVersion, tenant: &str) -> Result<HubCommit, HubError> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HubListParams {
-    /// In names and descriptions.
+    /// In names.
     search: Option<String>,
     /// A tenant.
     author: Option<String>,
-    /// The most items of a page, 50 if absent, at most 200.
-    limit: Option<u32>,
+    /// The most items.
+    limit: Option<usize>,
 }
 
-/// List the models that the caller sees.
+impl HubListParams {
+    fn takes(&self, model: &Model) -> bool {
+        let named = |text: &String| model.name.contains(&text.to_lowercase());
+        let by = |tenant: &String| *tenant == model.tenant_slug;
+        self.search.as_ref().is_none_or(named) && self.author.as_ref().is_none_or(by)
+    }
+}
+
+/// List the caller's own models and the public ones.
 #[utoipa::path(
     operation_id = "hub_list_models", tag = "hub",
     params(HubListParams),
@@ -319,14 +330,14 @@ pub(super) async fn list(
     app: web::Data<App>,
     caller: Known<ReadModels>,
     params: Params<HubListParams>,
-    req: HttpRequest,
-) -> Result<HttpResponse, HubError> {
-    let _ = (params, req, LINK);
-    let mut tx = app.store.begin_for(caller.0.tenant()).await?;
+) -> Result<web::Json<Vec<HubModel>>, HubError> {
+    let own = caller.0.tenant();
+    let mut tx = app.store.begin_for(own).await?;
     let mut found = models::list(&mut tx, false).await?;
-    found.extend(models::list(&mut tx, true).await?);
+    let public = models::list(&mut tx, true).await?;
     tx.commit().await?;
-    let models: Result<Vec<_>, _> =
-        found.into_iter().map(|model| HubModel::new(model, None)).collect();
-    Ok(HttpResponse::Ok().json(models?))
+    found.extend(public.into_iter().filter(|model| model.tenant != own));
+    let limit = params.0.limit.unwrap_or(usize::MAX);
+    let taken = found.into_iter().filter(|model| params.0.takes(model)).take(limit);
+    Ok(web::Json(taken.map(|model| HubModel::new(model, None)).collect::<Result<_, _>>()?))
 }

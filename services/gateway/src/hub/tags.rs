@@ -20,7 +20,10 @@ pub(super) struct HubNewTag {
     operation_id = "hub_create_tag", tag = "hub",
     params(("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path)),
     request_body = HubNewTag,
-    responses((status = 200, description = "It is tagged")),
+    responses(
+        (status = 200, description = "It is tagged"),
+        (status = 409, description = "There is such a tag already"),
+    ),
 )]
 #[post("/hub/api/models/{tenant}/{model}/tag/{revision}")]
 pub(super) async fn create(

@@ -22,7 +22,7 @@ use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::{Instant, timeout},
 };
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{known_id, unknown};
 use crate::{ApiError, App, Caller, Params, auth::ReadJobs};
@@ -41,6 +41,18 @@ pub(super) struct FollowParams {
     after: Option<u64>,
 }
 
+/// One of the stream, by its lines.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: an event is written line by line")]
+struct EventView {
+    /// The event's number; `progress` has none.
+    id: Option<String>,
+    /// Its kind.
+    event: String,
+    /// JSON.
+    data: String,
+}
+
 /// Follow a job live (server-sent events).
 ///
 /// `id:` is the event's number, `event:` its kind, `data:` JSON. Events so far come first; after the
@@ -55,7 +67,7 @@ pub(super) struct FollowParams {
         ("Last-Event-ID" = Option<u64>, Header, description = "The last number that was seen"),
     ),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 200, body = EventView, content_type = "text/event-stream"),
         (status = 204, description = "The job has ended and every event has been seen"),
     ),
 )]

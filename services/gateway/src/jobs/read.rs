@@ -95,7 +95,10 @@ pub(super) async fn get(
     operation_id = "cancel_job",
     tag = "jobs",
     params(("id" = JobId, Path)),
-    responses((status = 200, body = JobView)),
+    responses(
+        (status = 200, body = JobView),
+        (status = 409, description = "A profile job that has not ended"),
+    ),
 )]
 #[post("/v1/jobs/{id}/cancel")]
 pub(super) async fn cancel(
@@ -129,7 +132,10 @@ pub(super) async fn cancel(
     operation_id = "pause_job",
     tag = "jobs",
     params(("id" = JobId, Path)),
-    responses((status = 200, body = JobView)),
+    responses(
+        (status = 200, body = JobView),
+        (status = 409, description = "The job has ended"),
+    ),
 )]
 #[post("/v1/jobs/{id}/pause")]
 pub(super) async fn pause(
@@ -148,7 +154,10 @@ pub(super) async fn pause(
     operation_id = "resume_job",
     tag = "jobs",
     params(("id" = JobId, Path)),
-    responses((status = 200, body = JobView)),
+    responses(
+        (status = 200, body = JobView),
+        (status = 409, description = "The job has ended"),
+    ),
 )]
 #[post("/v1/jobs/{id}/resume")]
 pub(super) async fn resume(

@@ -35,10 +35,13 @@ const MAX_KEY_CHARS: usize = 255;
             description = "`wait=N`: wait up to N seconds for a profile that is being made; 10 if absent"),
     ),
     request_body = TrainingDraft,
-    responses((status = 202, body = JobView, headers(
-        ("Location" = String, description = "The job"),
-        ("Idempotency-Replayed" = String, description = "`true` if an earlier request made the job"),
-    ))),
+    responses(
+        (status = 202, body = JobView, headers(
+            ("Location" = String, description = "The job"),
+            ("Idempotency-Replayed" = String, description = "`true` if an earlier request made the job"),
+        )),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
+    ),
 )]
 #[post("/v1/jobs")]
 pub(super) async fn submit(
@@ -74,7 +77,10 @@ pub(super) async fn submit(
     operation_id = "dry_run_job",
     tag = "jobs",
     request_body = TrainingDraft,
-    responses((status = 200, body = DryRunView)),
+    responses(
+        (status = 200, body = DryRunView),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
+    ),
 )]
 #[post("/v1/jobs/dry-run")]
 pub(super) async fn dry_run(

@@ -63,7 +63,10 @@ pub(super) struct AliasTarget {
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), ("alias" = String, Path)),
     request_body = AliasTarget,
-    responses((status = 204, description = "The alias stands for the version")),
+    responses(
+        (status = 204, description = "The alias stands for the version"),
+        (status = 409, description = "The model has as many as it may"),
+    ),
 )]
 #[put("/v1/models/{tenant}/{model}/aliases/{alias}")]
 pub(super) async fn set_alias(

@@ -30,7 +30,10 @@ pub(super) struct NewModel {
     operation_id = "create_model",
     tag = "models",
     request_body = NewModel,
-    responses((status = 201, body = ModelDetail)),
+    responses(
+        (status = 201, body = ModelDetail),
+        (status = 409, description = "The name is taken, or looks like one that is"),
+    ),
 )]
 #[post("/v1/models")]
 pub(super) async fn create(

@@ -7,7 +7,7 @@ use super::{known_model, known_version};
 use crate::{
     ApiError, App, Caller,
     auth::ReadModels,
-    download::{File, send},
+    download::{File, FileBytes, send},
 };
 
 /// Download a file of a version.
@@ -21,8 +21,13 @@ use crate::{
         ("file" = String, Path, description = "Its path, as `model.safetensors`"),
     ),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content(
+            (FileBytes = "application/octet-stream"),
+            (FileBytes = "text/plain"),
+            (Object = "application/json"),
+        )),
         (status = 304, description = "The client has it already"),
+        (status = 410, description = "The version was deleted"),
     ),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}/files/{file:.*}")]

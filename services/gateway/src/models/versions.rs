@@ -57,7 +57,7 @@ pub(super) async fn list_versions(
         ("model" = String, Path),
         ("version" = String, Path, description = "A number, an alias, a revision, or `latest`"),
     ),
-    responses((status = 200, body = ModelVersionView)),
+    responses((status = 200, body = ModelVersionView), (status = 410, description = "The version was deleted")),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}")]
 pub(super) async fn get_version(
@@ -85,7 +85,7 @@ pub(super) struct ManifestView {
     operation_id = "get_model_manifest",
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = ManifestView)),
+    responses((status = 200, body = ManifestView), (status = 410, description = "The version was deleted")),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}/manifest")]
 pub(super) async fn manifest(
@@ -123,7 +123,11 @@ pub(super) struct VersionChange {
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), ("version" = String, Path)),
     request_body = VersionChange,
-    responses((status = 200, body = ModelVersionView)),
+    responses(
+        (status = 200, body = ModelVersionView),
+        (status = 409, description = "Not from the state that it is in"),
+        (status = 410, description = "The version was deleted"),
+    ),
 )]
 #[patch("/v1/models/{tenant}/{model}/versions/{version}")]
 pub(super) async fn update_version(
@@ -149,7 +153,11 @@ pub(super) async fn update_version(
     operation_id = "delete_model_version",
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), ("version" = String, Path)),
-    responses((status = 204, description = "It is gone")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 409, description = "An alias stands for it"),
+        (status = 410, description = "The version was deleted"),
+    ),
 )]
 #[delete("/v1/models/{tenant}/{model}/versions/{version}")]
 pub(super) async fn delete_version(

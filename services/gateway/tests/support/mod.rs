@@ -29,7 +29,7 @@ use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
-pub use served::Served;
+pub use served::{Running, Served};
 
 /// Of everybody in the tests.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -79,8 +79,8 @@ impl TestApp {
     }
 
     /// Another gateway of the same platform, on a socket.
-    pub async fn served(&self) -> Served {
-        Served::over(&self.db, self.blobs.path(), self.state.config.clone()).await
+    pub async fn served(&self) -> Running {
+        Running::over(self).await
     }
 
     /// A client without a credential.
@@ -152,7 +152,7 @@ pub fn masters() -> Masters {
 }
 
 /// The application's state, over this database and this folder for bytes.
-pub async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
+async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
     let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
     let masters = masters();
     let keys = TenantKeys::new(store.clone(), masters.clone());

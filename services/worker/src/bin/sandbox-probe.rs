@@ -80,15 +80,26 @@ fn main() -> ExitCode {
             without_end(|_| file.as_ref().map_or(Ok(()), |mut file| file.write_all(MEBIBYTE)));
         }
         Act::Files => without_end(|n| File::create(child.scratch.join(n.to_string())).map(drop)),
-        Act::Threads => without_end(|_| {
-            let small = thread::Builder::new().stack_size(16 << 10);
-            small.spawn(|| thread::sleep(Duration::from_secs(600))).map(drop)
-        }),
+        // more than it may have, and so few that its memory holds them: without end it would as often
+        // end itself, for want of room for one more stack, before anybody has looked
+        Act::Threads => {
+            for _ in 0..TOO_MANY_THREADS {
+                let small = thread::Builder::new().stack_size(16 << 10);
+                let _ = small.spawn(wait);
+            }
+            wait();
+        }
     }
     ExitCode::SUCCESS
 }
 
 const MEBIBYTE: &[u8] = &[1; 1 << 20];
+const TOO_MANY_THREADS: u32 = 100;
+
+/// Until somebody ends it.
+fn wait() {
+    thread::sleep(Duration::from_secs(600));
+}
 
 /// Again and again, also where it is refused: until somebody ends it.
 fn without_end(mut act: impl FnMut(u64) -> io::Result<()>) {

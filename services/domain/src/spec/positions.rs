@@ -2,7 +2,7 @@
 
 /// `sin(place / 10000^(2i / width))` at `2i` and its cosine at `2i + 1`, one row a place ("Attention is
 /// all you need", section 3.5).
-pub(crate) fn sinusoidal(length: usize, width: usize) -> Vec<f32> {
+pub fn sinusoidal(length: usize, width: usize) -> Vec<f32> {
     let mut rows = Vec::with_capacity(length * width);
     for place in 0..length {
         for i in 0..width {
