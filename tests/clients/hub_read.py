@@ -1,6 +1,7 @@
 """What the Hub's client reads: OWNER's tenant has the private model acme/garden, OTHER's has not."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import httpx2
@@ -87,7 +88,8 @@ raises(EntryNotFoundError, lambda: hf_hub_download(REPO, "nothing.bin", token=OW
 raises(RevisionNotFoundError, lambda: hf_hub_download(REPO, "config.json", revision="nothing", token=OWNER))
 raises(RevisionNotFoundError, lambda: api.model_info(REPO, revision="f" * 40))
 for token in [OTHER, False]:
-    raises(RepositoryNotFoundError, lambda: hf_hub_download(REPO, "config.json", token=token, force_download=True))
+    with tempfile.TemporaryDirectory() as empty:
+        raises(RepositoryNotFoundError, lambda: hf_hub_download(REPO, "config.json", token=token, cache_dir=empty))
     raises(RepositoryNotFoundError, lambda: HfApi(token=token).model_info(REPO))
 raises(RepositoryNotFoundError, lambda: api.model_info("acme/nothing"))
 print("ok")

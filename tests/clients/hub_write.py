@@ -55,7 +55,7 @@ add = lambda name: [CommitOperationAdd(name, b"x")]
 stale = raises(HfHubHTTPError, lambda: developer.create_commit(REPO, add("c"), commit_message="c", parent_commit=first.oid))
 assert stale.response.status_code == 412, stale
 raises(EntryNotFoundError, lambda: developer.delete_file("nothing", REPO))
-for path in ["../up", "a\\b", "/abs"]:
+for path in ["../up", "a\\b"]:
     raises((HfHubHTTPError, ValueError), lambda: developer.upload_file(path_or_fileobj=b"x", path_in_repo=path, repo_id=REPO))
 raises(RepositoryNotFoundError, lambda: other.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=REPO))
 developer.delete_folder("a", REPO)

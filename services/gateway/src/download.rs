@@ -16,8 +16,9 @@ use actix_web::{
     web::Bytes,
 };
 use domain::{Digest, TenantId, registry::VersionFile};
-use futures::stream;
+use futures::{TryStreamExt, stream};
 use registry::BlobError;
+use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{ApiError, App, Code};
@@ -94,6 +95,7 @@ pub(crate) async fn send(
         );
     }
     let stream = app.blobs.read(file.owner, file.sha256).await?;
+    let stream = stream.inspect_err(|error| error!(%error, "a download broke off"));
     Ok(match file.bytes {
         Some(bytes) => {
             response.insert_header((ACCEPT_RANGES, "bytes"));

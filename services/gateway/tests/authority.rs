@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     hand::{Hand, push},
-    support::{Client, Reply, TestApp, TestTenant},
+    support::{Client, Reply, TestApp, TestTenant, without_rates},
 };
 
 /// Who asks, of whom the matrix says what they are answered. Those who may do least come first: what has an
@@ -118,7 +118,6 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{file}", "config.json"),
             ("{alias}", "champion"),
             ("{revision}", "main"),
-            ("{tag}", "v1"),
             ("{ticket}", "none"),
         ] {
             row.path = row.path.replace(name, value);
@@ -395,7 +394,7 @@ pub async fn send(client: &Client, row: &Row) -> ServiceResponse<BoxBody> {
 
 #[actix_web::test]
 async fn every_route_answers_everybody_as_it_should() {
-    let app = TestApp::new().await;
+    let app = TestApp::with(without_rates).await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let (operator, nobody) = (app.operator().await, app.nobody());
     let auditor = app.of_platform("auditor@localhost", Role::Auditor).await;

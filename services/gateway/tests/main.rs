@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod models;
 mod people;
+mod racing;
 mod registry;
 mod schemathesis;
 mod sessions;

@@ -1,6 +1,6 @@
 //! What the registry says of models: aliases, states of versions, who sees them, and the signed manifest.
 
-use actix_web::test::TestRequest;
+use actix_web::{body::to_bytes, test::TestRequest};
 use domain::registry::{Manifest, Source};
 use gateway::auth::{ManifestRefused, verify_manifest};
 use serde_json::{Value, json};
@@ -227,4 +227,22 @@ async fn a_version_has_a_manifest_that_is_checked_without_the_platform() {
     // a token of the platform's is not a manifest, though its keys are near
     let token = acme.owner.post("/v1/auth/token", json!({})).await.expect(200);
     assert_eq!(verify_manifest(token.text("/access_token"), &keys), Err(ManifestRefused::Foreign));
+}
+
+#[actix_web::test]
+async fn bytes_that_are_not_what_their_digest_says_are_never_sent_whole() {
+    let (app, acme, _) = published().await;
+    let read = version(&acme.viewer, "1").await;
+    let files = read["files"].as_array().unwrap();
+    let weights = files.iter().find(|file| file["name"] == "model.safetensors").unwrap();
+    let url = weights["url"].as_str().unwrap();
+    acme.viewer.get(url).await.expect(200);
+    app.damage(weights["sha256"].as_str().unwrap());
+    let response = acme.viewer.open(TestRequest::get().uri(url)).await;
+    assert!(to_bytes(response.into_body()).await.is_err());
+    // nor does anybody predict with them
+    let row = json!({"row": {"length": 1, "width": 0.5, "colour": "red"}});
+    acme.developer.post(&format!("{MODEL}/predict"), row).await.expect(500);
+    // the others are as they were
+    acme.viewer.get(&format!("{MODEL}/versions/1/files/config.json")).await.expect(200);
 }

@@ -13,10 +13,10 @@ use object_store::{
     GetOptions, GetRange, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key,
     prefix::PrefixStore,
 };
-use sha2::Digest as _;
 use store::StoreError;
 
 use crate::{
+    checked::checked,
     masters::MasterError,
     seal::{self, DataKey, Opener, Sealer},
     tenant_keys::TenantKeys,
@@ -134,13 +134,14 @@ impl Blobs {
         Ok(opened(stored, keys.of(tenant).await?, tenant, key.to_string()))
     }
 
-    /// Content by its digest, as a stream.
+    /// Content by its digest, as a stream that has its end only if it is what the digest says.
     pub async fn read(
         &self,
         tenant: TenantId,
         sha256: Digest,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
-        self.plain(tenant, &Self::content_key(tenant, sha256)).await
+        let key = Self::content_key(tenant, sha256);
+        Ok(checked(self.plain(tenant, &key).await?, sha256, key.to_string()))
     }
 
     /// A part of some content, which is not empty and within it.
@@ -183,20 +184,8 @@ impl Blobs {
 
     /// Reads some content and says how many bytes it has, if they are those of its digest.
     pub async fn verify(&self, tenant: TenantId, sha256: Digest) -> Result<u64, BlobError> {
-        let key = Self::content_key(tenant, sha256);
-        let mut plain = self.plain(tenant, &key).await?;
-        let mut hash = sha2::Sha256::new();
-        let mut bytes = 0;
-        while let Some(chunk) = plain.try_next().await? {
-            hash.update(&chunk);
-            bytes += chunk.len() as u64;
-        }
-        let found = Digest::from_bytes(hash.finalize().into());
-        if found == sha256 {
-            Ok(bytes)
-        } else {
-            Err(BlobError::Damaged { key: key.to_string(), found })
-        }
+        let content = self.read(tenant, sha256).await?;
+        content.try_fold(0, async |bytes, chunk| Ok(bytes + chunk.len() as u64)).await
     }
 
     /// Small content by its digest, whole and verified.

@@ -28,6 +28,7 @@ use store::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use jsonwebtoken::jwk::JwkSet;
 pub use manifests::{ManifestRefused, verify_manifest};
 pub use password::Passwords;
 pub(crate) use password::check_password;

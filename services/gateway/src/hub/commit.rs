@@ -89,7 +89,10 @@ pub(super) struct HubCommitted {
 #[utoipa::path(
     operation_id = "hub_commit", tag = "hub",
     params(("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path)),
-    request_body(content = String, content_type = "application/x-ndjson"),
+    request_body(content(
+        (String = "application/x-ndjson"),
+        (String = "text/plain"),
+    )),
     responses(
         (status = 200, body = HubCommitted),
         (status = 412, description = "`main` is not at `parentCommit` any more"),

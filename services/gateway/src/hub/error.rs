@@ -28,6 +28,10 @@ impl HubError {
         Self { error, what }
     }
 
+    pub const fn as_api(&self) -> &ApiError {
+        &self.error
+    }
+
     pub const fn revision(error: ApiError) -> Self {
         Self { error, what: Some("RevisionNotFound") }
     }

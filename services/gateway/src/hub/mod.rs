@@ -20,7 +20,7 @@ use store::{
     models::{self, Model, ModelVersion},
 };
 
-use self::error::HubError;
+pub(crate) use self::error::HubError;
 use crate::{
     ApiError, App, Caller, ServiceConfig,
     auth::Permits,

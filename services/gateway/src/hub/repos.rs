@@ -100,13 +100,21 @@ pub(super) struct HubRepository {
     name: String,
 }
 
+/// The client takes a repository that is there already for a new one, if it was told to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HubTaken {
+    error: String,
+    #[serde(flatten)]
+    there: HubRepository,
+}
+
 /// Make a repository. It is private until it has a licence and is made public.
 #[utoipa::path(
     operation_id = "hub_create_repo", tag = "hub",
     request_body = HubNewRepository,
     responses(
         (status = 200, body = HubRepository),
-        (status = 409, description = "The name is taken"),
+        (status = 409, description = "The name is taken", body = HubTaken),
     ),
 )]
 #[post("/hub/api/repos/create")]
@@ -115,7 +123,7 @@ pub(super) async fn create(
     caller: Known<WriteModels>,
     new: Body<HubNewRepository>,
     req: HttpRequest,
-) -> Result<web::Json<HubRepository>, HubError> {
+) -> Result<HttpResponse, HubError> {
     let (caller, new) = (caller.0, new.0);
     if new.kind.as_deref().is_some_and(|kind| kind != "model") {
         return Err(HubError::bad("repositories here are models; data is pushed to /v1/datasets"));
@@ -131,18 +139,20 @@ pub(super) async fn create(
     }
     let name: Name =
         new.name.parse().map_err(|why: domain::name::NameError| HubError::bad(why.to_string()))?;
+    let id = format!("{home}/{name}");
+    let url = format!("{}/{id}", endpoint(&req));
+    let there = HubRepository { url, id: id.clone(), name: name.to_string() };
     let mut tx = caller.begin(&app).await?;
     match models::create(&mut tx, &name).await? {
         Creation::Created(_) => {}
         Creation::Exists(_) => {
-            let why = format!("there is a model `{home}/{name}` already");
-            return Err(ApiError::new(Code::Conflict, why).into());
+            let error = format!("there is a model `{id}` already");
+            return Ok(HttpResponse::Conflict().json(HubTaken { error, there }));
         }
         Creation::LooksLike(other) => return Err(HubError::bad(looks_like(&name, &other).detail)),
     }
-    tx.done(Object::new("model", format!("{home}/{name}"))).await?;
-    let id = format!("{home}/{name}");
-    Ok(web::Json(HubRepository { url: format!("{}/{id}", endpoint(&req)), id, name: name.into() }))
+    tx.done(Object::new("model", id)).await?;
+    Ok(HttpResponse::Ok().json(there))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

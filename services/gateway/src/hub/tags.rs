@@ -63,10 +63,10 @@ pub(super) async fn create(
 /// Delete a tag; the version stays.
 #[utoipa::path(
     operation_id = "hub_delete_tag", tag = "hub",
-    params(("tenant" = String, Path), ("model" = String, Path), ("tag" = String, Path)),
+    params(("tenant" = String, Path), ("model" = String, Path), ("revision" = String, Path, description = "The tag")),
     responses((status = 200, description = "It is gone")),
 )]
-#[delete("/hub/api/models/{tenant}/{model}/tag/{tag}")]
+#[delete("/hub/api/models/{tenant}/{model}/tag/{revision}")]
 pub(super) async fn remove(
     app: web::Data<App>,
     caller: Known<WriteModels>,

@@ -54,7 +54,11 @@ pub(super) struct PredictAnswer {
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), PredictParams),
     request_body = PredictRequest,
-    responses((status = 200, body = PredictAnswer), (status = 410, description = "The version was deleted")),
+    responses(
+        (status = 200, body = PredictAnswer),
+        (status = 409, description = "The version's files are no model that can be run here"),
+        (status = 410, description = "The version was deleted"),
+    ),
 )]
 #[post("/v1/models/{tenant}/{model}/predict")]
 pub(super) async fn predict(

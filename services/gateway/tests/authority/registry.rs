@@ -99,10 +99,11 @@ pub(super) fn of_hub() -> Vec<Row> {
             [409, 409, 200, 403, 403, 403, 401, 404, 404],
         ),
         row(
-            "DELETE /hub/api/models/{tenant}/{model}/tag/{tag}",
+            "DELETE /hub/api/models/{tenant}/{model}/tag/{revision}",
             Nothing,
             [404, 404, 200, 403, 403, 403, 401, 404, 404],
-        ),
+        )
+        .at("/hub/api/models/acme/flowers/tag/v1"),
         row("POST /hub/api/models/{tenant}/{model}/paths-info/{revision}", paths, MINE),
         row("GET /hub/api/models/{tenant}/{model}/tree/{revision}/{file}", Nothing, MINE)
             .at("/hub/api/models/acme/flowers/tree/main/a"),
