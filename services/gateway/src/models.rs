@@ -4,9 +4,13 @@
 
 mod aliases;
 mod change;
+mod compare;
 mod files;
+mod fork;
+mod lineage;
 mod predict;
 mod read;
+mod reproduce;
 mod sealing;
 mod versions;
 
@@ -27,6 +31,7 @@ use utoipa::ToSchema;
 
 pub(crate) use aliases::own_model;
 pub(crate) use change::looks_like;
+pub(crate) use reproduce::Reproduction;
 pub(crate) use sealing::{keep_sealing_models, sealed};
 
 use crate::{ApiError, App, Code, ServiceConfig};
@@ -44,6 +49,11 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(versions::update_version)
         .service(versions::delete_version)
         .service(versions::manifest)
+        .service(lineage::lineage)
+        .service(lineage::of_dataset)
+        .service(compare::compare)
+        .service(reproduce::reproduce)
+        .service(fork::fork)
         .service(sealing::manifest_keys)
         .service(files::file)
         .service(predict::predict);
@@ -132,6 +142,8 @@ pub struct ModelVersionView {
     pub trained_on: Option<TrainedOn>,
     /// The job that made it; shown to its own tenant.
     pub job: Option<JobId>,
+    /// Of a version that was made again.
+    pub reproduces: Option<Reproduction>,
     /// As it was resolved for the job.
     pub spec: Option<TrainingSpec>,
     pub files: Vec<ModelFile>,
@@ -167,6 +179,7 @@ impl ModelVersionView {
             bytes: file.bytes,
         });
         let job = version.trained.as_ref().map(|trained| trained.job);
+        let reproduces = Reproduction::of(&version);
         let config = version.made.map(|made| made.config);
         let trained_on = version.trained.zip(config.as_ref()).map(|(trained, config)| TrainedOn {
             dataset: config.spec.dataset.name.to_string(),
@@ -187,6 +200,7 @@ impl ModelVersionView {
             metrics: version.metrics,
             trained_on,
             job: job.filter(|_| version.tenant == reader),
+            reproduces,
             spec: config.map(|config| config.spec),
             files: files.collect(),
             created_at: version.created_at,

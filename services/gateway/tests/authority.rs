@@ -262,6 +262,11 @@ fn of_datasets() -> Vec<Row> {
             [200, 200, 200, 200, 403, 403, 401, 404, 404],
         ),
         row(
+            "GET /v1/datasets/{name}/versions/{version}/lineage",
+            Nothing,
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
+        ),
+        row(
             "GET /v1/datasets/{name}/versions/{version}",
             Nothing,
             [200, 200, 200, 200, 403, 403, 401, 404, 404],

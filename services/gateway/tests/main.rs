@@ -17,6 +17,7 @@ mod hub;
 mod jobs;
 mod keys;
 mod limits;
+mod lineage;
 mod models;
 mod people;
 mod racing;

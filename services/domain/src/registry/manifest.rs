@@ -47,6 +47,35 @@ pub enum Source {
     Copied,
 }
 
+/// How a version came to be, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    Trained,
+    Uploaded,
+    Copied,
+}
+
+impl SourceKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trained => "trained",
+            Self::Uploaded => "uploaded",
+            Self::Copied => "copied",
+        }
+    }
+}
+
+impl std::str::FromStr for SourceKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Trained, Self::Uploaded, Self::Copied]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is no way to make a version"))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TrainedFrom {
     pub dataset: Name,

@@ -7,7 +7,7 @@ mod names;
 mod state;
 
 pub use licence::{Licence, LicenceError};
-pub use manifest::{Base, MANIFEST_FORMAT, Manifest, Source, TrainedFrom, VersionFile};
+pub use manifest::{Base, MANIFEST_FORMAT, Manifest, Source, SourceKind, TrainedFrom, VersionFile};
 pub use names::{
     Alias, AliasError, FilePath, FilePathError, Reference, Revision, Tag, TagError, look_alike,
 };

@@ -5,7 +5,7 @@ mod change;
 mod lines;
 
 use actix_web::{HttpRequest, post, web};
-use domain::registry::{FilePath, Reference, VersionState};
+use domain::registry::{FilePath, Reference, SourceKind, VersionState};
 use serde::{Deserialize, Serialize};
 use store::models::{self, Change, Model, ModelVersion, NewVersion};
 use utoipa::ToSchema;
@@ -145,7 +145,7 @@ async fn add(
     let made = change::made(app, model.tenant, &files, head.as_ref()).await?;
     say(tx, model, changes, may_publish).await?;
     let new = NewVersion {
-        is_copy: false,
+        kind: SourceKind::Uploaded,
         state: VersionState::Published,
         files,
         made,

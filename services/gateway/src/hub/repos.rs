@@ -296,14 +296,9 @@ pub(super) async fn commits(
 }
 
 fn told(version: &ModelVersion, tenant: &str) -> Result<HubCommit, HubError> {
-    let what = match (&version.trained, version.is_copy) {
-        (Some(_), _) => "trained",
-        (None, true) => "copied",
-        (None, false) => "uploaded",
-    };
     Ok(HubCommit {
         id: commit_of(version)?.to_string(),
-        title: format!("Version {}, {what}", version.number),
+        title: format!("Version {}, {}", version.number, version.kind.as_str()),
         message: version.reason.clone(),
         date: version.created_at,
         authors: vec![HubAuthor { user: tenant.to_owned() }],

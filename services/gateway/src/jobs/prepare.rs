@@ -267,6 +267,7 @@ fn new_job(
         not_before,
         concurrency,
         point: None,
+        reproduces: None,
     })
 }
 

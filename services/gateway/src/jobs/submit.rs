@@ -6,7 +6,7 @@ use domain::{Digest, FieldErrors, JobId, TenantId, hint::Hint, spec::TrainingDra
 use store::{
     TenantTx,
     idempotency::{self, Claim},
-    jobs::{self, Job},
+    jobs::{self, Job, NewJob},
 };
 
 use super::{
@@ -63,6 +63,20 @@ pub(super) async fn submit(
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
     accepted_or(&new, jobs::submit(&mut tx, &new).await?)?;
+    let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
+    tx.done(Object::new("job", new.id)).await?;
+    app.bus.publish(Hint::Queue);
+    Ok(accepted(job, caller.tenant_slug(), false))
+}
+
+/// Submits what was prepared, under no key.
+pub(crate) async fn start(
+    app: &App,
+    caller: &Caller<SubmitJobs>,
+    new: &NewJob,
+) -> Result<HttpResponse, ApiError> {
+    let mut tx = caller.begin(app).await?;
+    accepted_or(new, jobs::submit(&mut tx, new).await?)?;
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
     tx.done(Object::new("job", new.id)).await?;
     app.bus.publish(Hint::Queue);

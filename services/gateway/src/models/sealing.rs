@@ -6,7 +6,7 @@ use actix_web::{get, web};
 use boot::ticker;
 use domain::{
     Digest, ModelId,
-    registry::{MANIFEST_FORMAT, Manifest, Source, TrainedFrom, VersionFile},
+    registry::{MANIFEST_FORMAT, Manifest, Source, SourceKind, TrainedFrom, VersionFile},
 };
 use jsonwebtoken::jwk::JwkSet;
 use store::{
@@ -101,7 +101,7 @@ fn manifest(unsealed: Unsealed, files: Vec<VersionFile>) -> Manifest {
                 seed: spec.seed,
             })
         }
-        None if version.is_copy => Source::Copied,
+        None if version.kind == SourceKind::Copied => Source::Copied,
         None => Source::Uploaded,
     };
     Manifest {
@@ -123,9 +123,9 @@ pub(crate) async fn sealed(app: &App, version: ModelVersion) -> Result<ModelVers
         return Ok(version);
     }
     let id = (version.model, version.number);
-    if let Some((base, number)) = version.base {
+    if let Some(base) = &version.base {
         // a manifest names its base's
-        seal(app, (base, number)).await?;
+        seal(app, (base.model, base.number)).await?;
     }
     seal(app, id).await?;
     let mut tx = app.store.begin().await?;

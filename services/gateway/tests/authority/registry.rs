@@ -40,6 +40,20 @@ pub(super) fn of_models() -> Vec<Row> {
         row("GET /v1/models/{tenant}/{model}/versions", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/lineage", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/compare", Nothing, MINE)
+            .at("/v1/models/acme/flowers/versions/1/compare?with=1"),
+        row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/reproduce",
+            Nothing,
+            [202, 202, 202, 403, 403, 403, 401, 404, 404],
+        ),
+        // the first of those who may has made it
+        row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/fork",
+            Json(json!({ "name": "meadow" })),
+            [409, 409, 201, 403, 403, 403, 401, 404, 404],
+        ),
         row(
             "PATCH /v1/models/{tenant}/{model}/versions/{version}",
             deprecated,

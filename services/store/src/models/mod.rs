@@ -1,6 +1,7 @@
 //! Models: a name of a tenant's, what is said of it, and who may see it.
 
 mod aliases;
+mod lineage;
 mod publish;
 mod seal;
 mod shares;
@@ -17,10 +18,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use aliases::{Named, SetAlias, aliases, remove_alias, set_alias};
+pub use lineage::{Relative, ancestors, descendants, of_dataset, relative};
 pub use publish::{Artifact, NewVersion, add_version, lock, publish};
 pub use seal::{Unsealed, seal, to_seal, unsealed};
 pub use shares::{Shared, share_with, shared_with, tenants_named};
-pub use versions::{Made, ModelVersion, Trained, set_state, version, versions};
+pub use versions::{BaseVersion, Made, ModelVersion, Trained, set_state, version, versions};
 
 use crate::{StoreError, TenantTx, Tx};
 

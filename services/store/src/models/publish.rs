@@ -3,7 +3,7 @@
 use domain::{
     ModelId,
     job::Attempt,
-    registry::{VersionFile, VersionState},
+    registry::{SourceKind, VersionFile, VersionState},
 };
 use serde_json::Value;
 
@@ -43,10 +43,12 @@ pub async fn publish(
     sqlx::query!(
         "insert into model_version (model_id, number, tenant_id, job_id, attempt, weights_sha256,
              weights_bytes, config_sha256, config, metrics, dataset_id, dataset_version,
-             dataset_sha256, files, bytes, licence)
+             dataset_sha256, files, bytes, licence, state, base_model_id, base_number)
          select $1, 1 + coalesce((select max(number) from model_version where model_id = $1), 0),
                 j.tenant_id, j.id, $3, $4, $5, $6, $7, $8, j.dataset_id, j.dataset_version, $9, $10,
-                $11, $12
+                -- what only shows that the same comes out again is nobody's next model
+                $11, $12, case when j.reproduces_model_id is null then 'published' else 'draft' end,
+                j.reproduces_model_id, j.reproduces_number
          from job j where j.id = $2
          on conflict (job_id) do nothing",
         model.id,
@@ -73,8 +75,8 @@ pub async fn publish(
 /// A version that no job has made.
 #[derive(Debug, Clone)]
 pub struct NewVersion {
-    /// Taken over from the base as they are, and not sent by somebody.
-    pub is_copy: bool,
+    /// Uploaded, or copied from the base.
+    pub kind: SourceKind,
     pub state: VersionState,
     pub files: Vec<VersionFile>,
     pub made: Option<Made>,
@@ -124,7 +126,7 @@ pub async fn add_version(
          returning number",
         model.uuid(),
         tenant,
-        if new.is_copy { "copied" } else { "uploaded" },
+        new.kind.as_str(),
         new.state.as_str(),
         made.map(|made| made.weights_sha256.as_bytes().as_slice()),
         made.map(|made| signed(made.weights_bytes)),

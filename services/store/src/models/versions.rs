@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     DatasetId, Digest, JobId, ModelId, TenantId, Timestamp,
     model::ModelConfig,
-    registry::{Licence, Reference, Revision, VersionFile, VersionState},
+    registry::{Licence, Reference, Revision, SourceKind, VersionFile, VersionState},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,15 +34,24 @@ pub struct ModelVersion {
     pub made: Option<Made>,
     /// None where no job has made it.
     pub trained: Option<Trained>,
-    pub is_copy: bool,
+    pub kind: SourceKind,
     /// What it was built upon.
-    pub base: Option<(ModelId, u32)>,
+    pub base: Option<BaseVersion>,
     /// As it was when the version was published.
     pub licence: Option<Licence>,
     pub metrics: BTreeMap<String, f64>,
     /// The name of the manifest, and the manifest in JWS; within a second of being published.
     pub sealed: Option<(Revision, String)>,
     pub created_at: Timestamp,
+}
+
+/// What a version was built upon; a job that makes a version again builds upon that one.
+#[derive(Debug, Clone)]
+pub struct BaseVersion {
+    pub model: ModelId,
+    pub number: u32,
+    /// Of its weights and of its configuration, if it has such and the reader sees it.
+    pub made: Option<(Digest, Digest)>,
 }
 
 /// The files that a prediction needs.
@@ -83,6 +92,8 @@ pub(super) struct Row {
     pub dataset_sha256: Option<Vec<u8>>,
     pub base_model_id: Option<Uuid>,
     pub base_number: Option<i32>,
+    pub base_weights: Option<Vec<u8>>,
+    pub base_config: Option<Vec<u8>>,
     pub licence: Option<String>,
     pub revision: Option<String>,
     pub manifest: Option<String>,
@@ -120,6 +131,23 @@ impl Row {
     }
 }
 
+impl Row {
+    fn base(&mut self) -> Result<Option<BaseVersion>, StoreError> {
+        let Some((model, number)) = self.base_model_id.zip(self.base_number) else {
+            return Ok(None);
+        };
+        let made = match self.base_weights.take().zip(self.base_config.take()) {
+            Some((weights, config)) => Some((
+                digest(&weights, TABLE, "weights_sha256")?,
+                digest(&config, TABLE, "config_sha256")?,
+            )),
+            None => None,
+        };
+        let (model, number) = (ModelId::from_uuid(model), number.unsigned_abs());
+        Ok(Some(BaseVersion { model, number, made }))
+    }
+}
+
 impl TryFrom<Row> for ModelVersion {
     type Error = StoreError;
 
@@ -127,18 +155,17 @@ impl TryFrom<Row> for ModelVersion {
         let revision = row.revision.as_deref().map(str::parse).transpose();
         let revision =
             revision.map_err(|()| StoreError::corrupt(TABLE, "revision", "no digest"))?;
-        let base = row.base_model_id.zip(row.base_number);
         Ok(Self {
             made: row.made()?,
             trained: row.trained()?,
+            base: row.base()?,
             model: ModelId::from_uuid(row.model_id),
             tenant: TenantId::from_uuid(row.tenant_id),
             number: row.number.unsigned_abs(),
             state: row.state.parse().map_err(|why| StoreError::corrupt(TABLE, "state", why))?,
             reason: row.reason,
             files: json(row.files, "files")?,
-            is_copy: row.source == "copied",
-            base: base.map(|(model, number)| (ModelId::from_uuid(model), number.unsigned_abs())),
+            kind: row.source.parse().map_err(|why| StoreError::corrupt(TABLE, "source", why))?,
             licence: licence(row.licence, TABLE)?,
             metrics: json(row.metrics, "metrics")?,
             sealed: revision.zip(row.manifest),
@@ -165,18 +192,21 @@ pub async fn version(
     };
     sqlx::query_as!(
         Row,
-        "select model_id, tenant_id, number, source, state, reason, files, job_id, weights_sha256,
-                weights_bytes, config_sha256, config, metrics, dataset_id, dataset_version,
-                dataset_sha256, base_model_id, base_number, licence, revision, manifest, created_at
-         from model_version
-         where model_id = $1 and number = case
-             when $2::int is not null then $2
-             when $3::text is not null then
-                 (select number from model_version where model_id = $1 and revision = $3)
-             when $4::text is not null then
-                 (select number from model_alias where model_id = $1 and alias = $4)
-             else (select max(number) from model_version
-                   where model_id = $1 and state in ('published', 'deprecated')) end",
+        r#"select v.model_id, v.tenant_id, v.number, v.source, v.state, v.reason, v.files, v.job_id,
+                  v.weights_sha256, v.weights_bytes, v.config_sha256, v.config, v.metrics, v.dataset_id,
+                  v.dataset_version, v.dataset_sha256, v.base_model_id, v.base_number, v.licence,
+                  v.revision, v.manifest, v.created_at,
+                  b.weights_sha256 as "base_weights?", b.config_sha256 as "base_config?"
+           from model_version v
+           left join model_version b on b.model_id = v.base_model_id and b.number = v.base_number
+           where v.model_id = $1 and v.number = case
+               when $2::int is not null then $2
+               when $3::text is not null then
+                   (select number from model_version where model_id = $1 and revision = $3)
+               when $4::text is not null then
+                   (select number from model_alias where model_id = $1 and alias = $4)
+               else (select max(number) from model_version
+                     where model_id = $1 and state in ('published', 'deprecated')) end"#,
         model.uuid(),
         number,
         revision,
@@ -198,13 +228,16 @@ pub async fn versions(
     let page = PageRequest::new(None, limit);
     let rows = sqlx::query_as!(
         Row,
-        "select model_id, tenant_id, number, source, state, reason, files, job_id, weights_sha256,
-                weights_bytes, config_sha256, config, metrics, dataset_id, dataset_version,
-                dataset_sha256, base_model_id, base_number, licence, revision, manifest, created_at
-         from model_version
-         where model_id = $1 and state <> 'deleted' and ($2::int is null or number < $2)
-         order by number desc
-         limit $3",
+        r#"select v.model_id, v.tenant_id, v.number, v.source, v.state, v.reason, v.files, v.job_id,
+                  v.weights_sha256, v.weights_bytes, v.config_sha256, v.config, v.metrics, v.dataset_id,
+                  v.dataset_version, v.dataset_sha256, v.base_model_id, v.base_number, v.licence,
+                  v.revision, v.manifest, v.created_at,
+                  b.weights_sha256 as "base_weights?", b.config_sha256 as "base_config?"
+           from model_version v
+           left join model_version b on b.model_id = v.base_model_id and b.number = v.base_number
+           where v.model_id = $1 and v.state <> 'deleted' and ($2::int is null or v.number < $2)
+           order by v.number desc
+           limit $3"#,
         model.uuid(),
         before.map(|number| i32::try_from(number).unwrap_or(i32::MAX)),
         page.fetch(),

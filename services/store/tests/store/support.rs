@@ -265,6 +265,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         not_before: None,
         concurrency: None,
         point: None,
+        reproduces: None,
     }
 }
 

@@ -190,6 +190,7 @@ impl World {
             not_before: None,
             concurrency: None,
             point: None,
+            reproduces: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
