@@ -172,6 +172,7 @@ impl ModelVersionView {
             "/v1/models/{}/{}/versions/{}/files",
             model.tenant_slug, model.name, version.number
         );
+        let reproduces = Reproduction::of(&version);
         let files = version.files.into_iter().map(|file| ModelFile {
             url: format!("{url}/{}", file.path),
             name: file.path.into(),
@@ -179,7 +180,6 @@ impl ModelVersionView {
             bytes: file.bytes,
         });
         let job = version.trained.as_ref().map(|trained| trained.job);
-        let reproduces = Reproduction::of(&version);
         let config = version.made.map(|made| made.config);
         let trained_on = version.trained.zip(config.as_ref()).map(|(trained, config)| TrainedOn {
             dataset: config.spec.dataset.name.to_string(),

@@ -90,7 +90,10 @@ async fn a_fork_needs_a_licence_that_allows_it_and_a_name_that_is_free() {
     let path = format!("{MODEL}/versions/1/fork");
     let refused = zeta.developer.post(&path, json!({"name": "meadow"})).await;
     let refused = refused.expect_problem(403, "forbidden");
-    assert!(refused.text("/detail").contains("cc-by-nd-4.0, which forbids derivatives"), "{refused:?}");
+    assert!(
+        refused.text("/detail").contains("cc-by-nd-4.0, which forbids derivatives"),
+        "{refused:?}"
+    );
     zeta.viewer.post(&path, json!({"name": "meadow"})).await.expect_problem(403, "forbidden");
     // a version stays under the licence that it was published with
     acme.owner.patch(MODEL, json!({"licence": "mit"})).await.expect(200);
@@ -136,8 +139,8 @@ async fn a_version_that_is_made_again_is_the_same_to_the_byte() {
     let down = lineage(&acme.viewer, "acme/garden/versions/1").await;
     assert_eq!(names(&down["descendants"]), ["acme/garden:2"]);
 
-    let fork = acme.developer.post(&format!("{MODEL}/versions/1/fork"), json!({"name": "meadow"}));
-    fork.await.expect(201);
+    let path = format!("{MODEL}/versions/1/fork");
+    acme.developer.post(&path, json!({"name": "meadow"})).await.expect(201);
     let nothing = "/v1/models/acme/meadow/versions/1/reproduce";
     acme.developer.post(nothing, json!({})).await.expect_problem(409, "conflict");
 }
@@ -158,7 +161,8 @@ async fn two_versions_are_compared_by_what_they_have_different() {
     assert!((of("difference") - (of("b") - of("a"))).abs() < 1e-12, "{loss}");
     let itself = acme.viewer.get(&format!("{path}=acme/garden:1")).await.expect(200).json;
     assert_eq!((&itself["specification"], &itself["same_weights"]), (&json!([]), &json!(true)));
-    for (with, status) in [("9", 404), ("acme/nothing:1", 404), ("nothing:1", 422), ("No%20", 404)] {
+    for (with, status) in [("9", 404), ("acme/nothing:1", 404), ("nothing:1", 422), ("No%20", 404)]
+    {
         acme.viewer.get(&format!("{path}={with}")).await.expect(status);
     }
 }

@@ -281,7 +281,7 @@ mod tests {
         for good in ["README.md", "onnx/model.onnx", ".gitattributes", "a b/c+d.txt"] {
             assert!(good.parse::<FilePath>().is_ok(), "{good}");
         }
-        let deep = vec!["a"; 11].join("/");
+        let deep = ["a"; 11].join("/");
         for bad in [
             "", "/a", "a/", "a//b", "..", "a/../b", ".", "a\\b", "a\0", "C:", " a", "a ", "a.",
             "ü", &deep,

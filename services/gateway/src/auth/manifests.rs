@@ -57,7 +57,7 @@ pub fn verify_manifest(
     let (Some(kid), Some(TYPE)) = (header.kid, header.typ.as_deref()) else {
         return Err(ManifestRefused::Foreign);
     };
-    let key = keys.find(&kid).ok_or_else(|| ManifestRefused::UnknownKey(kid))?;
+    let key = keys.find(&kid).ok_or(ManifestRefused::UnknownKey(kid))?;
     let key = DecodingKey::from_jwk(key).map_err(foreign)?;
     let mut rules = Validation::new(Algorithm::EdDSA);
     rules.required_spec_claims = HashSet::new();

@@ -124,7 +124,12 @@ fn compared((a_model, a): Side<'_>, (b_model, b): Side<'_>) -> ComparisonView {
 
 fn spec(of: &ModelVersion) -> Option<Value> {
     let spec = &of.made.as_ref()?.config.spec;
-    Some(serde_json::to_value(spec).expect("a specification is JSON"))
+    let mut spec = serde_json::to_value(spec).expect("a specification is JSON");
+    if let Value::Object(fields) = &mut spec {
+        // nobody has chosen it
+        fields.remove("estimate");
+    }
+    Some(spec)
 }
 
 /// Down to the values that differ, with the way to each.

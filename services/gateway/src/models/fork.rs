@@ -13,7 +13,9 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{ModelVersionView, aliases::own_model, change::looks_like, known_model, known_version, sealed};
+use super::{
+    ModelVersionView, aliases::own_model, change::looks_like, known_model, known_version, sealed,
+};
 use crate::{ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -94,17 +96,17 @@ fn allowed(
 
 async fn add(
     tx: &mut TenantTx<'_>,
-    fork: &Name,
+    name: &Name,
     (from, licence): (Model, Option<Licence>),
     version: ModelVersion,
 ) -> Result<u32, ApiError> {
-    let id = match models::create(tx, fork).await? {
+    let id = match models::create(tx, name).await? {
         Creation::Created(id) => id,
         Creation::Exists(_) => {
-            let why = format!("there is a model `{fork}` already; choose another name");
+            let why = format!("there is a model `{name}` already; choose another name");
             return Err(ApiError::new(Code::Conflict, why));
         }
-        Creation::LooksLike(other) => return Err(looks_like(fork, &other)),
+        Creation::LooksLike(other) => return Err(looks_like(name, &other)),
     };
     let change = Change {
         description: Some(from.description),

@@ -48,11 +48,8 @@ pub(super) struct RelativeView {
 
 impl RelativeView {
     fn new(of: Relative, reader: TenantId) -> Self {
-        let trained_on = of.dataset.map(|(dataset, version, sha256)| TrainedOn {
-            dataset,
-            version,
-            sha256,
-        });
+        let trained_on =
+            of.dataset.map(|(dataset, version, sha256)| TrainedOn { dataset, version, sha256 });
         Self {
             url: format!("/v1/models/{}/versions/{}", of.model, of.number),
             model: of.model,
@@ -88,8 +85,8 @@ pub(super) async fn lineage(
     let version = sealed(&app, version).await?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let itself = models::relative(&mut tx, model.id, version.number).await?;
-    let itself =
-        itself.ok_or_else(|| ApiError::not_found("model version", format!("{tenant}/{name}/{named}")))?;
+    let itself = itself
+        .ok_or_else(|| ApiError::not_found("model version", format!("{tenant}/{name}/{named}")))?;
     let ancestors = models::ancestors(&mut tx, model.id, version.number).await?;
     let descendants = models::descendants(&mut tx, model.id, version.number).await?;
     tx.commit().await?;

@@ -156,7 +156,8 @@ async fn relatives(
         let sha256 = row.dataset_sha256.as_deref();
         let sha256 = sha256.map(|bytes| digest(bytes, "model_version", "dataset_sha256"));
         let of = row.dataset.zip(row.dataset_version.map(i32::unsigned_abs));
-        let dataset = of.zip(sha256.transpose()?).map(|((name, version), sha)| (name, version, sha));
+        let dataset =
+            of.zip(sha256.transpose()?).map(|((name, version), sha)| (name, version, sha));
         let revision = row.revision.as_deref().map(str::parse).transpose();
         Ok(Relative {
             tenant: TenantId::from_uuid(row.tenant_id),
