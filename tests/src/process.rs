@@ -147,6 +147,13 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) ->
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What `cupola …` says to whoever has no server, and whether it succeeds.
+pub fn cupola(arguments: &[&str]) -> (bool, String) {
+    let Output { status, stdout, stderr } = try_run(arguments, &[]);
+    let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (status.success(), said.concat())
+}
+
 /// The same, whether it fails or not.
 pub(crate) fn try_run(arguments: &[&str], environment: &[(&'static str, String)]) -> Output {
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();

@@ -15,6 +15,7 @@ use store::{
     Store,
     keys::{self, KeyDraft},
     people,
+    signing::Purpose,
 };
 
 use crate::{
@@ -57,6 +58,9 @@ pub enum Command {
     /// Makes a new key that signs access tokens, and prints its name. It signs after five minutes, and the old
     /// one is forgotten once its last token has expired.
     RotateSigningKey {
+        /// Of those that sign the manifests of models, which are never forgotten.
+        #[arg(long)]
+        manifests: bool,
         #[command(flatten)]
         database: Database,
         #[command(flatten)]
@@ -95,10 +99,12 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", reset_token(&store, &email.to_lowercase()).await?);
             Ok(())
         }
-        Command::RotateSigningKey { database, master_keys } => {
+        Command::RotateSigningKey { manifests, database, master_keys } => {
             let store = Store::connect(&database.database_url, 1)?;
             let masters = master_keys.open()?;
-            println!("{}", auth::rotate(&store, masters.as_ref(), Clock::System.now()).await?);
+            let purpose = if manifests { Purpose::Manifest } else { Purpose::Token };
+            let now = Clock::System.now();
+            println!("{}", auth::rotate(&store, masters.as_ref(), purpose, now).await?);
             Ok(())
         }
         Command::NewMasterKey { file } => Ok(LocalMaster::create(&file)?),

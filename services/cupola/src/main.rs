@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod export;
 mod import;
+mod models;
 mod serve;
 mod simulate;
 mod train;
@@ -55,6 +56,9 @@ enum Command {
     Export(export::Arguments),
     /// Makes a model of weights that came from elsewhere, for a specification's layers.
     Import(import::Arguments),
+    /// Published models, without a server.
+    #[command(subcommand)]
+    Models(models::Command),
     /// One attempt, started by a worker: not for people.
     #[command(hide = true)]
     Child(worker::child::ChildArgs),
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Models(command) => models::run(&command),
         command => telemetry::init(arguments.log_format).and_then(|()| run(command)),
     };
     match ended {
@@ -94,7 +99,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin(command) => runtime.block_on(admin::run(command)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Openapi => print_openapi(),
-        Command::Train(_) | Command::Export(_) | Command::Import(_) | Command::Child(_) => {
+        Command::Train(_)
+        | Command::Export(_)
+        | Command::Import(_)
+        | Command::Models(_)
+        | Command::Child(_) => {
             unreachable!("handled before the runtime started")
         }
     }

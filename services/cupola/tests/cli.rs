@@ -30,6 +30,7 @@ fn help_names_what_people_run_and_hides_the_child() {
         "train",
         "export",
         "import",
+        "models",
         "openapi",
     ] {
         assert!(text.contains(&format!("\n  {command}")), "{command} is missing from {text}");

@@ -48,6 +48,9 @@ pub enum Permission {
     ReadJobs,
     SubmitJobs,
     ReadModels,
+    /// What is said of a tenant's own models, and drafts of them.
+    WriteModels,
+    /// Who sees them, and what is still good.
     PublishModels,
     Predict,
     ManagePeople,
@@ -73,7 +76,7 @@ impl Role {
             ManageKeys | ReadDatasets | ReadJobs | ReadModels => {
                 matches!(self, Self::Owner | Self::Admin | Self::Developer | Self::Viewer)
             }
-            WriteDatasets | SubmitJobs | Predict => {
+            WriteDatasets | SubmitJobs | WriteModels | Predict => {
                 matches!(self, Self::Owner | Self::Admin | Self::Developer)
             }
             PublishModels | ManagePeople => matches!(self, Self::Owner | Self::Admin),
@@ -130,7 +133,7 @@ impl FromStr for Role {
 }
 
 impl Permission {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadSelf,
         Self::ManageKeys,
         Self::ReadDatasets,
@@ -138,6 +141,7 @@ impl Permission {
         Self::ReadJobs,
         Self::SubmitJobs,
         Self::ReadModels,
+        Self::WriteModels,
         Self::PublishModels,
         Self::Predict,
         Self::ManagePeople,
@@ -160,6 +164,7 @@ impl Permission {
             Self::ReadJobs => "jobs:read",
             Self::SubmitJobs => "jobs:submit",
             Self::ReadModels => "models:read",
+            Self::WriteModels => "models:write",
             Self::PublishModels => "models:publish",
             Self::Predict => "models:predict",
             Self::ManagePeople => "people:manage",

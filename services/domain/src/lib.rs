@@ -15,6 +15,7 @@ pub mod job;
 pub mod model;
 pub mod name;
 pub mod predict;
+pub mod registry;
 pub mod resources;
 pub mod spec;
 pub mod spend;

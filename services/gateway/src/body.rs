@@ -27,6 +27,10 @@ use crate::{ApiError, App, Code};
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
+/// Content as it comes, of a media type that is not asked for.
+#[derive(Debug)]
+pub(crate) struct Whole(pub BytesMut);
+
 /// The query string.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
@@ -37,15 +41,27 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let allowed = check_media_type(req);
+        let whole = Whole::from_request(req, payload);
+        async move {
+            allowed?;
+            parse(&whole.await?.0).map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Whole {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let app = web::Data::<App>::extract(req);
         let payload = payload.take();
         async move {
-            allowed?;
             let app = app.await.map_err(|_| no_state())?;
             let within = app.config.body_within;
             let whole = timeout(within, collect(payload, app.config.max_json_bytes)).await;
-            let bytes = whole.map_err(|_| too_slow(within))??;
-            parse(&bytes).map(Self)
+            whole.map_err(|_| too_slow(within))?.map(Self)
         }
         .boxed_local()
     }

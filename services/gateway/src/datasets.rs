@@ -102,7 +102,7 @@ impl From<Version> for DatasetVersionView {
 }
 
 /// A name in a URL that could not be one names nothing.
-fn known_name(text: &str) -> Result<Name, ApiError> {
+pub(crate) fn known_name(text: &str) -> Result<Name, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("dataset", text))
 }
 

@@ -7,14 +7,18 @@ use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::{BodyStream, SizedStream},
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{
             self, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE,
             ETAG, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
         },
     },
+    web::Bytes,
 };
-use domain::{Digest, TenantId};
+use domain::{Digest, TenantId, registry::VersionFile};
+use futures::{TryStreamExt, stream};
+use registry::BlobError;
+use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{ApiError, App, Code};
@@ -32,6 +36,29 @@ pub(crate) struct File {
     /// What a browser saves it as.
     pub name: String,
     pub media_type: &'static str,
+}
+
+impl File {
+    /// A file of a model's version.
+    pub fn of_version(owner: TenantId, file: &VersionFile) -> Self {
+        Self {
+            owner,
+            sha256: file.sha256,
+            // of what an older release has published it is written down a moment later
+            bytes: Some(file.bytes).filter(|bytes| *bytes > 0),
+            name: file.path.file_name().to_owned(),
+            media_type: media_type(file.path.as_str()),
+        }
+    }
+}
+
+/// Nothing that a browser would run.
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("json") => "application/json",
+        Some("md" | "txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
 }
 
 pub(crate) async fn send(
@@ -61,7 +88,14 @@ pub(crate) async fn send(
         response.status(StatusCode::PARTIAL_CONTENT).insert_header((CONTENT_RANGE, range));
         return Ok(response.body(SizedStream::new(part.end - part.start, stream)));
     }
+    if let (&Method::HEAD, Some(bytes)) = (request.method(), file.bytes) {
+        response.insert_header((ACCEPT_RANGES, "bytes"));
+        return Ok(
+            response.body(SizedStream::new(bytes, stream::empty::<Result<Bytes, BlobError>>()))
+        );
+    }
     let stream = app.blobs.read(file.owner, file.sha256).await?;
+    let stream = stream.inspect_err(|error| error!(%error, "a download broke off"));
     Ok(match file.bytes {
         Some(bytes) => {
             response.insert_header((ACCEPT_RANGES, "bytes"));

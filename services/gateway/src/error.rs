@@ -23,8 +23,12 @@ pub enum Code {
     Forbidden,
     StorageFull,
     NotFound,
+    /// It was there, and its owner has deleted it.
+    Gone,
     MethodNotAllowed,
     Conflict,
+    /// What a change was made upon has changed.
+    PreconditionFailed,
     DatasetNotReady,
     PayloadTooLarge,
     /// A body that does not come.
@@ -56,10 +60,14 @@ impl Code {
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::StorageFull => (S::FORBIDDEN, "storage_full", "The tenant's storage is full"),
             Self::NotFound => (S::NOT_FOUND, "not_found", "Not found"),
+            Self::Gone => (S::GONE, "gone", "Deleted"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             }
             Self::Conflict => (S::CONFLICT, "conflict", "Conflict"),
+            Self::PreconditionFailed => {
+                (S::PRECONDITION_FAILED, "precondition_failed", "Changed meanwhile")
+            }
             Self::DatasetNotReady => {
                 (S::CONFLICT, "dataset_not_ready", "The dataset is still being profiled")
             }

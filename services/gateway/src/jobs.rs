@@ -23,6 +23,7 @@ pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
     prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared},
     refusal::accepted_or,
+    submit::start,
 };
 use crate::{ApiError, ServiceConfig};
 

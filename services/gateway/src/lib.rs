@@ -23,6 +23,7 @@ mod body;
 mod datasets;
 mod download;
 mod error;
+mod hub;
 mod invitations;
 mod jobs;
 mod keys;

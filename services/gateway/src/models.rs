@@ -2,44 +2,61 @@
 //! and predicting with it. A tenant sees its own models and the public ones of others; everything
 //! else does not exist for it.
 
+mod aliases;
+mod change;
+mod compare;
 mod files;
+mod fork;
+mod lineage;
 mod predict;
 mod read;
+mod reproduce;
+mod sealing;
+mod versions;
 
 use std::collections::BTreeMap;
 
 use domain::{
     Digest, JobId, TenantId, Timestamp,
-    child::{CONFIG_FILE, WEIGHTS_FILE},
     name::Name,
+    registry::{Licence, Revision, VersionState, Visibility},
     spec::{Task, TrainingSpec},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::{
     TenantTx,
     models::{self, Model, ModelVersion},
 };
 use utoipa::ToSchema;
 
-use crate::{ApiError, ServiceConfig, datasets::version_number};
+pub(crate) use aliases::own_model;
+pub(crate) use change::looks_like;
+pub(crate) use reproduce::Reproduction;
+pub(crate) use sealing::{keep_sealing_models, sealed};
+
+use crate::{ApiError, App, Code, ServiceConfig};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(read::list)
+        .service(change::create)
         .service(read::get)
-        .service(read::set_visibility)
-        .service(read::list_versions)
-        .service(read::get_version)
+        .service(change::update)
+        .service(aliases::list_aliases)
+        .service(aliases::set_alias)
+        .service(aliases::remove_alias)
+        .service(versions::list_versions)
+        .service(versions::get_version)
+        .service(versions::update_version)
+        .service(versions::delete_version)
+        .service(versions::manifest)
+        .service(lineage::lineage)
+        .service(lineage::of_dataset)
+        .service(compare::compare)
+        .service(reproduce::reproduce)
+        .service(fork::fork)
+        .service(sealing::manifest_keys)
         .service(files::file)
         .service(predict::predict);
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Visibility {
-    /// For its own tenant alone.
-    Private,
-    /// For every tenant of this installation.
-    Public,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +65,13 @@ pub struct ModelView {
     pub tenant: String,
     pub name: String,
     pub visibility: Visibility,
-    pub latest_version: u32,
+    /// A line of its people.
+    pub description: String,
+    /// What others may do with it.
+    pub licence: Option<Licence>,
+    pub tags: Vec<String>,
+    /// The newest one that is published; null where there is none.
+    pub latest_version: Option<u32>,
     /// Of the latest version.
     pub metrics: BTreeMap<String, f64>,
     pub url: String,
@@ -62,7 +85,10 @@ impl From<Model> for ModelView {
             url: format!("/v1/models/{}/{}", model.tenant_slug, model.name),
             tenant: model.tenant_slug,
             name: model.name,
-            visibility: if model.is_public { Visibility::Public } else { Visibility::Private },
+            visibility: model.visibility,
+            description: model.description,
+            licence: model.licence,
+            tags: model.tags,
             latest_version: model.latest_version,
             metrics: model.metrics,
             created_at: model.created_at,
@@ -70,21 +96,56 @@ impl From<Model> for ModelView {
     }
 }
 
+/// A model by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelDetail {
+    #[serde(flatten)]
+    pub model: ModelView,
+    /// What its people write of it, in Markdown.
+    pub card: String,
+    /// Tenants by name; shown to its own tenant.
+    pub shared_with: Option<Vec<String>>,
+}
+
+/// `is_own`: of the tenant that asks.
+async fn detail(app: &App, mut model: Model, is_own: bool) -> Result<ModelDetail, ApiError> {
+    let shared_with = if is_own {
+        let mut tx = app.store.begin().await?;
+        let with = models::shared_with(&mut tx, model.id).await?;
+        tx.commit().await?;
+        Some(with)
+    } else {
+        None
+    };
+    let card = std::mem::take(&mut model.card);
+    Ok(ModelDetail { model: model.into(), card, shared_with })
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModelVersionView {
     pub tenant: String,
     pub model: String,
     pub version: u32,
-    pub task: Task,
-    pub target: String,
+    pub state: VersionState,
+    /// Why it is in this state; may be empty.
+    pub reason: String,
+    /// Names its content; null for less than a second after it was published.
+    pub revision: Option<Revision>,
+    pub licence: Option<Licence>,
+    /// Null where files were sent that are no model of ours; so for all that comes of a specification.
+    pub task: Option<Task>,
+    pub target: Option<String>,
     /// Empty for regression.
     pub classes: Vec<String>,
     pub metrics: BTreeMap<String, f64>,
-    pub trained_on: TrainedOn,
+    /// Null where no job has made it.
+    pub trained_on: Option<TrainedOn>,
     /// The job that made it; shown to its own tenant.
     pub job: Option<JobId>,
+    /// Of a version that was made again.
+    pub reproduces: Option<Reproduction>,
     /// As it was resolved for the job.
-    pub spec: TrainingSpec,
+    pub spec: Option<TrainingSpec>,
     pub files: Vec<ModelFile>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -101,6 +162,7 @@ pub struct TrainedOn {
 pub struct ModelFile {
     pub name: String,
     pub sha256: Digest,
+    pub bytes: u64,
     pub url: String,
 }
 
@@ -110,55 +172,67 @@ impl ModelVersionView {
             "/v1/models/{}/{}/versions/{}/files",
             model.tenant_slug, model.name, version.number
         );
-        let file = |name: &str, sha256| ModelFile {
-            name: name.to_owned(),
-            sha256,
-            url: format!("{url}/{name}"),
-        };
-        let files = vec![
-            file(WEIGHTS_FILE, version.weights_sha256),
-            file(CONFIG_FILE, version.config_sha256),
-        ];
+        let reproduces = Reproduction::of(&version);
+        let files = version.files.into_iter().map(|file| ModelFile {
+            url: format!("{url}/{}", file.path),
+            name: file.path.into(),
+            sha256: file.sha256,
+            bytes: file.bytes,
+        });
+        let job = version.trained.as_ref().map(|trained| trained.job);
+        let config = version.made.map(|made| made.config);
+        let trained_on = version.trained.zip(config.as_ref()).map(|(trained, config)| TrainedOn {
+            dataset: config.spec.dataset.name.to_string(),
+            version: trained.dataset_version,
+            sha256: trained.dataset_sha256,
+        });
         Self {
             tenant: model.tenant_slug.clone(),
             model: model.name.clone(),
             version: version.number,
-            task: version.config.task,
-            target: version.config.target,
-            classes: version.config.classes,
+            state: version.state,
+            reason: version.reason,
+            revision: version.sealed.map(|(revision, _)| revision),
+            licence: version.licence,
+            task: config.as_ref().map(|config| config.task),
+            target: config.as_ref().map(|config| config.target.clone()),
+            classes: config.as_ref().map(|config| config.classes.clone()).unwrap_or_default(),
             metrics: version.metrics,
-            trained_on: TrainedOn {
-                dataset: version.config.spec.dataset.name.to_string(),
-                version: version.dataset_version,
-                sha256: version.dataset_sha256,
-            },
-            job: (version.tenant == reader).then_some(version.job),
-            spec: version.config.spec,
-            files,
+            trained_on,
+            job: job.filter(|_| version.tenant == reader),
+            reproduces,
+            spec: config.map(|config| config.spec),
+            files: files.collect(),
             created_at: version.created_at,
         }
     }
 }
 
 /// The model that a URL names, if the reader may see it.
-async fn known_model(tx: &mut TenantTx<'_>, tenant: &str, name: &str) -> Result<Model, ApiError> {
+pub(crate) async fn known_model(
+    tx: &mut TenantTx<'_>,
+    tenant: &str,
+    name: &str,
+) -> Result<Model, ApiError> {
     let unknown = || ApiError::not_found("model", format!("{tenant}/{name}"));
     let publisher: Name = tenant.parse().map_err(|_| unknown())?;
     let known: Name = name.parse().map_err(|_| unknown())?;
     models::get(tx, publisher.as_str(), known.as_str()).await?.ok_or_else(unknown)
 }
 
-/// `number` as a URL says it: a number, or `latest`.
+/// The version as a URL names it: by its number, an alias, its revision, or `latest`.
 async fn known_version(
     tx: &mut TenantTx<'_>,
     model: &Model,
-    number: &str,
+    named: &str,
 ) -> Result<ModelVersion, ApiError> {
-    let unknown = || {
-        let name = format!("{}/{}/{number}", model.tenant_slug, model.name);
-        ApiError::not_found("model version", name)
-    };
-    let wanted = version_number(number).ok_or_else(unknown)?.unwrap_or(model.latest_version);
-    let found = models::versions(tx, model.id, Some(wanted)).await?;
-    found.into_iter().next().ok_or_else(unknown)
+    let name = format!("{}/{}/{named}", model.tenant_slug, model.name);
+    let unknown = || ApiError::not_found("model version", &name);
+    let reference = named.parse().map_err(|_| unknown())?;
+    let found = models::version(tx, model.id, &reference).await?.ok_or_else(unknown)?;
+    if found.state == VersionState::Deleted {
+        let why = format!("model version `{name}` was deleted; its number is not given again");
+        return Err(ApiError::new(Code::Gone, why));
+    }
+    Ok(found)
 }

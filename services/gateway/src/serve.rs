@@ -18,7 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
-    auth, datasets, invitations, jobs, keys,
+    auth, datasets, hub, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
@@ -49,6 +49,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     datasets::routes(cfg);
     jobs::routes(cfg);
     models::routes(cfg);
+    hub::routes(cfg);
     pools::routes(cfg);
     quotas::routes(cfg);
     schedules::routes(cfg);
@@ -100,6 +101,7 @@ pub async fn serve(
     let schedules = tokio::spawn(keep_firing(app.clone()));
     let tending = tokio::spawn(keep_tending(app.clone()));
     let sealer = tokio::spawn(keep_sealing(app.store.clone()));
+    let manifests = tokio::spawn(models::keep_sealing_models(app.clone()));
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -121,6 +123,7 @@ pub async fn serve(
     schedules.abort();
     tending.abort();
     sealer.abort();
+    manifests.abort();
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }

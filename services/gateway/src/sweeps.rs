@@ -115,7 +115,7 @@ impl From<Sweep> for SweepView {
     request_body = SweepDraft,
     responses(
         (status = 202, body = SweepView),
-        (status = 409, description = "The dataset is still being profiled"),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
     ),
 )]
 #[post("/v1/sweeps")]

@@ -2,13 +2,10 @@
 //! stands where the thing is tested: forged tokens in `auth`, stolen refresh tokens in `sessions`, guesses
 //! in `limits`, and who may do what in `authority`.
 
-use std::num::NonZeroU32;
-
 use actix_web::{http::Method, test::TestRequest};
-use boot::rates::Rate;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use store::signing::{self, Private};
+use store::signing::{self, Private, Purpose};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -16,7 +13,7 @@ use tokio::{
 
 use crate::{
     hand::push,
-    support::{Reply, Served, TestApp, masters},
+    support::{Reply, Served, TestApp, masters, without_rates},
 };
 
 const INJECTIONS: [&str; 8] = [
@@ -62,14 +59,7 @@ fn parameters<'a>(operation: &'a Value, place: &str) -> Vec<&'a str> {
 
 #[actix_web::test]
 async fn metacharacters_in_paths_and_filters_find_nothing_and_break_nothing() {
-    let app = TestApp::with(|config| {
-        // the test's clock stands still, and its requests are many
-        let many = Rate::per_second(NonZeroU32::MAX);
-        config.rates.address = many;
-        config.rates.credential = many;
-        config.rates.tenant = many;
-    })
-    .await;
+    let app = TestApp::with(without_rates).await;
     let acme = app.tenant("acme").await;
     let operator = app.operator().await;
     push(&acme.developer, "flowers", "a,b\n1,2\n").await;
@@ -92,8 +82,12 @@ async fn metacharacters_in_paths_and_filters_find_nothing_and_break_nothing() {
                 for uri in uris {
                     let request = TestRequest::default().method(method.clone()).uri(&uri);
                     let reply = client.send(request.set_json(json!({}))).await;
-                    let refused = [400, 403, 404, 415, 422].contains(&reply.status);
-                    assert!(refused, "{method} {uri}: {reply:?}");
+                    // a ticket is a credential
+                    let is_ticket = reply.status == 401 && path == "/hub/lfs/{ticket}";
+                    let refused = is_ticket || [400, 403, 404, 415, 422].contains(&reply.status);
+                    // a search takes any text for what it is: text
+                    let found_nothing = reply.status == 200 && &reply.bytes[..] == b"[]";
+                    assert!(refused || found_nothing, "{method} {uri}: {reply:?}");
                     tried += 1;
                 }
             }
@@ -139,7 +133,9 @@ async fn no_body_takes_a_field_that_it_does_not_know() {
     let operator = app.operator().await;
     let mut tried = 0;
     for (method, path, operation) in operations() {
-        if operation["requestBody"]["content"]["application/json"].is_null() {
+        // the Hub's client sends more than we need, and another release of it other things
+        let is_hub = path.starts_with("/hub/");
+        if is_hub || operation["requestBody"]["content"]["application/json"].is_null() {
             continue;
         }
         let uri = filled(&path, "job_00000000000000000000000000000000").replace("{slug}", "acme");
@@ -258,8 +254,9 @@ async fn a_token_is_for_this_platform_and_complete() {
 async fn pem(app: &TestApp) -> String {
     let mut tx = app.state.store.begin().await.unwrap();
     let keys = signing::all(&mut tx).await.unwrap();
-    let Private::Wrapped(wrapped) = &keys[0].private else { panic!("it is in plain text") };
-    let context = format!("signing key {}", keys[0].kid);
+    let key = keys.iter().find(|key| key.purpose == Purpose::Token).unwrap();
+    let Private::Wrapped(wrapped) = &key.private else { panic!("it is in plain text") };
+    let context = format!("signing key {}", key.kid);
     String::from_utf8(masters().unwrap(&context, wrapped).await.unwrap()).unwrap()
 }
 

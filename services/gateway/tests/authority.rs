@@ -1,6 +1,8 @@
 //! Who may do what: every route, as everybody, on their own tenant's object and on another's. A route
 //! that has no row here fails the test.
 
+mod registry;
+
 use std::collections::BTreeSet;
 
 use actix_web::{body::BoxBody, dev::ServiceResponse, test::TestRequest};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     hand::{Hand, push},
-    support::{Client, Reply, TestApp, TestTenant},
+    support::{Client, Reply, TestApp, TestTenant, without_rates},
 };
 
 /// Who asks, of whom the matrix says what they are answered. Those who may do least come first: what has an
@@ -38,10 +40,10 @@ pub struct Row {
 pub enum Content {
     Nothing,
     Json(Value),
-    Csv(&'static str),
+    Text(&'static str, &'static str),
 }
 
-use Content::{Csv, Json, Nothing};
+use Content::{Json, Nothing, Text};
 
 /// Acme's objects.
 #[derive(Default)]
@@ -78,6 +80,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
         open("GET /metrics"),
         open("GET /openapi.json"),
         open("GET /.well-known/jwks.json"),
+        open("GET /.well-known/manifest-keys.json"),
         row("POST /v1/auth/token", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("GET /v1/me", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("GET /v1/audit", Nothing, [200, 200, 403, 403, 200, 200, 401, 200, 403]),
@@ -93,7 +96,8 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(of_jobs());
     // after the jobs: the other tenant pushes a dataset of the same name here
     rows.extend(of_datasets());
-    rows.extend(of_models());
+    rows.extend(registry::of_models());
+    rows.extend(registry::of_hub());
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,
@@ -112,6 +116,9 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{model}", "flowers"),
             ("{version}", "1"),
             ("{file}", "config.json"),
+            ("{alias}", "champion"),
+            ("{revision}", "main"),
+            ("{ticket}", "none"),
         ] {
             row.path = row.path.replace(name, value);
         }
@@ -255,6 +262,11 @@ fn of_datasets() -> Vec<Row> {
             [200, 200, 200, 200, 403, 403, 401, 404, 404],
         ),
         row(
+            "GET /v1/datasets/{name}/versions/{version}/lineage",
+            Nothing,
+            [200, 200, 200, 200, 403, 403, 401, 404, 404],
+        ),
+        row(
             "GET /v1/datasets/{name}/versions/{version}",
             Nothing,
             [200, 200, 200, 200, 403, 403, 401, 404, 404],
@@ -267,7 +279,7 @@ fn of_datasets() -> Vec<Row> {
         // acme has these bytes; another tenant makes a dataset of its own with them
         row(
             "POST /v1/datasets/{name}/versions",
-            Csv(FLOWERS),
+            Text("text/csv", FLOWERS),
             [200, 200, 200, 403, 403, 403, 401, 200, 201],
         ),
     ]
@@ -340,29 +352,6 @@ fn of_jobs() -> Vec<Row> {
     ]
 }
 
-fn of_models() -> Vec<Row> {
-    let private = Json(json!({ "visibility": "private" }));
-    let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
-    let mine = [200, 200, 200, 200, 403, 403, 401, 404, 404];
-    vec![
-        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
-        row("GET /v1/models/{tenant}/{model}", Nothing, mine),
-        row(
-            "PATCH /v1/models/{tenant}/{model}",
-            private,
-            [200, 200, 403, 403, 403, 403, 401, 404, 403],
-        ),
-        row("GET /v1/models/{tenant}/{model}/versions", Nothing, mine),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, mine),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, mine),
-        row(
-            "POST /v1/models/{tenant}/{model}/predict",
-            question,
-            [200, 200, 200, 403, 403, 403, 401, 404, 404],
-        ),
-    ]
-}
-
 const FLOWERS: &str = "width,height,kind\n\
     1,2,a\n2,1,b\n1,3,a\n3,1,b\n1,4,a\n4,1,b\n2,5,a\n5,2,b\n1,5,a\n5,1,b\n1,6,a\n6,1,b\n\
     2,6,a\n6,2,b\n1,7,a\n7,1,b\n2,7,a\n7,2,b\n3,7,a\n7,3,b\n";
@@ -401,14 +390,16 @@ pub async fn send(client: &Client, row: &Row) -> ServiceResponse<BoxBody> {
     let request = match &row.body {
         Nothing => request,
         Json(body) => request.set_json(body),
-        Csv(text) => request.insert_header(("content-type", "text/csv")).set_payload(*text),
+        Text(media_type, text) => {
+            request.insert_header(("content-type", *media_type)).set_payload(*text)
+        }
     };
     client.open(request).await
 }
 
 #[actix_web::test]
 async fn every_route_answers_everybody_as_it_should() {
-    let app = TestApp::new().await;
+    let app = TestApp::with(without_rates).await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let (operator, nobody) = (app.operator().await, app.nobody());
     let auditor = app.of_platform("auditor@localhost", Role::Auditor).await;

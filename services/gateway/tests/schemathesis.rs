@@ -2,18 +2,16 @@
 //! allows, with what it does not, and one after the other where an answer has what the next one takes. No answer
 //! is a 5xx, and each has a status, a type and a body that the document tells of.
 
-use std::{fs, num::NonZeroU32, path::Path, process::Output, time::Duration};
+use std::{fs, path::Path, process::Output};
 
-use boot::rates::Rate;
 use domain::access::Role;
-use gateway::Config;
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
     authority::{Objects, furnish},
     hand::Hand,
-    support::{Client, Served},
+    support::{Client, Served, without_rates},
 };
 
 const SEED: &str = "20260101";
@@ -40,14 +38,6 @@ async fn an_operator_gets_no_answer_that_the_document_does_not_tell_of() {
     let (objects, hand) = furnish(&served.app, &acme).await;
     let operator = served.app.of_platform("ada@localhost", Role::Operator).await;
     try_all(&python, served, &objects, &hand, &operator).await;
-}
-
-/// It would meet little else.
-fn without_rates(config: &mut Config) {
-    let many = Rate::new(NonZeroU32::MAX, Duration::from_micros(1));
-    config.rates.address = many;
-    config.rates.credential = many;
-    config.rates.tenant = many;
 }
 
 async fn try_all(python: &Path, served: Served, objects: &Objects, hand: &Hand, as_whom: &Client) {

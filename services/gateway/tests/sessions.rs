@@ -3,6 +3,7 @@
 use actix_web::test::TestRequest;
 use chrono::Duration;
 use serde_json::{Value, json};
+use store::signing::Purpose;
 
 use crate::support::{PASSWORD, Reply, TestApp, masters};
 
@@ -231,7 +232,7 @@ async fn signing_keys_change_without_anybody_noticing() {
     let old_client = app.with_credential(old.text("/access_token"));
 
     let now = app.state.clock.now();
-    let new_kid = gateway::auth::rotate(&app.state.store, None, now).await.unwrap();
+    let new_kid = gateway::auth::rotate(&app.state.store, None, Purpose::Token, now).await.unwrap();
     app.state.signer.tend(now).await.unwrap();
     assert_eq!(kids().await, [new_kid.as_str(), first[0].as_str()], "published at once");
     let kid_of_next = async || {
@@ -256,7 +257,9 @@ async fn a_key_that_another_gateway_has_made_is_looked_up() {
     app.tenant("acme").await;
     app.state.clock.advance(Duration::days(365 * 50));
     let now = app.state.clock.now();
-    gateway::auth::rotate(&app.state.store, None, now - Duration::minutes(10)).await.unwrap();
+    gateway::auth::rotate(&app.state.store, None, Purpose::Token, now - Duration::minutes(10))
+        .await
+        .unwrap();
     let url = &app.state.config.public_url;
     let other = gateway::Signer::load(&app.state.store, Some(masters()), url).await.unwrap();
     let session = sign_in(&app, "developer@acme.example", PASSWORD).await.expect(200);

@@ -16,6 +16,7 @@ use object_store::{
 use store::StoreError;
 
 use crate::{
+    checked::checked,
     masters::MasterError,
     seal::{self, DataKey, Opener, Sealer},
     tenant_keys::TenantKeys,
@@ -133,13 +134,14 @@ impl Blobs {
         Ok(opened(stored, keys.of(tenant).await?, tenant, key.to_string()))
     }
 
-    /// Content by its digest, as a stream.
+    /// Content by its digest, as a stream that has its end only if it is what the digest says.
     pub async fn read(
         &self,
         tenant: TenantId,
         sha256: Digest,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
-        self.plain(tenant, &Self::content_key(tenant, sha256)).await
+        let key = Self::content_key(tenant, sha256);
+        Ok(checked(self.plain(tenant, &key).await?, sha256, key.to_string()))
     }
 
     /// A part of some content, which is not empty and within it.
@@ -169,6 +171,21 @@ impl Blobs {
             }
         }
         Ok(part(range).await?.into_stream().map_err(BlobError::from).boxed())
+    }
+
+    /// Whether some content is stored.
+    pub async fn has(&self, tenant: TenantId, sha256: Digest) -> Result<bool, BlobError> {
+        match self.store.head(&Self::content_key(tenant, sha256)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads some content and says how many bytes it has, if they are those of its digest.
+    pub async fn verify(&self, tenant: TenantId, sha256: Digest) -> Result<u64, BlobError> {
+        let content = self.read(tenant, sha256).await?;
+        content.try_fold(0, async |bytes, chunk| Ok(bytes + chunk.len() as u64)).await
     }
 
     /// Small content by its digest, whole and verified.

@@ -4,6 +4,7 @@
 //! encrypted ([`seal`], [`TenantKeys`]).
 
 mod blobs;
+mod checked;
 mod masters;
 mod models;
 mod seal;

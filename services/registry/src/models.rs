@@ -1,4 +1,4 @@
-//! A model's two files, up and down.
+//! A model's files, up and down.
 
 use std::path::Path;
 
@@ -7,10 +7,11 @@ use domain::{
     TenantId,
     child::{CONFIG_FILE, WEIGHTS_FILE},
     model::ModelConfig,
+    registry::{FilePath, VersionFile},
 };
-use store::models::{Artifact, ModelVersion};
+use store::models::{Artifact, Made};
 
-use crate::{BlobError, Blobs};
+use crate::{BlobError, Blobs, Stored};
 
 /// Uploads what an attempt left in its scratch folder. Content-addressed, so repeating it is harmless.
 pub async fn upload_model(
@@ -18,18 +19,25 @@ pub async fn upload_model(
     tenant: TenantId,
     scratch: &Path,
 ) -> Result<Artifact, BlobError> {
-    let weights = blobs.put_file(tenant, &scratch.join(WEIGHTS_FILE)).await?;
     let path = scratch.join(CONFIG_FILE);
     let config = blobs.put_file(tenant, &path).await?;
     let bytes = tokio::fs::read(&path).await.map_err(BlobError::file(&path))?;
     let parsed: ModelConfig = serde_json::from_slice(&bytes)
         .map_err(|error| BlobError::file(&path)(std::io::Error::other(error)))?;
-    Ok(Artifact {
+    let weights = blobs.put_file(tenant, &scratch.join(WEIGHTS_FILE)).await?;
+    let made = Made {
         weights_sha256: weights.sha256,
         weights_bytes: weights.bytes,
         config_sha256: config.sha256,
         config: parsed,
-    })
+    };
+    let files = [(CONFIG_FILE, config), (WEIGHTS_FILE, weights)].map(of_version);
+    Ok(Artifact { made, files: files.into() })
+}
+
+fn of_version((name, Stored { sha256, bytes }): (&str, Stored)) -> VersionFile {
+    let path: FilePath = name.parse().expect("our own names are paths");
+    VersionFile { path, sha256, bytes }
 }
 
 #[derive(Debug, Clone)]
@@ -38,9 +46,13 @@ pub struct ModelFiles {
     pub weights: Bytes,
 }
 
-pub async fn load_model(blobs: &Blobs, version: &ModelVersion) -> Result<ModelFiles, BlobError> {
+pub async fn load_model(
+    blobs: &Blobs,
+    tenant: TenantId,
+    made: &Made,
+) -> Result<ModelFiles, BlobError> {
     Ok(ModelFiles {
-        config: blobs.read_whole(version.tenant, version.config_sha256).await?,
-        weights: blobs.read_whole(version.tenant, version.weights_sha256).await?,
+        config: blobs.read_whole(tenant, made.config_sha256).await?,
+        weights: blobs.read_whole(tenant, made.weights_sha256).await?,
     })
 }

@@ -77,6 +77,34 @@ impl Blobs {
         })
     }
 
+    /// Stores a few bytes under their digest.
+    pub async fn put_bytes(&self, tenant: TenantId, bytes: Bytes) -> Result<Stored, BlobError> {
+        let source = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+        self.put_stream(tenant, source, u64::MAX).await.map_err(|error| match error {
+            PutError::Store(error) => error,
+            PutError::Source(never) => match never {},
+            PutError::TooLarge { .. } => unreachable!("nothing is larger than u64::MAX"),
+        })
+    }
+
+    /// Stores what another tenant has, under the same digest and this one's key.
+    pub async fn copy(
+        &self,
+        from: TenantId,
+        to: TenantId,
+        sha256: Digest,
+    ) -> Result<(), BlobError> {
+        if self.has(to, sha256).await? {
+            return Ok(());
+        }
+        let content = self.read(from, sha256).await?;
+        match self.put_stream(to, content, u64::MAX).await {
+            Ok(_) => Ok(()),
+            Err(PutError::Store(error) | PutError::Source(error)) => Err(error),
+            Err(PutError::TooLarge { .. }) => unreachable!("nothing is larger than u64::MAX"),
+        }
+    }
+
     /// Stores a checkpoint and says where.
     pub async fn put_checkpoint(
         &self,

@@ -9,12 +9,12 @@ mod cache;
 use std::sync::Arc;
 
 use domain::{
-    FieldErrors,
+    FieldErrors, TenantId,
     predict::{Prediction, Row},
 };
 use engine::{EngineError, Model};
 use registry::{BlobError, Blobs};
-use store::models::ModelVersion;
+use store::models::{Made, ModelVersion};
 use tokio::sync::{Mutex, Semaphore};
 use tracing::info;
 
@@ -37,6 +37,8 @@ pub enum PredictError {
     Blobs(#[from] BlobError),
     #[error("the model cannot be rebuilt")]
     Engine(#[from] EngineError),
+    #[error("the version has no model that can be run here")]
+    NotOurs,
     #[error("the computation broke off")]
     Broken(#[from] tokio::task::JoinError),
 }
@@ -58,13 +60,22 @@ impl Predictor {
         answer.map_err(PredictError::Rows)
     }
 
+    /// Whether the files are those of a model that can be run here; nothing of it is kept.
+    pub async fn check(&self, tenant: TenantId, made: &Made) -> Result<(), PredictError> {
+        let files = registry::load_model(&self.blobs, tenant, made).await?;
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let load = move || Model::load(&files.config, &files.weights).map(drop);
+        Ok(tokio::task::spawn_blocking(load).await??)
+    }
+
     async fn model(&self, version: &ModelVersion) -> Result<Arc<Model>, PredictError> {
         let key = (version.model, version.number);
         let mut loaded = self.loaded.lock().await;
         if let Some(model) = loaded.get(key) {
             return Ok(model);
         }
-        let files = registry::load_model(&self.blobs, version).await?;
+        let made = version.made.as_ref().ok_or(PredictError::NotOurs)?;
+        let files = registry::load_model(&self.blobs, version.tenant, made).await?;
         let model = tokio::task::spawn_blocking(move || {
             Model::load(&files.config, &files.weights).map(Arc::new)
         })

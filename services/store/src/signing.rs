@@ -1,4 +1,4 @@
-//! The keys that sign access tokens, newest first.
+//! The keys that sign access tokens and models' manifests, newest first.
 
 use domain::Timestamp;
 
@@ -7,8 +7,25 @@ use crate::{StoreError, SystemTx, Tx, tenant_keys::WrappedKey};
 #[derive(Clone)]
 pub struct SigningKey {
     pub kid: String,
+    pub purpose: Purpose,
     pub private: Private,
     pub created_at: Timestamp,
+}
+
+/// What a key signs, and that alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Token,
+    Manifest,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Manifest => "manifest",
+        }
+    }
 }
 
 /// The private half.
@@ -30,7 +47,7 @@ impl Private {
 
 pub async fn all(tx: &mut SystemTx<'_>) -> Result<Vec<SigningKey>, StoreError> {
     let rows = sqlx::query!(
-        "select kid, private_pem, master, wrapped, created_at from signing_key
+        "select kid, purpose, private_pem, master, wrapped, created_at from signing_key
          order by created_at desc, kid",
     )
     .fetch_all(tx.conn())
@@ -45,14 +62,16 @@ pub async fn all(tx: &mut SystemTx<'_>) -> Result<Vec<SigningKey>, StoreError> {
                     return Err(StoreError::corrupt("signing_key", "private_pem", why));
                 }
             };
-            Ok(SigningKey { kid: row.kid, private, created_at: row.created_at })
+            let purpose = if row.purpose == "token" { Purpose::Token } else { Purpose::Manifest };
+            Ok(SigningKey { kid: row.kid, purpose, private, created_at: row.created_at })
         })
         .collect()
 }
 
-/// Adds the first key. When two gateways start at once, the second one's is not needed.
+/// Adds the first key of its purpose. When two gateways start at once, the second one's is not needed.
 pub async fn add_first(
     tx: &mut SystemTx<'_>,
+    purpose: Purpose,
     kid: &str,
     private: &Private,
 ) -> Result<(), StoreError> {
@@ -60,12 +79,14 @@ pub async fn add_first(
     sqlx::query!("lock table signing_key in share row exclusive mode").execute(tx.conn()).await?;
     let (pem, master, wrapped) = private.columns();
     sqlx::query!(
-        "insert into signing_key (kid, private_pem, master, wrapped)
-         select $1, $2, $3, $4 where not exists (select from signing_key)",
+        "insert into signing_key (kid, private_pem, master, wrapped, purpose)
+         select $1, $2, $3, $4, $5
+         where not exists (select from signing_key where purpose = $5)",
         kid,
         pem,
         master,
         wrapped,
+        purpose.as_str(),
     )
     .execute(tx.conn())
     .await?;
@@ -75,19 +96,21 @@ pub async fn add_first(
 /// One more.
 pub async fn add(
     tx: &mut SystemTx<'_>,
+    purpose: Purpose,
     kid: &str,
     private: &Private,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (pem, master, wrapped) = private.columns();
     sqlx::query!(
-        "insert into signing_key (kid, private_pem, master, wrapped, created_at)
-         values ($1, $2, $3, $4, $5)",
+        "insert into signing_key (kid, private_pem, master, wrapped, created_at, purpose)
+         values ($1, $2, $3, $4, $5, $6)",
         kid,
         pem,
         master,
         wrapped,
         now,
+        purpose.as_str(),
     )
     .execute(tx.conn())
     .await?;

@@ -154,7 +154,7 @@ pub async fn note_storage(tx: &mut SystemTx<'_>) -> Result<(), StoreError> {
          select f.tenant_id, date_trunc('hour', now()), sum(f.bytes)::bigint
          from (select tenant_id, bytes from dataset_version
                union all
-               select tenant_id, weights_bytes from model_version) f
+               select tenant_id, bytes from model_version where state <> 'deleted') f
          group by f.tenant_id
          on conflict do nothing",
     )

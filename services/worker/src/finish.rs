@@ -115,7 +115,7 @@ async fn commit(context: &Context, attempt: Attempt, outcome: &Outcome) -> Answe
         Outcome::Profiled(profile) => datasets::set_profile(&mut tx, attempt.job, profile).await?,
         Outcome::Published(artifact) => {
             let version = models::publish(&mut tx, attempt, artifact).await?;
-            let model = artifact.config.spec.registered_model_name.as_str();
+            let model = artifact.made.config.spec.registered_model_name.as_str();
             info!(job.id = %attempt.job, model, version, "publishing");
         }
         Outcome::Stopped | Outcome::Failed(_) => {}

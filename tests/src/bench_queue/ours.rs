@@ -276,6 +276,7 @@ impl Tenant {
             not_before: None,
             concurrency: None,
             point: None,
+            reproduces: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod kills;
 mod main_job;
 mod outcome;
 mod pause;
+mod registry;
 mod sharing;
 mod tenants;
 mod trouble;

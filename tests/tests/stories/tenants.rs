@@ -93,7 +93,7 @@ async fn what_belongs_to_another_tenant_is_not_there() {
     };
     assert_eq!(predict().await, StatusCode::NOT_FOUND);
 
-    let public = json!({"visibility": "public"});
+    let public = json!({"visibility": "public", "licence": "mit"});
     let path = "/v1/models/acme/clouds";
     let patch = async |client: &Client| {
         let request = client.request(reqwest::Method::PATCH, path).json(&public);

@@ -8,8 +8,16 @@ use utoipa::openapi::OpenApi;
 
 use crate::{address::Address, openapi::operations};
 
-/// These are asked for by POST, because of their size, and change nothing.
-const ASKING: [&str; 2] = ["dry_run_job", "predict"];
+/// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
+const ASKING: [&str; 7] = [
+    "dry_run_job",
+    "predict",
+    "hub_validate_yaml",
+    "hub_paths_info",
+    "hub_preupload",
+    "hub_lfs_batch",
+    "hub_lfs_put",
+];
 
 /// The documented operations, by method and path.
 pub(crate) struct Operations(HashMap<(Method, String), String>);
@@ -46,7 +54,7 @@ impl Origin {
     pub fn of(req: &HttpRequest) -> Self {
         let operations = req.app_data::<web::Data<Operations>>();
         let action = operations.and_then(|operations| operations.named(req));
-        let changes = *req.method() != Method::GET
+        let changes = ![Method::GET, Method::HEAD].contains(req.method())
             && action.is_some_and(|action| !ASKING.contains(&action.as_str()));
         Self {
             action: action.cloned().unwrap_or_default(),

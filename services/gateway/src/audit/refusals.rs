@@ -19,7 +19,7 @@ use store::{StoreError, audit};
 use tracing::warn;
 
 use super::{Actor, Object, Origin, entry};
-use crate::{ApiError, App, Code, auth};
+use crate::{ApiError, App, Code, auth, hub::HubError};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Of each tenant, and of those of whom nobody knows who they are together: so many, and one more each
@@ -36,13 +36,17 @@ pub(crate) async fn watch(
     let id = RequestId::generate();
     req.extensions_mut().insert(id);
     let mut response = next.call(req).await?;
-    let refusal = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    let refusal = response.response().error().and_then(told);
     if let Some(code) = refusal.map(|error| error.code) {
         refused(response.request(), code).await;
     }
     let id = HeaderValue::from_str(&id.to_string()).expect("an id is letters and digits");
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
+}
+
+fn told(error: &Error) -> Option<&ApiError> {
+    error.as_error().or_else(|| error.as_error().map(HubError::as_api))
 }
 
 async fn refused(req: &HttpRequest, code: Code) {

@@ -39,7 +39,7 @@ pub struct Key {
     pub kid: String,
     pub(super) created_at: Timestamp,
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    pub(super) decoding: DecodingKey,
     pub(super) public: Jwk,
 }
 
@@ -71,9 +71,15 @@ impl Key {
     ) -> Result<String, Error> {
         let (iss, aud) = (issuer.to_owned(), AUDIENCE.to_owned());
         let (iat, exp) = (now.timestamp(), (now + LIFETIME).timestamp());
+        self.encode("JWT", &Claims { sub, by, iss, aud, iat, exp })
+    }
+
+    /// Whatever is signed with it, as what it is to be read.
+    pub(super) fn encode(&self, kind: &str, claims: &impl Serialize) -> Result<String, Error> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, &Claims { sub, by, iss, aud, iat, exp }, &self.encoding)
+        header.typ = Some(kind.to_owned());
+        jsonwebtoken::encode(&header, claims, &self.encoding)
     }
 
     /// # Errors

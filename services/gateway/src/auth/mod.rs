@@ -5,10 +5,12 @@
 //! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once.
 
 pub mod jwt;
+mod manifests;
 mod password;
 mod secret;
 mod sessions;
 mod signer;
+mod tickets;
 mod tokens;
 
 use std::marker::PhantomData;
@@ -26,6 +28,8 @@ use store::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use jsonwebtoken::jwk::JwkSet;
+pub use manifests::{ManifestRefused, verify_manifest};
 pub use password::Passwords;
 pub(crate) use password::check_password;
 pub use secret::{
@@ -83,6 +87,7 @@ permits! {
     ReadJobs: InTenant;
     SubmitJobs: InTenant;
     ReadModels: InTenant;
+    WriteModels: InTenant;
     PublishModels: InTenant;
     Predict: InTenant;
     ManagePeople: InTenant;

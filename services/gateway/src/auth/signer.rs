@@ -1,6 +1,6 @@
-//! Access tokens: JWTs signed with Ed25519, good for fifteen minutes. They say which credential they were
-//! made from and nothing about rights: those are looked up when the token is used. Here are the keys, as they
-//! come and go in the database; a token as text is [`jwt`]'s.
+//! Keys that sign, as they come and go in the database; a token as text is [`jwt`]'s. Access tokens are JWTs
+//! signed with Ed25519, good for fifteen minutes. They say which credential they were made from and nothing
+//! about rights: those are looked up when the token is used.
 //!
 //! A new signing key is published at once and signs only a while later, when whoever keeps the published keys
 //! has had time to look again; an old one is forgotten once the last token that it signed has expired.
@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::JwkSet;
 use registry::{MasterError, Masters};
 use store::{
     Store, StoreError, audit,
-    signing::{self, Private, SigningKey},
+    signing::{self, Private, Purpose, SigningKey},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -57,10 +57,17 @@ pub struct AccessToken {
 }
 
 /// Newest first, and never empty.
-type Keys = Arc<Vec<Key>>;
+type Keys = Arc<Vec<Arc<Key>>>;
+
+/// By their purpose.
+#[derive(Clone)]
+struct All {
+    tokens: Keys,
+    manifests: Keys,
+}
 
 pub struct Signer {
-    keys: RwLock<Keys>,
+    keys: RwLock<All>,
     store: Store,
     masters: Option<Masters>,
     issuer: String,
@@ -69,20 +76,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The keys of the database; the first gateway makes the first one.
+    /// The keys of the database; the first gateway makes the first ones.
     pub async fn load(
         store: &Store,
         masters: Option<Masters>,
         issuer: &str,
     ) -> Result<Self, SignerError> {
         let mut tx = store.begin().await?;
-        if signing::all(&mut tx).await?.is_empty() {
-            let (kid, private) = new_key(masters.as_ref()).await?;
-            signing::add_first(&mut tx, &kid, &private).await?;
+        let mut rows = signing::all(&mut tx).await?;
+        for purpose in [Purpose::Token, Purpose::Manifest] {
+            if rows.iter().all(|key| key.purpose != purpose) {
+                let (kid, private) = new_key(masters.as_ref()).await?;
+                signing::add_first(&mut tx, purpose, &kid, &private).await?;
+                rows = signing::all(&mut tx).await?;
+            }
         }
-        let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
-        let keys = RwLock::new(Arc::new(read_all(&rows, masters.as_ref()).await?));
+        let keys = RwLock::new(read_all(&rows, masters.as_ref()).await?);
         let (store, issuer) = (store.clone(), issuer.to_owned());
         Ok(Self { keys, store, masters, issuer, looked_at: Mutex::new(None) })
     }
@@ -95,22 +105,32 @@ impl Signer {
         by: Credential,
         now: Timestamp,
     ) -> Result<AccessToken, SignerError> {
-        let keys = self.keys();
-        let key = keys.iter().find(|key| is_ripe(key.created_at, now)).or(keys.last());
-        let key = key.expect("there is one");
+        let key = ripe(&self.of_tokens(), now);
         let token = key.sign((user, by), &self.issuer, now)?;
         Ok(AccessToken { token, expires_in_secs: LIFETIME.num_seconds() as u32 })
     }
 
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefused> {
         let kid = jwt::kid(token)?;
-        let mut keys = self.keys();
-        if !keys.iter().any(|key| key.kid == kid) && self.may_look(now) {
-            self.reload().await.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
-            keys = self.keys();
+        let key = self.find(&kid, now).await;
+        let key = key.map_err(|error| TokenRefused::NotChecked(Box::new(error)))?;
+        Ok(key.ok_or(Unread::Foreign)?.read(token, &self.issuer, now)?)
+    }
+
+    /// The key of tokens with this name; one that is not known may have been made a moment ago.
+    pub(super) async fn find(
+        &self,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Key>>, SignerError> {
+        let named = |keys: Keys| keys.iter().find(|key| key.kid == kid).cloned();
+        if let Some(key) = named(self.of_tokens()) {
+            return Ok(Some(key));
         }
-        let key = keys.iter().find(|key| key.kid == kid).ok_or(Unread::Foreign)?;
-        Ok(key.read(token, &self.issuer, now)?)
+        if self.may_look(now) {
+            self.reload().await?;
+        }
+        Ok(named(self.of_tokens()))
     }
 
     fn may_look(&self, now: Timestamp) -> bool {
@@ -125,8 +145,9 @@ impl Signer {
     /// Takes over what others have added, and forgets what has had its day.
     pub async fn tend(&self, now: Timestamp) -> Result<(), SignerError> {
         self.reload().await?;
-        let keys = self.keys();
-        let old: Vec<_> = keys
+        let old: Vec<_> = self
+            .keys()
+            .tokens
             .windows(2)
             .filter(|pair| pair[0].created_at + RIPENS + LIFETIME < now)
             .map(|pair| pair[1].kid.clone())
@@ -145,29 +166,39 @@ impl Signer {
         let rows = signing::all(&mut tx).await?;
         tx.commit().await?;
         let keys = read_all(&rows, self.masters.as_ref()).await?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
 
     /// What others need to verify our tokens.
     pub fn public_keys(&self) -> JwkSet {
-        JwkSet { keys: self.keys().iter().map(|key| key.public.clone()).collect() }
+        published(&self.keys().tokens)
     }
 
-    fn keys(&self) -> Keys {
+    pub(super) fn of_tokens(&self) -> Keys {
+        self.keys().tokens
+    }
+
+    /// The keys that sign manifests, and those that have.
+    pub(super) fn of_manifests(&self) -> Keys {
+        self.keys().manifests
+    }
+
+    fn keys(&self) -> All {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A new key beside those that there are: it signs in a few minutes.
+/// A new key of this purpose beside those that there are: it signs in a few minutes.
 pub async fn rotate(
     store: &Store,
     masters: Option<&Masters>,
+    purpose: Purpose,
     now: Timestamp,
 ) -> Result<String, SignerError> {
     let (kid, private) = new_key(masters).await?;
     let mut tx = store.begin().await?;
-    signing::add(&mut tx, &kid, &private, now).await?;
+    signing::add(&mut tx, purpose, &kid, &private, now).await?;
     let rotated = Entry::done("rotate_signing_key", "signing key", &kid);
     audit::append(&mut tx, None, &rotated).await?;
     tx.commit().await?;
@@ -190,8 +221,14 @@ pub async fn rewrap(store: &Store, masters: &Masters) -> Result<u64, SignerError
     Ok(count)
 }
 
-fn is_ripe(created_at: Timestamp, now: Timestamp) -> bool {
-    created_at + RIPENS <= now
+/// The newest key that whoever keeps the published ones has had time to see.
+pub(super) fn ripe(keys: &[Arc<Key>], now: Timestamp) -> Arc<Key> {
+    let ripe = keys.iter().find(|key| key.created_at + RIPENS <= now);
+    ripe.or(keys.last()).cloned().expect("there is one")
+}
+
+pub(super) fn published(keys: &[Arc<Key>]) -> JwkSet {
+    JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() }
 }
 
 /// The name of a new key, and the key as it is kept.
@@ -227,13 +264,17 @@ async fn pem_of(
     String::from_utf8(pem).map_err(|_| MasterError::Tampered { context }.into())
 }
 
-async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<Vec<Key>, SignerError> {
-    let mut keys = Vec::new();
-    for SigningKey { kid, private, created_at } in rows {
+async fn read_all(rows: &[SigningKey], masters: Option<&Masters>) -> Result<All, SignerError> {
+    let (mut tokens, mut manifests) = (Vec::new(), Vec::new());
+    for SigningKey { kid, purpose, private, created_at } in rows {
         let pem = pem_of(kid, private, masters).await?;
-        keys.push(Key::from_pem(Some(kid), &pem, *created_at)?);
+        let keys = match purpose {
+            Purpose::Token => &mut tokens,
+            Purpose::Manifest => &mut manifests,
+        };
+        keys.push(Arc::new(Key::from_pem(Some(kid), &pem, *created_at)?));
     }
-    Ok(keys)
+    Ok(All { tokens: Arc::new(tokens), manifests: Arc::new(manifests) })
 }
 
 pub(super) fn new_pem() -> Result<String, getrandom::Error> {

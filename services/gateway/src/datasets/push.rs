@@ -197,6 +197,7 @@ async fn queue_profile(
         not_before: None,
         concurrency: None,
         point: None,
+        reproduces: None,
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

@@ -1,7 +1,10 @@
 //! From a draft to a job: the draft meets the dataset's profile, and what comes out is the resolved
 //! specification or every error at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use domain::{
     FieldErrors, JobId, PoolId, TenantId, Timestamp, UserId,
@@ -18,10 +21,12 @@ use store::{
     TenantTx,
     datasets::{self, ProfileState, Version},
     jobs::NewJob,
-    pools,
+    models, pools,
 };
 
-use crate::{ApiError, App, Code, datasets::settled_version, people::check_label};
+use crate::{
+    ApiError, App, Code, datasets::settled_version, models::looks_like, people::check_label,
+};
 
 /// How long a submission waits for the profile of a dataset that was pushed a moment ago.
 pub(crate) const PROFILE_PATIENCE: Duration = Duration::from_secs(10);
@@ -79,7 +84,8 @@ impl Prepared {
     }
 }
 
-/// The pools that jobs name, if these have what the jobs ask for.
+/// The pools that jobs name, if these have what the jobs ask for; and whether their models' names are
+/// unlike those that there are.
 pub(crate) async fn find_pools(
     app: &App,
     tenant: TenantId,
@@ -87,8 +93,15 @@ pub(crate) async fn find_pools(
 ) -> Result<(), ApiError> {
     let mut tx = app.store.begin_for(tenant).await?;
     let mut known: BTreeMap<String, (PoolId, Option<String>)> = BTreeMap::new();
+    let mut names = BTreeSet::new();
     for job in jobs {
         let Some(spec) = &job.spec else { continue };
+        let model = &spec.registered_model_name;
+        if names.insert(model.clone())
+            && let Some(other) = models::looks_like(&mut tx, model).await?
+        {
+            return Err(looks_like(model, &other));
+        }
         let name = spec.pool.as_str();
         if !known.contains_key(name) {
             known.insert(name.to_owned(), pool(&mut tx, name).await?);
@@ -254,6 +267,7 @@ fn new_job(
         not_before,
         concurrency,
         point: None,
+        reproduces: None,
     })
 }
 

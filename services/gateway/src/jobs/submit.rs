@@ -6,7 +6,7 @@ use domain::{Digest, FieldErrors, JobId, TenantId, hint::Hint, spec::TrainingDra
 use store::{
     TenantTx,
     idempotency::{self, Claim},
-    jobs::{self, Job},
+    jobs::{self, Job, NewJob},
 };
 
 use super::{
@@ -40,7 +40,7 @@ const MAX_KEY_CHARS: usize = 255;
             ("Location" = String, description = "The job"),
             ("Idempotency-Replayed" = String, description = "`true` if an earlier request made the job"),
         )),
-        (status = 409, description = "The dataset is still being profiled"),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
     ),
 )]
 #[post("/v1/jobs")]
@@ -69,6 +69,20 @@ pub(super) async fn submit(
     Ok(accepted(job, caller.tenant_slug(), false))
 }
 
+/// Submits what was prepared, under no key.
+pub(crate) async fn start(
+    app: &App,
+    caller: &Caller<SubmitJobs>,
+    new: &NewJob,
+) -> Result<HttpResponse, ApiError> {
+    let mut tx = caller.begin(app).await?;
+    accepted_or(new, jobs::submit(&mut tx, new).await?)?;
+    let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
+    tx.done(Object::new("job", new.id)).await?;
+    app.bus.publish(Hint::Queue);
+    Ok(accepted(job, caller.tenant_slug(), false))
+}
+
 /// What would become of a job, without submitting it.
 ///
 /// Whether it would be accepted, when it would start, what it uses at most, and what would let it start
@@ -79,7 +93,7 @@ pub(super) async fn submit(
     request_body = TrainingDraft,
     responses(
         (status = 200, body = DryRunView),
-        (status = 409, description = "The dataset is still being profiled"),
+        (status = 409, description = "The dataset is still being profiled, or the model's name looks like another's"),
     ),
 )]
 #[post("/v1/jobs/dry-run")]

@@ -1,8 +1,7 @@
-//! Downloading a version's two files: the weights, which other tools can open, and what is needed to
-//! rebuild the network and its input.
+//! Downloading a version's files: the weights, which other tools can open, what is needed to rebuild the
+//! network and its input, and whatever else was sent.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use domain::child::{CONFIG_FILE, WEIGHTS_FILE};
 
 use super::{known_model, known_version};
 use crate::{
@@ -18,18 +17,20 @@ use crate::{
     params(
         ("tenant" = String, Path),
         ("model" = String, Path),
-        ("version" = String, Path, description = "A number, or `latest`"),
-        ("file" = String, Path, description = "`model.safetensors` or `config.json`"),
+        ("version" = String, Path, description = "A number, an alias, a revision, or `latest`"),
+        ("file" = String, Path, description = "Its path, as `model.safetensors`"),
     ),
     responses(
         (status = 200, description = "The file", content(
             (FileBytes = "application/octet-stream"),
+            (FileBytes = "text/plain"),
             (Object = "application/json"),
         )),
         (status = 304, description = "The client has it already"),
+        (status = 410, description = "The version was deleted"),
     ),
 )]
-#[get("/v1/models/{tenant}/{model}/versions/{version}/files/{file}")]
+#[get("/v1/models/{tenant}/{model}/versions/{version}/files/{file:.*}")]
 pub(super) async fn file(
     app: web::Data<App>,
     caller: Caller<ReadModels>,
@@ -41,16 +42,11 @@ pub(super) async fn file(
     let model = known_model(&mut tx, &tenant, &name).await?;
     let version = known_version(&mut tx, &model, &number).await?;
     tx.commit().await?;
-    let (sha256, bytes, media_type) = match file.as_str() {
-        WEIGHTS_FILE => {
-            (version.weights_sha256, Some(version.weights_bytes), "application/octet-stream")
-        }
-        CONFIG_FILE => (version.config_sha256, None, "application/json"),
-        _ => {
-            let what = format!("file of the model (it has {WEIGHTS_FILE} and {CONFIG_FILE})");
-            return Err(ApiError::not_found(&what, file));
-        }
+    let known = version.files.iter().find(|known| known.path.as_str() == file);
+    let Some(known) = known else {
+        let paths: Vec<_> = version.files.iter().map(|known| known.path.as_str()).collect();
+        let what = format!("file of the version (it has {})", paths.join(", "));
+        return Err(ApiError::not_found(&what, file));
     };
-    let file = File { owner: version.tenant, sha256, bytes, name: file, media_type };
-    send(&app, &request, file).await
+    send(&app, &request, File::of_version(version.tenant, known)).await
 }

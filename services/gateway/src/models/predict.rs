@@ -5,13 +5,15 @@ use actix_web::{post, web};
 use domain::{
     FieldErrors,
     predict::{Prediction, Row},
+    registry::VersionState,
 };
 use serde::{Deserialize, Serialize};
 use serving::PredictError;
+use store::models::ModelVersion;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{known_model, known_version};
-use crate::{ApiError, App, Body, Caller, Params, auth::Predict};
+use crate::{ApiError, App, Body, Caller, Code, Params, auth::Predict};
 
 const MAX_ROWS: usize = 10_000;
 
@@ -19,8 +21,8 @@ const MAX_ROWS: usize = 10_000;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PredictParams {
-    /// The newest if absent.
-    version: Option<u32>,
+    /// A number, an alias or a revision; the newest that is published if absent.
+    version: Option<String>,
 }
 
 /// One of the two: `row` for one answer, `rows` for up to 10,000.
@@ -39,6 +41,9 @@ pub(super) struct PredictAnswer {
     /// Publisher and name.
     model: String,
     version: u32,
+    /// That the version should not be used any more, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
     /// One for each row, in their order; of a forecaster, one for each series.
     predictions: Vec<Prediction>,
 }
@@ -49,7 +54,11 @@ pub(super) struct PredictAnswer {
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), PredictParams),
     request_body = PredictRequest,
-    responses((status = 200, body = PredictAnswer)),
+    responses(
+        (status = 200, body = PredictAnswer),
+        (status = 409, description = "The version's files are no model that can be run here"),
+        (status = 410, description = "The version was deleted"),
+    ),
 )]
 #[post("/v1/models/{tenant}/{model}/predict")]
 pub(super) async fn predict(
@@ -62,14 +71,15 @@ pub(super) async fn predict(
     let (tenant, name) = path.into_inner();
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
-    let number = params.0.version.unwrap_or(model.latest_version).to_string();
-    let version = known_version(&mut tx, &model, &number).await?;
+    let named = params.0.version.as_deref().unwrap_or("latest");
+    let version = known_version(&mut tx, &model, named).await?;
     tx.commit().await?;
     let (rows, is_one) = request.0.rows()?;
     let answer = app.predictor.predict(&version, rows).await;
     let predictions = answer.map_err(|error| told(error, is_one))?;
     let model = format!("{tenant}/{name}");
-    Ok(web::Json(PredictAnswer { model, version: version.number, predictions }))
+    let warning = warning(&version);
+    Ok(web::Json(PredictAnswer { model, version: version.number, warning, predictions }))
 }
 
 impl PredictRequest {
@@ -94,6 +104,16 @@ impl PredictRequest {
     }
 }
 
+fn warning(version: &ModelVersion) -> Option<String> {
+    let what = match version.state {
+        VersionState::Deprecated => "is deprecated",
+        VersionState::Yanked => "was yanked",
+        VersionState::Draft | VersionState::Published | VersionState::Deleted => return None,
+    };
+    let reason = if version.reason.is_empty() { "" } else { ": " };
+    Some(format!("version {} {what}{reason}{}", version.number, version.reason))
+}
+
 fn told(error: PredictError, is_one: bool) -> ApiError {
     match error {
         PredictError::Rows(mut errors) => {
@@ -105,6 +125,11 @@ fn told(error: PredictError, is_one: bool) -> ApiError {
             errors.into()
         }
         PredictError::Blobs(error) => error.into(),
+        PredictError::NotOurs => {
+            let why =
+                "the version's files are no model that can be run here; download them instead";
+            ApiError::new(Code::Conflict, why)
+        }
         error => ApiError::internal(&error),
     }
 }

@@ -13,7 +13,10 @@ mod served;
 use std::{num::NonZeroU32, path::Path, sync::Arc};
 
 use actix_web::{dev::Service, test, test::TestRequest, web};
-use boot::{bus::Bus, rates::Rates};
+use boot::{
+    bus::Bus,
+    rates::{Rate, Rates},
+};
 use domain::{ApiKeyId, UserId, access::Role};
 use gateway::{ApiSecret, App, Config, Passwords, Signer};
 use registry::{Blobs, LocalMaster, Masters, TenantKeys};
@@ -29,7 +32,7 @@ use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
-pub use served::Served;
+pub use served::{Running, Served};
 
 /// Of everybody in the tests.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -54,6 +57,14 @@ pub struct TestTenant {
     pub viewer: Client,
 }
 
+/// For a test that asks so much at once that it would meet little else.
+pub fn without_rates(config: &mut Config) {
+    let many = Rate::per_second(NonZeroU32::MAX);
+    config.rates.address = many;
+    config.rates.credential = many;
+    config.rates.tenant = many;
+}
+
 impl TestApp {
     pub async fn new() -> Self {
         Self::with(|_| ()).await
@@ -76,6 +87,28 @@ impl TestApp {
             })
         });
         Self { state, nobody, _end: end.drop_guard(), blobs: folder, db }
+    }
+
+    /// Another gateway of the same platform, on a socket.
+    pub async fn served(&self) -> Running {
+        Running::over(self).await
+    }
+
+    /// Changes a byte of what is stored under a digest, behind the platform's back.
+    pub fn damage(&self, sha256: &str) {
+        let mut folders = vec![self.blobs.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.path().to_string_lossy().replace('/', "").ends_with(sha256) {
+                    let mut bytes = std::fs::read(entry.path()).expect("a file");
+                    *bytes.last_mut().expect("it is not empty") ^= 1;
+                    return std::fs::write(entry.path(), bytes).expect("a file");
+                }
+            }
+        }
+        panic!("nothing is stored as {sha256}");
     }
 
     /// A client without a credential.

@@ -67,6 +67,7 @@ pub async fn submit(store: &Store, tenant: &Tenant, workers: u32) -> JobId {
         not_before: None,
         concurrency: None,
         point: None,
+        reproduces: None,
     };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();

@@ -63,7 +63,7 @@ pub(super) async fn publications(tx: &mut SystemTx<'_>) -> Result<Vec<Found>, St
                                          coalesce(a.outcome, 'none of its own'))
            from model_version v
            left join attempt a on a.job_id = v.job_id and a.number = v.attempt
-           where a.outcome is distinct from 'succeeded'
+           where v.job_id is not null and a.outcome is distinct from 'succeeded'
            order by 1, 2"#,
     )
     .fetch_all(tx.conn())

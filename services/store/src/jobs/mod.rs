@@ -14,7 +14,7 @@ mod write;
 use std::slice;
 
 use domain::{
-    DatasetId, JobId, PoolId, Resources, SweepId, TenantId, Timestamp, UserId, WorkerId,
+    DatasetId, JobId, ModelId, PoolId, Resources, SweepId, TenantId, Timestamp, UserId, WorkerId,
     job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
     resources::ResourceName,
     spec::{AfterCondition, TrainingSpec},
@@ -89,6 +89,8 @@ pub struct NewJob {
     pub concurrency: Option<Concurrency>,
     /// Of a sweep, and which values make it that one.
     pub point: Option<(SweepId, Value)>,
+    /// The version that it makes again.
+    pub reproduces: Option<(ModelId, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

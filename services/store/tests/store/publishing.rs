@@ -3,6 +3,7 @@
 use domain::{
     TenantId,
     job::{Attempt, Report},
+    registry::Visibility,
 };
 use store::{attempts, models};
 
@@ -21,7 +22,7 @@ async fn publish(world: &World, attempt: Attempt, mark: &str) -> Option<u32> {
 async fn versions(world: &World, tenant: &Tenant) -> Vec<models::ModelVersion> {
     let mut tx = world.begin_for(tenant).await;
     let model = models::get(&mut tx, tenant.slug.as_str(), "flowers").await.unwrap().unwrap();
-    models::versions(&mut tx, model.id, None).await.unwrap()
+    models::versions(&mut tx, model.id, None, None).await.unwrap().items
 }
 
 #[tokio::test]
@@ -56,10 +57,12 @@ async fn a_version_remembers_where_it_came_from() {
     publish(&world, attempt, "weights").await.unwrap();
     let [version] = versions(&world, &world.acme).await.try_into().unwrap();
     let expected = artifact("weights");
-    assert_eq!((version.number, version.job), (1, attempt.job));
-    assert_eq!(version.weights_sha256, expected.weights_sha256);
-    assert_eq!(version.config, expected.config);
-    assert_eq!((version.dataset, version.dataset_version), (world.acme.dataset, 1));
+    let (made, trained) = (version.made.unwrap(), version.trained.unwrap());
+    assert_eq!((version.number, trained.job), (1, attempt.job));
+    assert_eq!(made.weights_sha256, expected.made.weights_sha256);
+    assert_eq!(made.config, expected.made.config);
+    assert_eq!(version.files, expected.files);
+    assert_eq!((trained.dataset, trained.dataset_version), (world.acme.dataset, 1));
     assert_eq!(version.metrics["loss"], 0.5);
 }
 
@@ -74,19 +77,20 @@ async fn a_public_model_is_read_by_others_and_changed_by_its_owner_alone() {
     };
     let model = seen(&world.acme).await.unwrap();
     assert!(seen(&globex).await.is_none(), "private by default");
-    let set_public = async |tenant: TenantId, public| {
+    let set = async |tenant: TenantId, visibility| {
+        let change = models::Change { visibility: Some(visibility), ..models::Change::default() };
         let mut tx = world.store.begin_for(tenant).await.unwrap();
-        let changed = models::set_public(&mut tx, model.id, public).await.unwrap();
+        let changed = models::update(&mut tx, model.id, change).await.unwrap();
         tx.commit().await.unwrap();
         changed
     };
-    assert!(!set_public(globex.id, true).await);
-    assert!(set_public(world.acme.id, true).await);
-    assert!(seen(&globex).await.unwrap().is_public);
-    assert!(!set_public(globex.id, false).await);
+    assert!(!set(globex.id, Visibility::Public).await);
+    assert!(set(world.acme.id, Visibility::Public).await);
+    assert_eq!(seen(&globex).await.unwrap().visibility, Visibility::Public);
+    assert!(!set(globex.id, Visibility::Private).await);
 
     let mut tx = world.begin_for(&globex).await;
-    assert_eq!(models::versions(&mut tx, model.id, None).await.unwrap().len(), 1);
+    assert_eq!(models::versions(&mut tx, model.id, None, None).await.unwrap().items.len(), 1);
     assert_eq!(models::list(&mut tx, true).await.unwrap().len(), 1);
     assert!(models::list(&mut tx, false).await.unwrap().is_empty());
 }

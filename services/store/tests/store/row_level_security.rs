@@ -10,6 +10,7 @@ use domain::{
     audit::Entry,
     child::Event as Said,
     job::{Attempt, Report},
+    registry::Visibility,
     spec::{AfterCondition, DEFAULT_POOL_ID},
     spend::Spend,
     world::Quota,
@@ -18,7 +19,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
     attempts, audit, budgets, cron, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
-    keys, models, pools, schedule, sessions, tenant_keys, usage,
+    keys,
+    models::{self, Change},
+    pools, schedule, sessions, tenant_keys, usage,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
@@ -111,6 +114,7 @@ async fn fill(world: &World, tenant: &Tenant) {
     audit::append(&mut tx, Some(tenant.id), &Entry::default()).await.unwrap();
     assert_eq!(audit::seal(&mut tx, audit::Look::All).await.unwrap(), 1);
     tx.commit().await.unwrap();
+    of_the_registry(world, tenant).await;
 }
 
 async fn sign_in(tx: &mut store::SystemTx<'_>, tenant: &Tenant) {
@@ -139,6 +143,17 @@ async fn sign_in(tx: &mut store::SystemTx<'_>, tenant: &Tenant) {
     invitations::create(tx, &invitation).await.unwrap();
     let key = tenant_keys::WrappedKey { master: "master".to_owned(), bytes: vec![1] };
     tenant_keys::add(tx, tenant.id, &key).await.unwrap();
+}
+
+async fn of_the_registry(world: &World, tenant: &Tenant) {
+    let reader = world.tenant(&format!("reader-of-{}", tenant.slug)).await;
+    let mut tx = world.begin_for(tenant).await;
+    let model = models::get(&mut tx, tenant.slug.as_str(), "flowers").await.unwrap().unwrap();
+    let alias = "champion".parse().unwrap();
+    let set = models::set_alias(&mut tx, model.id, &alias, 1).await.unwrap();
+    assert_eq!(set, models::SetAlias::Set);
+    models::share_with(&mut tx, model.id, &[reader.id]).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn train(tx: &mut store::SystemTx<'_>, running: Attempt) {
@@ -295,13 +310,14 @@ async fn what_is_public_is_read_and_no_more() {
     let two = Two::create().await;
     let mut tx = two.world.begin_for(&two.globex).await;
     let model = models::get(&mut tx, "globex", "flowers").await.unwrap().unwrap();
-    assert!(models::set_public(&mut tx, model.id, true).await.unwrap());
+    let change = Change { visibility: Some(Visibility::Public), ..Change::default() };
+    assert!(models::update(&mut tx, model.id, change).await.unwrap());
     tx.commit().await.unwrap();
     let (mut app, acme) = (two.app().await, two.world.acme.id);
     let mut run = async |statement: &str| {
         as_role(&mut app, Some("cupola_tenant"), Some(acme), statement).await
     };
-    for table in ["model", "model_version", "tenant"] {
+    for table in ["model", "model_version", "model_alias", "tenant"] {
         assert_eq!(run(&format!("select from {table}")).await, Ok(2), "{table}");
     }
     assert_eq!(run("select from job").await, Ok(JOBS), "the job behind it stays private");

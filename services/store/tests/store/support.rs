@@ -9,6 +9,7 @@ use domain::{
     job::{Attempt, JobState, JobStatus, Refused, Report, RetryPolicy},
     model::{FittedInput, ModelConfig},
     name::Name,
+    registry::VersionFile,
     spec::{
         Activation, Augmentation, DEFAULT_POOL_ID, DatasetRef, Estimate, Gradient, Input, Layer,
         Loss, Optimizer, Preprocess, Regularization, Schedule, Task, TrainingSpec,
@@ -23,7 +24,7 @@ use store::{
     datasets::{self, NewVersion},
     jobs::{self, Job, NewJob, Submitted},
     leader::{self, Held, LeaderLease},
-    models::Artifact,
+    models::{Artifact, Made},
     people,
     schedule::{self, Applied, News},
     tenants::{self, TenantLimits},
@@ -264,6 +265,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         not_before: None,
         concurrency: None,
         point: None,
+        reproduces: None,
     }
 }
 
@@ -325,7 +327,14 @@ pub fn artifact(mark: &str) -> Artifact {
         metrics: BTreeMap::from([("loss".to_owned(), 0.5)]),
         evaluations: Vec::new(),
     };
-    Artifact { weights_sha256, weights_bytes: 10, config_sha256: Digest::of(b"config"), config }
+    let made =
+        Made { weights_sha256, weights_bytes: 10, config_sha256: Digest::of(b"config"), config };
+    let files = vec![VersionFile {
+        path: "model.safetensors".parse().unwrap(),
+        sha256: weights_sha256,
+        bytes: 10,
+    }];
+    Artifact { made, files }
 }
 
 /// As its leader follows it.

@@ -47,7 +47,8 @@ impl World {
         let (name, number) = self.job(job).await.published.unwrap();
         let versions = self.versions(&name.parse().unwrap()).await;
         let version = versions.into_iter().find(|version| version.number == number).unwrap();
-        registry::load_model(&self.blobs, &version).await.unwrap().weights.to_vec()
+        let made = version.made.unwrap();
+        registry::load_model(&self.blobs, version.tenant, &made).await.unwrap().weights.to_vec()
     }
 }
 

@@ -190,6 +190,7 @@ impl World {
             not_before: None,
             concurrency: None,
             point: None,
+            reproduces: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
@@ -305,7 +306,7 @@ impl World {
         let Some(model) = models::get(&mut tx, "acme", model.as_str()).await.unwrap() else {
             return Vec::new();
         };
-        models::versions(&mut tx, model.id, None).await.unwrap()
+        models::versions(&mut tx, model.id, None, None).await.unwrap().items
     }
 
     /// What the object store keeps of jobs.

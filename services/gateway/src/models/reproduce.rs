@@ -1,0 +1,106 @@
+//! Making a version again: the same job, with the same data, settings and seed. What comes of it is a draft
+//! beside the first one, and says whether its files are the same.
+
+use actix_web::{HttpResponse, post, web};
+use domain::{JobId, spec::DEFAULT_POOL_ID};
+use serde::Serialize;
+use store::{
+    jobs::NewJob,
+    models::{BaseVersion, Made, Model, ModelVersion, Trained},
+};
+use utoipa::ToSchema;
+
+use super::{aliases::own_model, known_version};
+use crate::{
+    ApiError, App, Caller, Code,
+    auth::SubmitJobs,
+    jobs::{JobView, find_pools, start},
+};
+
+/// What came of making a version again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reproduction {
+    /// The version of the same model that was made again.
+    pub version: u32,
+    /// Whether `model.safetensors` is the same, to the byte.
+    pub same_weights: bool,
+    /// Whether `config.json` is, with its metrics and curves.
+    pub same_config: bool,
+}
+
+impl Reproduction {
+    pub fn of(version: &ModelVersion) -> Option<Self> {
+        version.trained.as_ref()?;
+        let made = version.made.as_ref()?;
+        let BaseVersion { number, made: first, .. } = version.base.as_ref()?;
+        let (weights, config) = first.as_ref()?;
+        Some(Self {
+            version: *number,
+            same_weights: *weights == made.weights_sha256,
+            same_config: *config == made.config_sha256,
+        })
+    }
+}
+
+/// Make a version again.
+///
+/// Submits the very job that made it. The job publishes a draft of the same model, whose `reproduces`
+/// says whether the files are the same.
+#[utoipa::path(
+    operation_id = "reproduce_model_version",
+    tag = "models",
+    params(("tenant" = String, Path), ("model" = String, Path), ("version" = String, Path)),
+    responses(
+        (status = 202, body = JobView),
+        (status = 409, description = "No job has made it"),
+        (status = 410, description = "The version was deleted"),
+    ),
+)]
+#[post("/v1/models/{tenant}/{model}/versions/{version}/reproduce")]
+pub(super) async fn reproduce(
+    app: web::Data<App>,
+    caller: Caller<SubmitJobs>,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let (tenant, name, named) = path.into_inner();
+    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let model = own_model(&mut tx, &tenant, &name).await?;
+    let version = known_version(&mut tx, &model, &named).await?;
+    tx.commit().await?;
+    let number = version.number;
+    let (Some(trained), Some(made)) = (version.trained, version.made) else {
+        let why = format!("no job has made version {number}: there is nothing to do again");
+        return Err(ApiError::new(Code::Conflict, why));
+    };
+    let mut job = [again(&caller, (&model, number), &trained, made)];
+    find_pools(&app, caller.tenant(), &mut job).await?;
+    start(&app, &caller, &job[0]).await
+}
+
+fn again(
+    caller: &Caller<SubmitJobs>,
+    (model, number): (&Model, u32),
+    trained: &Trained,
+    made: Made,
+) -> NewJob {
+    let spec = made.config.spec;
+    NewJob {
+        id: JobId::generate(),
+        name: format!("reproduce {}:{number}", model.name),
+        submitted_by: caller.user(),
+        dataset: trained.dataset,
+        dataset_version: trained.dataset_version,
+        priority: 0,
+        resources: spec.resources,
+        workers: spec.workers,
+        // looked up once a transaction is open
+        pool: DEFAULT_POOL_ID,
+        max_runtime: spec.max_runtime,
+        spec: Some(spec),
+        after: Vec::new(),
+        not_before: None,
+        concurrency: None,
+        point: None,
+        reproduces: Some((model.id, number)),
+    }
+}

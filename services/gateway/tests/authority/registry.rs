@@ -1,0 +1,141 @@
+//! Who may do what with models, and by the Hub's protocol.
+
+use serde_json::json;
+
+use super::{
+    Content::{Json, Nothing, Text},
+    Row, row,
+};
+
+/// Of a tenant's own models, and nobody else's.
+const MINE: [u16; 9] = [200, 200, 200, 200, 403, 403, 401, 404, 404];
+
+pub(super) fn of_models() -> Vec<Row> {
+    let private = Json(json!({ "visibility": "private" }));
+    let name = Json(json!({ "name": "flowers" }));
+    let first = Json(json!({ "version": 1 }));
+    let deprecated = Json(json!({ "state": "deprecated" }));
+    let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
+    vec![
+        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        // taken, but for the other tenant, where the developer is first
+        row("POST /v1/models", name, [409, 409, 409, 403, 403, 403, 401, 409, 201]),
+        row("GET /v1/models/{tenant}/{model}", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/aliases", Nothing, MINE),
+        row(
+            "PUT /v1/models/{tenant}/{model}/aliases/{alias}",
+            first,
+            [204, 204, 204, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "DELETE /v1/models/{tenant}/{model}/aliases/{alias}",
+            Nothing,
+            [404, 404, 204, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "PATCH /v1/models/{tenant}/{model}",
+            private,
+            [200, 200, 403, 403, 403, 403, 401, 404, 403],
+        ),
+        row("GET /v1/models/{tenant}/{model}/versions", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/lineage", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/compare", Nothing, MINE)
+            .at("/v1/models/acme/flowers/versions/1/compare?with=1"),
+        row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/reproduce",
+            Nothing,
+            [202, 202, 202, 403, 403, 403, 401, 404, 404],
+        ),
+        // the first of those who may has made it
+        row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/fork",
+            Json(json!({ "name": "meadow" })),
+            [409, 409, 201, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "PATCH /v1/models/{tenant}/{model}/versions/{version}",
+            deprecated,
+            [200, 200, 403, 403, 403, 403, 401, 404, 403],
+        ),
+        // of one that is not there: permitted, and without an effect
+        row(
+            "DELETE /v1/models/{tenant}/{model}/versions/{version}",
+            Nothing,
+            [404, 404, 403, 403, 403, 403, 401, 404, 403],
+        )
+        .at("/v1/models/acme/flowers/versions/9"),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/files/{file}", Nothing, MINE),
+        row(
+            "POST /v1/models/{tenant}/{model}/predict",
+            question,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+    ]
+}
+
+pub(super) fn of_hub() -> Vec<Row> {
+    // in the caller's own tenant; the first of those who may has made it
+    let repository = Json(json!({ "name": "notes", "type": "model" }));
+    let private = Json(json!({ "private": true }));
+    let files = Json(json!({ "files": [{ "path": "a.txt", "size": 1 }] }));
+    let lines = "{\"key\":\"header\",\"value\":{\"summary\":\"a\"}}\n\
+        {\"key\":\"file\",\"value\":{\"path\":\"a/b.txt\",\"content\":\"a\"}}\n";
+    let commit = Text("application/x-ndjson", lines);
+    let batch = Text("application/vnd.git-lfs+json", "{\"objects\":[]}");
+    let paths = Text("application/x-www-form-urlencoded", "paths=config.json");
+    let yaml = Json(json!({ "content": "---\nlicense: mit\n---\n", "repoType": "model" }));
+    let writes = [200, 200, 200, 403, 403, 403, 401, 404, 404];
+    let in_any = [200, 200, 200, 200, 403, 403, 401, 200, 200];
+    let mut rows = vec![
+        row("GET /hub/api/whoami-v2", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("POST /hub/api/validate-yaml", yaml, in_any),
+        row("GET /hub/api/models", Nothing, in_any),
+        row(
+            "POST /hub/api/repos/create",
+            repository,
+            [409, 409, 200, 403, 403, 403, 401, 409, 200],
+        ),
+        row(
+            "PUT /hub/api/models/{tenant}/{model}/settings",
+            private,
+            [200, 200, 403, 403, 403, 403, 401, 404, 403],
+        ),
+        row("POST /hub/api/models/{tenant}/{model}/preupload/{revision}", files, writes),
+        row("POST /hub/api/models/{tenant}/{model}/commit/{revision}", commit, writes),
+        row("POST /hub/{tenant}/{model}.git/info/lfs/objects/batch", batch, writes),
+        // of nobody's ticket, which is all that is asked for
+        row("PUT /hub/lfs/{ticket}", Text("application/octet-stream", "a"), [401; 9]),
+        row(
+            "POST /hub/api/models/{tenant}/{model}/tag/{revision}",
+            Json(json!({ "tag": "v1" })),
+            [409, 409, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "DELETE /hub/api/models/{tenant}/{model}/tag/{revision}",
+            Nothing,
+            [404, 404, 200, 403, 403, 403, 401, 404, 404],
+        )
+        .at("/hub/api/models/acme/flowers/tag/v1"),
+        row("POST /hub/api/models/{tenant}/{model}/paths-info/{revision}", paths, MINE),
+        row("GET /hub/api/models/{tenant}/{model}/tree/{revision}/{file}", Nothing, MINE)
+            .at("/hub/api/models/acme/flowers/tree/main/a"),
+    ];
+    rows.extend(reads());
+    rows
+}
+
+fn reads() -> impl Iterator<Item = Row> {
+    [
+        "GET /hub/api/models/{tenant}/{model}",
+        "GET /hub/api/models/{tenant}/{model}/auth-check",
+        "GET /hub/api/models/{tenant}/{model}/refs",
+        "GET /hub/api/models/{tenant}/{model}/revision/{revision}",
+        "GET /hub/api/models/{tenant}/{model}/commits/{revision}",
+        "GET /hub/api/models/{tenant}/{model}/tree/{revision}",
+        "GET /hub/{tenant}/{model}/resolve/{revision}/{file}",
+    ]
+    .into_iter()
+    .map(|route| row(route, Nothing, MINE))
+}
