@@ -158,6 +158,7 @@ impl Hand {
                 };
                 let mut said = Vec::new();
                 engine::train(run, &StopFlag::default(), &mut |event| said.push(event)).unwrap();
+                onnx::export_beside(scratch.path()).unwrap();
                 self.say(given.attempt, &said).await;
                 self.publish(&given, scratch.path()).await;
             }
