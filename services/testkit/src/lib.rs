@@ -10,6 +10,7 @@ mod clients;
 mod cluster;
 mod database;
 mod redis;
+mod s3;
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -20,6 +21,7 @@ pub use clients::{CLIENTS_VARIABLE, python_with_clients};
 pub use cluster::Cluster;
 pub use database::{TestDb, make_template};
 pub use redis::Redis;
+pub use s3::S3;
 
 /// The superuser's URL of a migrated database in the run's cluster.
 pub const POSTGRES_VARIABLE: &str = "CUPOLA_TEST_PG";

@@ -1,38 +1,43 @@
-//! A server of S3's protocol over a folder, as s3s has it: real HTTP, real signatures, on loopback.
+//! A server of S3's protocol over a folder, as `s3s` has it: real HTTP, real signatures, on loopback.
 
-use std::path::Path;
+use std::{fs, net::SocketAddr, path::Path};
 
+use anyhow::{Context, anyhow};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub const BUCKET: &str = "cupola";
 const KEY: &str = "cupola-tests";
 const SECRET: &str = "a secret of the tests";
 
-pub struct Server {
-    address: std::net::SocketAddr,
+pub struct S3 {
+    address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
-impl Drop for Server {
+impl Drop for S3 {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl Server {
-    /// Each folder below this one is a bucket.
-    pub async fn start(folder: &Path) -> Self {
-        std::fs::create_dir_all(folder.join(BUCKET)).unwrap();
-        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
+impl S3 {
+    /// Its one bucket.
+    pub const BUCKET: &str = "cupola";
+
+    /// Keeps the bucket in a folder of its name below this one.
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder.join(Self::BUCKET)).context("could not make the bucket")?;
+        let files = FileSystem::new(folder).map_err(|why| anyhow!("{why:?}"))?;
+        let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
         let service = builder.build();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
+        let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let service = service.clone();
@@ -43,7 +48,7 @@ impl Server {
                 });
             }
         });
-        Self { address, accepting }
+        Ok(Self { address, accepting })
     }
 
     /// What stands in the environment of a service that uses it.

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod server;
-
 use std::{convert::Infallible, num::NonZeroU32, path::Path};
 
 use bytes::Bytes;
@@ -11,19 +9,19 @@ use domain::{Digest, JobId, TenantId, job::Attempt};
 use futures::{TryStreamExt, stream};
 use registry::{BlobError, Blobs, PutError};
 
-use server::{BUCKET, Server};
+use testkit::S3;
 
 struct Place {
     folder: tempfile::TempDir,
-    server: Server,
+    server: S3,
     blobs: Blobs,
     tenant: TenantId,
 }
 
 async fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("buckets")).await;
-    let url = format!("s3://{BUCKET}/some/prefix");
+    let server = S3::start(&folder.path().join("buckets")).await.unwrap();
+    let url = format!("s3://{}/some/prefix", S3::BUCKET);
     let blobs = Blobs::open(&url, &server.environment()).unwrap();
     Place { folder, server, blobs, tenant: TenantId::generate() }
 }
@@ -39,9 +37,8 @@ fn in_chunks(
     const CHUNK: usize = 300_000;
     let content = content.clone();
     let starts = (0..content.len()).step_by(CHUNK);
-    let chunks: Vec<_> = starts
-        .map(|from| Ok(content.slice(from..content.len().min(from + CHUNK))))
-        .collect();
+    let chunks: Vec<_> =
+        starts.map(|from| Ok(content.slice(from..content.len().min(from + CHUNK)))).collect();
     stream::iter(chunks)
 }
 
@@ -57,7 +54,7 @@ fn objects(place: &Place) -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    below(&place.folder.path().join("buckets").join(BUCKET), &mut found);
+    below(&place.folder.path().join("buckets").join(S3::BUCKET), &mut found);
     found
 }
 
@@ -135,7 +132,7 @@ async fn another_secret_opens_nothing() {
     let content = Bytes::from_static(b"weights");
     let put = place.blobs.put_stream(place.tenant, in_chunks(&content), 100).await.unwrap();
     let environment = place.server.environment_with("another one");
-    let url = format!("s3://{BUCKET}/some/prefix");
+    let url = format!("s3://{}/some/prefix", S3::BUCKET);
     let thief = Blobs::open(&url, &environment).unwrap();
     let refused = thief.read_whole(place.tenant, put.sha256).await;
     assert!(matches!(refused, Err(BlobError::Store(_))), "{refused:?}");
