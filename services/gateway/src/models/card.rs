@@ -60,7 +60,9 @@ pub(super) async fn card(
 
 fn wants_html(request: &HttpRequest) -> bool {
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.split(',').any(|kind| kind.trim_start().starts_with("text/html")))
+    accepted.is_some_and(|accepted| {
+        accepted.split(',').any(|kind| kind.trim_start().starts_with("text/html"))
+    })
 }
 
 /// Without any HTML of the author's own, and without links that are no links.
@@ -86,6 +88,9 @@ mod tests {
         for danger in ["<script", "onerror", "javascript:", "data:text", "<iframe", "<img src=x"] {
             assert!(!page.contains(danger), "{danger}: {page}");
         }
-        assert!(page.contains("<table>") && page.contains("href=\"https://example.com\""), "{page}");
+        assert!(
+            page.contains("<table>") && page.contains("href=\"https://example.com\""),
+            "{page}"
+        );
     }
 }

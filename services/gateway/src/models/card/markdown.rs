@@ -145,7 +145,9 @@ fn limits(text: &mut String, config: &ModelConfig) {
         let _ = writeln!(text, "- {what}");
     };
     match config.evaluations.first() {
-        None => say("It was judged on no rows but its own: the figures of its training are all that there is."),
+        None => say(
+            "It was judged on no rows but its own: the figures of its training are all that there is.",
+        ),
         Some(_) if config.spec.test.is_none() => say(
             "It was judged on rows held back from the data that it was trained on. How it does on data of another time or place is not known.",
         ),
@@ -163,7 +165,9 @@ fn limits(text: &mut String, config: &ModelConfig) {
             ));
         }
     }
-    say("It was not examined for bias: compare its figures for the groups of people that it will meet.");
+    say(
+        "It was not examined for bias: compare its figures for the groups of people that it will meet.",
+    );
 }
 
 fn table(text: &mut String, title: &str, rows: &[Row]) {
@@ -186,12 +190,13 @@ fn name_of(choice: &impl serde::Serialize) -> String {
 /// The `type` of a choice with its settings.
 fn settings(choice: &impl serde::Serialize) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(choice) else { return name_of(choice) };
-    let shown = fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-        match (name.as_str(), value) {
-            ("type", Value::String(word)) => plain(&word),
-            (_, value) => format!("{name} {}", plain(&value.to_string())),
-        }
-    });
+    let shown =
+        fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+            match (name.as_str(), value) {
+                ("type", Value::String(word)) => plain(&word),
+                (_, value) => format!("{name} {}", plain(&value.to_string())),
+            }
+        });
     shown.collect::<Vec<_>>().join(", ")
 }
 
