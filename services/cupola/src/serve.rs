@@ -19,7 +19,7 @@ use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
 use registry::Masters;
 use serving::Predictor;
-use store::Store;
+use store::{Service, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -117,7 +117,7 @@ fn end_of(shared: &Shared) -> CancellationToken {
 
 pub async fn gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
-    let backends = arguments.shared.open(&end)?;
+    let backends = arguments.shared.open(Service::Gateway, &end)?;
     let listener = bind(&arguments.listen)?;
     let listen = (&arguments.listen, arguments.shared.redis_url.as_deref());
     serve_gateway(backends, listener, listen, end).await
@@ -192,7 +192,7 @@ async fn load_signer(
 
 pub async fn scheduler(arguments: SchedulerArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
-    let Backends { store, bus, .. } = arguments.shared.open(&end)?;
+    let Backends { store, bus, .. } = arguments.shared.open(Service::Scheduler, &end)?;
     info!("scheduler started");
     scheduler::run(store, bus, scheduler_config(arguments.patience, arguments.sharing), end).await;
     Ok(())
@@ -215,7 +215,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
         // and the next one to start wants the scratch folder
         lifeline::exit_with_parent();
     }
-    let Backends { store, blobs, bus, .. } = arguments.shared.open(&end)?;
+    let Backends { store, blobs, bus, .. } = arguments.shared.open(Service::Worker, &end)?;
     let name = arguments.capacity.name.clone().unwrap_or_else(default_name);
     let scratch = arguments
         .capacity

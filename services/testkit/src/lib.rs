@@ -28,9 +28,6 @@ pub const POSTGRES_VARIABLE: &str = "CUPOLA_TEST_PG";
 /// The URL of the run's Redis.
 pub const REDIS_VARIABLE: &str = "CUPOLA_TEST_REDIS";
 
-/// The role that services connect as.
-pub const APP_ROLE: &str = "cupola_app";
-
 /// A new folder that the server's user can pass through when the tests run as root.
 pub fn reachable_dir() -> anyhow::Result<TempDir> {
     let dir = tempfile::Builder::new()

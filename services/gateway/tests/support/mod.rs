@@ -181,7 +181,8 @@ pub fn masters() -> Masters {
 
 /// The application's state, over this database and this folder for bytes.
 async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
-    let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
+    let store = Store::connect(&db.url(), MAX_CONNECTIONS, store::Service::Gateway)
+        .expect("the URL is good");
     let masters = masters();
     let keys = TenantKeys::new(store.clone(), masters.clone());
     let blobs = Blobs::folder(folder).expect("the folder can be used").encrypted_with(keys);

@@ -12,6 +12,7 @@ mod constraints;
 mod events;
 mod fences;
 mod gangs;
+mod grants;
 mod holds;
 mod invariants;
 mod leader;
