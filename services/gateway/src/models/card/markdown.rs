@@ -189,15 +189,14 @@ fn name_of(choice: &impl serde::Serialize) -> String {
 
 /// The `type` of a choice with its settings.
 fn settings(choice: &impl serde::Serialize) -> String {
-    let Ok(Value::Object(fields)) = serde_json::to_value(choice) else { return name_of(choice) };
-    let shown =
-        fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-            match (name.as_str(), value) {
-                ("type", Value::String(word)) => plain(&word),
-                (_, value) => format!("{name} {}", plain(&value.to_string())),
-            }
-        });
-    shown.collect::<Vec<_>>().join(", ")
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(choice) else {
+        return name_of(choice);
+    };
+    let word = fields.remove("type");
+    let word = word.as_ref().and_then(Value::as_str).map(plain);
+    let set = fields.into_iter().filter(|(_, value)| !value.is_null());
+    let set = set.map(|(name, value)| format!("{} {}", plain(&name), plain(&value.to_string())));
+    word.into_iter().chain(set).collect::<Vec<_>>().join(", ")
 }
 
 fn percent(share: impl Into<f64>) -> impl Display {
