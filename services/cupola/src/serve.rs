@@ -62,6 +62,9 @@ pub struct Rates {
     /// Requests that this process answers at once.
     #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE", default_value_t = 1_000)]
     pub max_requests_at_once: usize,
+    /// Of them, those of one tenant.
+    #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE_OF_TENANT", default_value_t = 500)]
+    pub max_requests_at_once_of_tenant: usize,
     /// How many gateways there are: each gives its share where Redis does not count for all.
     #[arg(long, env = "CUPOLA_GATEWAYS", default_value = "1")]
     pub gateways: NonZeroU32,
@@ -74,6 +77,7 @@ impl Rates {
             credential: Rate::per_second(self.rate_per_credential),
             tenant: Rate::per_second(self.rate_per_tenant),
             at_once: self.max_requests_at_once,
+            tenant_at_once: self.max_requests_at_once_of_tenant,
         }
     }
 }
@@ -156,6 +160,7 @@ pub async fn serve_gateway(
         passwords: Passwords::new().context("the system gave no random bytes")?,
         rates: rates::Rates::open(redis_url, listen.rates.gateways)
             .context("REDIS_URL cannot be used")?,
+        egress: gateway::Egress::default(),
         clock: Clock::System,
         config: gateway::Config {
             max_upload_bytes: listen.max_upload_bytes,

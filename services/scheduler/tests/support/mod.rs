@@ -25,8 +25,12 @@ pub struct Tenant {
 impl Tenant {
     pub async fn create(store: &Store, slug: &str, max_running_jobs: u32) -> Self {
         let (id, name): (_, Name) = (TenantId::generate(), slug.parse().unwrap());
-        let limits =
-            TenantLimits { max_running_jobs, max_queued_jobs: 100, max_storage_bytes: 1 << 30 };
+        let limits = TenantLimits {
+            max_running_jobs,
+            max_queued_jobs: 100,
+            max_storage_bytes: 1 << 30,
+            max_egress_bytes: 1 << 30,
+        };
         let mut tx = store.acting_as(Service::Gateway).begin().await.unwrap();
         tenants::create(&mut tx, id, &name, slug).await.unwrap().unwrap();
         tenants::set_limits(&mut tx, slug, &limits).await.unwrap().unwrap();

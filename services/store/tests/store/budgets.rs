@@ -15,6 +15,7 @@ use store::{
     jobs::{self, NewJob, Submitted},
     leader::Held,
     schedule::{self, Applied},
+    storage,
     usage::{self, AttemptRecord},
 };
 
@@ -206,7 +207,7 @@ async fn usage_of_a_period_is_the_sum_of_its_attempts() {
     let before = now - Duration::hours(2);
     for _ in 0..2 {
         let mut noting = world.begin_as(Service::Scheduler).await;
-        usage::note_storage(&mut noting).await.unwrap();
+        storage::note(&mut noting).await.unwrap();
         noting.commit().await.unwrap();
         assert_eq!(usage::storage(&mut tx, world.acme.id, before, until).await.unwrap(), 100);
     }

@@ -20,6 +20,7 @@ as_gateway budget: delete; insert; select; update (granted_accelerator_ms, grant
 as_gateway change: insert
 as_gateway dataset: select (id, name)
 as_gateway dataset_version: select (dataset_id, number, profile); update (problem)
+as_gateway egress_usage: insert; select; update (bytes)
 as_gateway invitation: insert; select; update (accepted_at, revoked_at)
 as_gateway job: select (accelerator_milli, assigned_at, attempt, blocked, cause, concurrency_key,
   concurrency_limit, cpu_milli, created_at, dataset_id, dataset_version, deadline, devices,
@@ -49,8 +50,8 @@ as_gateway seat: select; update (left_at)
 as_gateway session: delete; insert; select; update (ended_at, expires_at, last_used_at)
 as_gateway signing_key: delete; insert; select; update (master, private_pem, wrapped)
 as_gateway storage_usage: select
-as_gateway tenant: insert; select; update (closed_at, max_queued_jobs, max_running_jobs,
-  max_storage_bytes)
+as_gateway tenant: insert; select; update (closed_at, max_egress_bytes, max_queued_jobs,
+  max_running_jobs, max_storage_bytes)
 as_gateway tenant_key: insert; select; update (destroyed_at, master, wrapped)
 as_gateway usage_average: select
 as_gateway worker: select; update (state)
@@ -74,7 +75,7 @@ as_scheduler job: select (accelerator_milli, assigned_at, attempt, blocked, caus
 as_scheduler job_dependency: select
 as_scheduler job_event: insert
 as_scheduler leader: insert; select; update (holder, term, until)
-as_scheduler model_version: select (bytes, state, tenant_id)
+as_scheduler model_version: select (files, state, tenant_id)
 as_scheduler pool: select
 as_scheduler queue_bound: select; update (counted_at, horizon, live, unfinished)
 as_scheduler queue_change: delete; insert; select
@@ -123,6 +124,7 @@ tenant budget: select
 tenant change: insert
 tenant dataset: insert; select
 tenant dataset_version: insert; select
+tenant egress_usage: select
 tenant idempotency_key: insert; select
 tenant job: insert; select; update (assigned_at, attempt, blocked, cause, deadline, devices,
   finished_at, last_event, not_before, preempted_for, rate_accelerator_milli, rate_micro_credits,

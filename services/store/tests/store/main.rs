@@ -9,6 +9,7 @@ mod budgets;
 mod caps;
 mod changes;
 mod constraints;
+mod egress;
 mod events;
 mod fences;
 mod gangs;

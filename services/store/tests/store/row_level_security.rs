@@ -17,11 +17,11 @@ use domain::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
-    Service, attempts, audit, budgets, cron, idempotency, invitations,
+    Service, attempts, audit, budgets, cron, egress, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys,
     models::{self, Change},
-    pools, schedule, sessions, tenant_keys, usage,
+    pools, schedule, sessions, storage, tenant_keys,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
@@ -108,11 +108,13 @@ async fn fill(world: &World, tenant: &Tenant) {
     keys::create(&mut tx, &key).await.unwrap();
     sign_in(&mut tx, tenant).await;
     assert!(pools::set_quota(&mut tx, tenant.id, "default", &Quota::default()).await.unwrap());
+    let sent = egress::Sent { tenant: tenant.id, hour: 0, bytes: 1 };
+    egress::add(&mut tx, &[sent]).await.unwrap();
     audit::append(&mut tx, Some(tenant.id), &Entry::default()).await.unwrap();
     assert_eq!(audit::seal(&mut tx, audit::Look::All).await.unwrap(), 1);
     tx.commit().await.unwrap();
     let mut tx = world.begin_as(Service::Scheduler).await;
-    usage::note_storage(&mut tx).await.unwrap();
+    storage::note(&mut tx).await.unwrap();
     schedule::keep_averages(&mut tx, &[(tenant.id, DEFAULT_POOL_ID, 0.5)]).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.begin_as(Service::Worker).await;

@@ -92,8 +92,12 @@ impl World {
 
     pub async fn limit_queue(&self, tenant: &Tenant, max_queued_jobs: u32) {
         let mut tx = self.begin_as(Service::Gateway).await;
-        let limits =
-            TenantLimits { max_running_jobs: 2, max_queued_jobs, max_storage_bytes: 1 << 30 };
+        let limits = TenantLimits {
+            max_running_jobs: 2,
+            max_queued_jobs,
+            max_storage_bytes: 1 << 30,
+            max_egress_bytes: 1 << 30,
+        };
         tenants::set_limits(&mut tx, tenant.slug.as_str(), &limits).await.unwrap().unwrap();
         tx.commit().await.unwrap();
     }
