@@ -75,7 +75,7 @@ async fn what_a_job_has_trained_is_kept_and_then_nothing_more_is_taken() {
     );
     let version = acme.viewer.get("/v1/models/acme/garden/versions/1").await.expect(200);
     let files = version.json["files"].as_array().unwrap();
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 4);
     let model: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
     let used = data + model;
     let weights = "/v1/models/acme/garden/versions/1/files/model.safetensors";
