@@ -6,6 +6,8 @@ from pathlib import Path
 
 import httpx2
 import huggingface_hub
+import numpy
+import onnxruntime
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -70,6 +72,11 @@ folder = Path(snapshot_download(REPO, token=OWNER))
 assert sorted(file.name for file in folder.iterdir()) == sorted(files)
 weights = load_file(folder / "model.safetensors")
 assert weights and all(tensor.dtype == "float32" for tensor in weights.values())
+session = onnxruntime.InferenceSession(folder / "model.onnx")
+row = {"length": [[5.0]], "width": [[0.5]], "colour": [["blue"]]}
+types = {"length": numpy.float64, "width": numpy.float64, "colour": object}
+(label,) = session.run(["label"], {name: numpy.array(value, types[name]) for name, value in row.items()})
+assert list(label) == ["rose"], label
 metadata = api.get_safetensors_metadata(REPO)
 names = {name for file in metadata.files_metadata.values() for name in file.tensors}
 assert names == set(weights), "read by ranges"

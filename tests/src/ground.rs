@@ -9,6 +9,7 @@ use std::{
 };
 
 use boot::postgres::{DATABASE, Embedded, Options, SUPERUSER, find_binaries};
+use store::Service;
 use tempfile::TempDir;
 
 use crate::{
@@ -53,7 +54,6 @@ impl Ground {
         run(&["migrate"], &[owner_url]);
 
         let mut environment = vec![
-            ("DATABASE_URL", postgres.url(testkit::APP_ROLE, DATABASE)),
             ("CUPOLA_MASTER_KEY", "7".repeat(64)),
             ("OBJECT_STORE_URL", format!("file://{}", dir.path().join("objects").display())),
         ];
@@ -65,33 +65,41 @@ impl Ground {
         Self { postgres, environment, dir }
     }
 
-    /// As services see the database.
-    pub fn database_url(&self) -> String {
-        self.postgres.url(testkit::APP_ROLE, DATABASE)
+    /// As its owner, for whoever looks at everything.
+    pub fn owner_url(&self) -> String {
+        self.postgres.url(SUPERUSER, DATABASE)
+    }
+
+    /// With the service's own login.
+    fn environment(&self, service: Service) -> Environment {
+        let mut environment = self.environment.clone();
+        environment.push(("DATABASE_URL", self.postgres.url(service.login(), DATABASE)));
+        environment
     }
 
     /// The API, and its operator.
     pub async fn start_gateway(&self) -> (Process, Client) {
-        let key = run(&["admin", "operator-key"], &self.environment);
+        let key = run(&["admin", "operator-key"], &self.environment(Service::Gateway));
         let arguments = ["gateway", "--listen", "127.0.0.1:0"];
-        let mut gateway = self.start_process(&arguments, "gateway");
+        let mut gateway = self.start_process(Service::Gateway, &arguments, "gateway");
         let address = Address::new(gateway.field_of("gateway listening", "url").await);
         (gateway, Client::new(address, key.trim()))
     }
 
     /// What `cupola admin …` says, and whether it succeeds.
     pub fn admin(&self, arguments: &[&str]) -> (bool, String) {
-        let output = try_run(&[&["admin"], arguments].concat(), &self.environment);
+        let output =
+            try_run(&[&["admin"], arguments].concat(), &self.environment(Service::Gateway));
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
     pub fn start_scheduler(&self, log: &str) -> Process {
-        self.start_process(&["scheduler"], log)
+        self.start_process(Service::Scheduler, &["scheduler"], log)
     }
 
     pub fn start_worker(&self, settings: &WorkerSettings<'_>) -> Process {
         let WorkerSettings { name, cpu_milli, pool, launcher } = settings;
-        let mut environment = self.environment.clone();
+        let mut environment = self.environment(Service::Worker);
         environment.extend([
             ("CUPOLA_WORKER_NAME", (*name).to_owned()),
             ("CUPOLA_WORKER_CPU_MILLI", cpu_milli.to_string()),
@@ -108,8 +116,8 @@ impl Ground {
         self.dir.path().join(format!("scratch-{worker}")).display().to_string()
     }
 
-    fn start_process(&self, arguments: &[&str], log: &str) -> Process {
-        Process::start(arguments, self.environment.clone(), self.dir.log(log))
+    fn start_process(&self, service: Service, arguments: &[&str], log: &str) -> Process {
+        Process::start(arguments, self.environment(service), self.dir.log(log))
     }
 }
 

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulator", &["domain", "planner"]),
     ("gateway", &["boot", "domain", "planner", "registry", "serving", "store"]),
     ("scheduler", &["boot", "domain", "planner", "store"]),
-    ("worker", &["boot", "domain", "engine", "registry", "store"]),
+    ("worker", &["boot", "domain", "engine", "onnx", "registry", "store"]),
     (
         "cupola",
         &[

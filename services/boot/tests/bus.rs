@@ -7,7 +7,7 @@ use std::{env, time::Duration};
 
 use boot::bus::Bus;
 use domain::{JobId, hint::Hint};
-use store::Store;
+use store::{Service, Store};
 use testkit::{REDIS_VARIABLE, TestDb};
 use tokio::{sync::broadcast::Receiver, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ async fn crosses(redis: Option<&str>) {
     let db = TestDb::create().await;
     let end = CancellationToken::new();
     let open = || {
-        let store = Store::connect(&db.url(), 4).unwrap();
+        let store = Store::connect(&db.url(), 4, Service::Gateway).unwrap();
         (Bus::open(&store, redis, end.clone()).unwrap(), store)
     };
     // two pools and two lines, as two processes have them
@@ -60,7 +60,7 @@ async fn a_hint_crosses_by_redis() {
 #[tokio::test]
 async fn the_process_itself_is_told_while_the_line_is_away() {
     let end = CancellationToken::new();
-    let store = Store::connect("postgres://nobody@127.0.0.1:1/none", 1).unwrap();
+    let store = Store::connect("postgres://nobody@127.0.0.1:1/none", 1, Service::Gateway).unwrap();
     let bus = Bus::open(&store, Some("redis://127.0.0.1:1"), end.clone()).unwrap();
     let mut reader = bus.subscribe();
     bus.publish(Hint::Queue);

@@ -12,7 +12,7 @@ use gateway::{
 };
 use registry::LocalMaster;
 use store::{
-    Store,
+    Service, Store,
     keys::{self, KeyDraft},
     people,
     signing::Purpose,
@@ -84,23 +84,23 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Simulate(arguments) => simulate::run_all(&arguments),
         Command::Explain { job, json, database } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             println!("{}", explain(&store, job, json).await?);
             Ok(())
         }
         Command::Audit(command) => audit::run(command).await,
         Command::OperatorKey { email, database } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             println!("{}", operator_key(&store, &email).await?);
             Ok(())
         }
         Command::ResetPassword { email, database } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             println!("{}", reset_token(&store, &email.to_lowercase()).await?);
             Ok(())
         }
         Command::RotateSigningKey { manifests, database, master_keys } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             let masters = master_keys.open()?;
             let purpose = if manifests { Purpose::Manifest } else { Purpose::Token };
             let now = Clock::System.now();
@@ -109,7 +109,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::NewMasterKey { file } => Ok(LocalMaster::create(&file)?),
         Command::RotateMasterKey { database, master_keys } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             let masters = master_keys.open()?.context("name the master keys, the new one first")?;
             let tenants = registry::rewrap(&store, &masters).await?;
             let signing = auth::rewrap(&store, &masters).await?;

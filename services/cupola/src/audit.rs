@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use domain::{TenantId, audit::Head};
 use store::{
-    Store,
+    Service, Store,
     audit::{self, Filter},
     tenants,
 };
@@ -48,13 +48,15 @@ pub enum Command {
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Verify { tenant, heads, database } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             let kept = heads.as_deref().map(read_heads).transpose()?.unwrap_or_default();
             verify(&store, tenant.as_deref(), &kept).await
         }
-        Command::Heads(database) => print_heads(&Store::connect(&database.database_url, 1)?).await,
+        Command::Heads(database) => {
+            print_heads(&Store::connect(&database.database_url, 1, Service::Gateway)?).await
+        }
         Command::Export { tenant, database } => {
-            let store = Store::connect(&database.database_url, 1)?;
+            let store = Store::connect(&database.database_url, 1, Service::Gateway)?;
             let of = match &tenant {
                 Some(slug) => Some(named(&store, slug).await?),
                 None => None,

@@ -8,7 +8,7 @@ use clap::Args;
 use domain::{Resources, job::RetryPolicy};
 use planner::Policy;
 use registry::{Blobs, LocalMaster, MasterKey, Masters, TenantKeys};
-use store::Store;
+use store::{Service, Store};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Args, Clone, Debug)]
@@ -175,9 +175,10 @@ pub struct Backends {
 }
 
 impl Shared {
-    pub fn open(&self, end: &CancellationToken) -> anyhow::Result<Backends> {
+    pub fn open(&self, service: Service, end: &CancellationToken) -> anyhow::Result<Backends> {
         let url = &self.database.database_url;
-        let store = Store::connect(url, POOL_CONNECTIONS).context("DATABASE_URL cannot be used")?;
+        let store = Store::connect(url, POOL_CONNECTIONS, service)
+            .context("DATABASE_URL cannot be used")?;
         let environment: Vec<_> = env::vars().collect();
         let mut blobs = Blobs::open(&self.object_store_url, &environment)?;
         let masters = self.master_keys.open()?;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::Context;
-use domain::child::{CONFIG_FILE, WEIGHTS_FILE};
-use onnx::{OnnxFiles, PREPROCESSING_FILE, TOKENIZER_FILE};
+use domain::child::{CONFIG_FILE, PREPROCESSING_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+use onnx::OnnxFiles;
 
 #[derive(clap::Args)]
 pub struct Arguments {

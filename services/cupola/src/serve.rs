@@ -19,7 +19,7 @@ use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
 use registry::Masters;
 use serving::Predictor;
-use store::Store;
+use store::{Service, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -62,6 +62,9 @@ pub struct Rates {
     /// Requests that this process answers at once.
     #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE", default_value_t = 1_000)]
     pub max_requests_at_once: usize,
+    /// Of them, those of one tenant.
+    #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE_OF_TENANT", default_value_t = 500)]
+    pub max_requests_at_once_of_tenant: usize,
     /// How many gateways there are: each gives its share where Redis does not count for all.
     #[arg(long, env = "CUPOLA_GATEWAYS", default_value = "1")]
     pub gateways: NonZeroU32,
@@ -74,6 +77,7 @@ impl Rates {
             credential: Rate::per_second(self.rate_per_credential),
             tenant: Rate::per_second(self.rate_per_tenant),
             at_once: self.max_requests_at_once,
+            tenant_at_once: self.max_requests_at_once_of_tenant,
         }
     }
 }
@@ -117,7 +121,7 @@ fn end_of(shared: &Shared) -> CancellationToken {
 
 pub async fn gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
-    let backends = arguments.shared.open(&end)?;
+    let backends = arguments.shared.open(Service::Gateway, &end)?;
     let listener = bind(&arguments.listen)?;
     let listen = (&arguments.listen, arguments.shared.redis_url.as_deref());
     serve_gateway(backends, listener, listen, end).await
@@ -156,6 +160,7 @@ pub async fn serve_gateway(
         passwords: Passwords::new().context("the system gave no random bytes")?,
         rates: rates::Rates::open(redis_url, listen.rates.gateways)
             .context("REDIS_URL cannot be used")?,
+        egress: gateway::Egress::default(),
         clock: Clock::System,
         config: gateway::Config {
             max_upload_bytes: listen.max_upload_bytes,
@@ -192,7 +197,7 @@ async fn load_signer(
 
 pub async fn scheduler(arguments: SchedulerArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
-    let Backends { store, bus, .. } = arguments.shared.open(&end)?;
+    let Backends { store, bus, .. } = arguments.shared.open(Service::Scheduler, &end)?;
     info!("scheduler started");
     scheduler::run(store, bus, scheduler_config(arguments.patience, arguments.sharing), end).await;
     Ok(())
@@ -215,7 +220,7 @@ pub async fn worker(arguments: WorkerArguments) -> anyhow::Result<()> {
         // and the next one to start wants the scratch folder
         lifeline::exit_with_parent();
     }
-    let Backends { store, blobs, bus, .. } = arguments.shared.open(&end)?;
+    let Backends { store, blobs, bus, .. } = arguments.shared.open(Service::Worker, &end)?;
     let name = arguments.capacity.name.clone().unwrap_or_else(default_name);
     let scratch = arguments
         .capacity

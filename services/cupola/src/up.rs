@@ -16,7 +16,7 @@ use boot::{
 };
 use clap::Args;
 use registry::LocalMaster;
-use store::Store;
+use store::{Service, Store};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,6 @@ use crate::{
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
 const MASTER_KEY_FILE: &str = "master.key";
 pub const URL_FILE: &str = "url";
-const APP_ROLE: &str = "cupola_app";
 const SCHEDULER_CONNECTIONS: u32 = 4;
 
 #[derive(Args, Debug)]
@@ -43,7 +42,8 @@ pub struct Arguments {
     pub patience: Patience,
     #[command(flatten)]
     pub sharing: Sharing,
-    /// Postgres to use instead of one of our own; migrate it first with `cupola migrate`.
+    /// Postgres to use instead of one of our own, with the login `cupola_app`, which does for all services; migrate
+    /// it first with `cupola migrate`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
@@ -134,23 +134,24 @@ async fn serve_all(
     for folder in ["objects", "scratch"] {
         private_folder(&data.join(folder))?;
     }
-    let shared = shared(arguments, data, embedded)?;
+    let shared = shared_by(arguments, data, embedded, Service::Gateway)?;
     // workers give their attempts back first, then the rest ends
     let (first, last) = (end.child_token(), CancellationToken::new());
-    let backends = shared.open(&last)?;
+    let backends = shared.open(Service::Gateway, &last)?;
     let operator_key = ensure_operator_key(&backends.store, data).await?;
     let url = serve::public_url(&arguments.listen, &listener)?;
     fs::write(data.join(URL_FILE), &url).context("the data folder cannot be written")?;
     // a pool of its own: a connection lives on the runtime of the thread that opened it, and the
     // gateway's threads end before the scheduler has said its last word
-    let store = Store::connect(&shared.database.database_url, SCHEDULER_CONNECTIONS)?;
+    let database_url = database_url(arguments, embedded, Service::Scheduler)?;
+    let store = Store::connect(&database_url, SCHEDULER_CONNECTIONS, Service::Scheduler)?;
     let scheduler = tokio::spawn(scheduler::run(
         store,
         backends.bus.clone(),
         serve::scheduler_config(arguments.patience, arguments.sharing),
         last.clone(),
     ));
-    let worker = worker(arguments, data, &shared);
+    let worker = worker(arguments, data, &shared_by(arguments, data, embedded, Service::Worker)?);
     let worker = tokio::spawn(worker.keep_running(first));
     welcome(&url, &operator_key, data);
     let gateway = async {
@@ -172,16 +173,26 @@ async fn serve_all(
     worker.context("the worker's keeper broke off")?
 }
 
-fn shared(
+/// The service's login in a Postgres of our own; in another one, the login that was named for all.
+fn database_url(
+    arguments: &Arguments,
+    embedded: Option<&Embedded>,
+    service: Service,
+) -> anyhow::Result<String> {
+    match (embedded, &arguments.database_url) {
+        (Some(embedded), _) => Ok(embedded.url(service.login(), postgres::DATABASE)),
+        (None, Some(url)) => Ok(url.clone()),
+        (None, None) => anyhow::bail!("no database"),
+    }
+}
+
+fn shared_by(
     arguments: &Arguments,
     data: &Path,
     embedded: Option<&Embedded>,
+    service: Service,
 ) -> anyhow::Result<Shared> {
-    let database_url = match (embedded, &arguments.database_url) {
-        (Some(embedded), _) => embedded.url(APP_ROLE, postgres::DATABASE),
-        (None, Some(url)) => url.clone(),
-        (None, None) => anyhow::bail!("no database"),
-    };
+    let database_url = database_url(arguments, embedded, service)?;
     let object_store_url = match &arguments.object_store_url {
         Some(url) => url.clone(),
         None => registry::folder_url(&data.join("objects"))?,

@@ -27,6 +27,11 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// The two files of a published model.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CONFIG_FILE: &str = "config.json";
+/// What stands beside them for other tools, where the model can be written so; of a model that reads text,
+/// its tokenizer too.
+pub const ONNX_FILE: &str = "model.onnx";
+pub const PREPROCESSING_FILE: &str = "preprocessing.json";
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DataFile {

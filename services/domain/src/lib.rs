@@ -11,6 +11,7 @@ pub mod evaluation;
 pub mod field;
 pub mod hint;
 pub mod id;
+pub mod interval;
 pub mod job;
 pub mod model;
 pub mod name;

@@ -28,6 +28,9 @@ use crate::{ApiError, App, Code};
 #[schema(value_type = String, format = Binary)]
 pub(crate) struct FileBytes(#[expect(dead_code, reason = "only described")] Vec<u8>);
 
+/// A file of unknown size counts as so many bytes until they are sent: those are small.
+const SOME_BYTES: u64 = 1;
+
 pub(crate) struct File {
     /// Whose bytes they are.
     pub owner: TenantId,
@@ -64,6 +67,8 @@ fn media_type(path: &str) -> &'static str {
 pub(crate) async fn send(
     app: &App,
     request: &HttpRequest,
+    // who is sent it
+    to: TenantId,
     file: File,
 ) -> Result<HttpResponse, ApiError> {
     let etag = format!("\"{}\"", file.sha256);
@@ -83,7 +88,9 @@ pub(crate) async fn send(
         .insert_header((CACHE_CONTROL, "private, no-cache"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
     if let Some((part, bytes)) = part {
+        let download = app.egress.take(app, to, part.end - part.start).await?;
         let stream = app.blobs.read_range(file.owner, file.sha256, part.clone()).await?;
+        let stream = download.of(stream);
         let range = format!("bytes {}-{}/{bytes}", part.start, part.end - 1);
         response.status(StatusCode::PARTIAL_CONTENT).insert_header((CONTENT_RANGE, range));
         return Ok(response.body(SizedStream::new(part.end - part.start, stream)));
@@ -94,7 +101,8 @@ pub(crate) async fn send(
             response.body(SizedStream::new(bytes, stream::empty::<Result<Bytes, BlobError>>()))
         );
     }
-    let stream = app.blobs.read(file.owner, file.sha256).await?;
+    let download = app.egress.take(app, to, file.bytes.unwrap_or(SOME_BYTES)).await?;
+    let stream = download.of(app.blobs.read(file.owner, file.sha256).await?);
     let stream = stream.inspect_err(|error| error!(%error, "a download broke off"));
     Ok(match file.bytes {
         Some(bytes) => {

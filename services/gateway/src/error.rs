@@ -40,6 +40,8 @@ pub enum Code {
     DatasetInvalid,
     QueueFull,
     RateLimited,
+    /// Of files, in a month.
+    EgressExceeded,
     /// Beyond a quota's size of a job.
     QuotaExceeded,
     BudgetExceeded,
@@ -93,6 +95,11 @@ impl Code {
             }
             Self::QueueFull => (S::TOO_MANY_REQUESTS, "queue_full", "The tenant's queue is full"),
             Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
+            Self::EgressExceeded => (
+                S::TOO_MANY_REQUESTS,
+                "egress_exceeded",
+                "The tenant has downloaded what it may this month",
+            ),
             Self::TooSlow => (S::REQUEST_TIMEOUT, "too_slow", "The body came too slowly"),
             Self::QuotaExceeded => (S::FORBIDDEN, "quota_exceeded", "Beyond the tenant's quota"),
             Self::BudgetExceeded => {

@@ -3,8 +3,12 @@
 //! allowed says how much is left, by the headers of draft-ietf-httpapi-ratelimit-headers.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     num::NonZeroU32,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +21,7 @@ use actix_web::{
     web,
 };
 use boot::rates::{Bucket, Rate};
-use domain::{Digest, access::Credential};
+use domain::{Digest, TenantId, access::Credential};
 use store::principals::Principal;
 
 use crate::{ApiError, App, Code, address::Address};
@@ -37,12 +41,14 @@ pub struct RequestRates {
     pub tenant: Rate,
     /// Of this process, over all, being answered at once.
     pub at_once: usize,
+    /// Of them, those of one tenant.
+    pub tenant_at_once: usize,
 }
 
 impl Default for RequestRates {
     fn default() -> Self {
         let (one, tenant) = (Rate::per_second(many(500)), Rate::per_second(many(2_000)));
-        Self { address: one, credential: one, tenant, at_once: 1_000 }
+        Self { address: one, credential: one, tenant, at_once: 1_000, tenant_at_once: 500 }
     }
 }
 
@@ -109,6 +115,9 @@ pub(crate) async fn count_principal(
     let own = (name, id, rates.credential);
     match &principal.tenant {
         Some((tenant, _)) => {
+            let under_way = OfTenant::begin(*tenant, rates.tenant_at_once)?;
+            // for as long as the request is there
+            req.extensions_mut().insert(under_way);
             count(app, req, [own, ("tenant", tenant.to_string(), rates.tenant)]).await
         }
         None => count(app, req, [own]).await,
@@ -194,6 +203,44 @@ impl Tightest {
 /// Rounded up: who comes so much later is not refused for having come a moment early.
 fn secs(time: Duration) -> u32 {
     u32::try_from(time.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX).max(1)
+}
+
+/// A request of a tenant that is being answered.
+struct OfTenant(TenantId);
+
+impl OfTenant {
+    fn all() -> MutexGuard<'static, HashMap<TenantId, usize>> {
+        static UNDER_WAY: LazyLock<Mutex<HashMap<TenantId, usize>>> = LazyLock::new(Mutex::default);
+        UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(tenant: TenantId, most: usize) -> Result<Self, ApiError> {
+        let mut all = Self::all();
+        let count = all.entry(tenant).or_default();
+        *count += 1;
+        // dropped, and counted no more, where it is one too many
+        let (count, this) = (*count, Self(tenant));
+        drop(all);
+        if count > most {
+            let detail = format!(
+                "as many requests of this tenant are being answered as may be at once, {most}; come again \
+                 in a moment"
+            );
+            return Err(ApiError::new(Code::RateLimited, detail).retry_after(SOON_SECS));
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for OfTenant {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = Self::all().entry(self.0) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 struct UnderWay(&'static AtomicUsize);

@@ -3,6 +3,7 @@
 //! else does not exist for it.
 
 mod aliases;
+mod card;
 mod change;
 mod compare;
 mod files;
@@ -49,6 +50,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(versions::update_version)
         .service(versions::delete_version)
         .service(versions::manifest)
+        .service(card::card)
         .service(lineage::lineage)
         .service(lineage::of_dataset)
         .service(compare::compare)

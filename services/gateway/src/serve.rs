@@ -18,7 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
-    auth, datasets, hub, invitations, jobs, keys,
+    auth, datasets, egress, hub, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
@@ -102,6 +102,8 @@ pub async fn serve(
     let tending = tokio::spawn(keep_tending(app.clone()));
     let sealer = tokio::spawn(keep_sealing(app.store.clone()));
     let manifests = tokio::spawn(models::keep_sealing_models(app.clone()));
+    let counts = tokio::spawn(egress::keep_writing(app.clone()));
+    let (downloads, store) = (app.egress.clone(), app.store.clone());
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -124,6 +126,10 @@ pub async fn serve(
     tending.abort();
     sealer.abort();
     manifests.abort();
+    counts.abort();
+    if let Err(error) = downloads.write(&store).await {
+        warn!(error = &error as &dyn std::error::Error, "what was downloaded last is not counted");
+    }
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }

@@ -12,6 +12,7 @@ use store::Store;
 
 use crate::{
     auth::{Passwords, Signer},
+    egress::Egress,
     limits::RequestRates,
 };
 
@@ -23,6 +24,8 @@ pub struct App {
     pub signer: Signer,
     pub passwords: Passwords,
     pub rates: Rates,
+    /// What has been downloaded.
+    pub egress: Egress,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const MAX_JOBS: i64 = 1_000_000;
-const MAX_STORAGE_BYTES: i64 = 1 << 60;
+const MAX_BYTES: i64 = 1 << 60;
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list).service(create).service(get).service(change).service(close);
@@ -43,13 +43,20 @@ struct TenantView {
 struct LimitsView {
     max_running_jobs: u32,
     max_queued_jobs: u32,
+    /// Of datasets and models.
     max_storage_bytes: u64,
+    /// Of files that are downloaded, in a month of UTC.
+    max_egress_bytes: u64,
 }
 
 impl From<Tenant> for TenantView {
     fn from(Tenant { id, slug, name, limits, created_at, closed_at }: Tenant) -> Self {
-        let TenantLimits { max_running_jobs, max_queued_jobs, max_storage_bytes } = limits;
-        let limits = LimitsView { max_running_jobs, max_queued_jobs, max_storage_bytes };
+        let limits = LimitsView {
+            max_running_jobs: limits.max_running_jobs,
+            max_queued_jobs: limits.max_queued_jobs,
+            max_storage_bytes: limits.max_storage_bytes,
+            max_egress_bytes: limits.max_egress_bytes,
+        };
         Self { id, slug, name, limits, created_at, closed_at }
     }
 }
@@ -91,6 +98,7 @@ struct LimitsChange {
     max_running_jobs: Option<i64>,
     max_queued_jobs: Option<i64>,
     max_storage_bytes: Option<i64>,
+    max_egress_bytes: Option<i64>,
 }
 
 impl LimitsChange {
@@ -104,24 +112,17 @@ impl LimitsChange {
             Some(value) => value.unsigned_abs(),
             None => now,
         };
-        let running = pick(
-            "max_running_jobs",
-            self.max_running_jobs,
-            MAX_JOBS,
-            u64::from(now.max_running_jobs),
-        );
-        let queued =
-            pick("max_queued_jobs", self.max_queued_jobs, MAX_JOBS, u64::from(now.max_queued_jobs));
-        let storage = pick(
-            "max_storage_bytes",
-            self.max_storage_bytes,
-            MAX_STORAGE_BYTES,
-            now.max_storage_bytes,
-        );
+        let (running, queued) = (now.max_running_jobs.into(), now.max_queued_jobs.into());
+        let running = pick("max_running_jobs", self.max_running_jobs, MAX_JOBS, running);
+        let queued = pick("max_queued_jobs", self.max_queued_jobs, MAX_JOBS, queued);
+        let (storage, egress) = (now.max_storage_bytes, now.max_egress_bytes);
+        let storage = pick("max_storage_bytes", self.max_storage_bytes, MAX_BYTES, storage);
+        let egress = pick("max_egress_bytes", self.max_egress_bytes, MAX_BYTES, egress);
         errors.into_result(TenantLimits {
             max_running_jobs: u32::try_from(running).unwrap_or(u32::MAX),
             max_queued_jobs: u32::try_from(queued).unwrap_or(u32::MAX),
             max_storage_bytes: storage,
+            max_egress_bytes: egress,
         })
     }
 }

@@ -10,7 +10,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Tx, budgets,
+    Tx, budgets, egress,
     usage::{self, PoolUsage},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -69,7 +69,25 @@ struct UsageView {
     paid: SpendView,
     /// Of datasets and models, looked at once an hour.
     storage_byte_hours: u64,
+    /// Of files, downloaded in the hours that begin in the period; a second may be missing.
+    egress_bytes: u64,
+    egress_this_month: EgressView,
     budget: Option<BudgetView>,
+}
+
+/// What was downloaded in the month of UTC that it is, of what may be.
+#[derive(Serialize, ToSchema)]
+struct EgressView {
+    bytes: u64,
+    limit: u64,
+    #[schema(value_type = String, format = DateTime)]
+    resets_at: Timestamp,
+}
+
+impl From<egress::Month> for EgressView {
+    fn from(egress::Month { bytes, limit, resets_at }: egress::Month) -> Self {
+        Self { bytes, limit, resets_at }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -152,9 +170,10 @@ async fn own_usage(
     caller: Caller<ReadJobs>,
     period: Params<Period>,
 ) -> Result<web::Json<UsageView>, ApiError> {
-    let bounds = period.0.bounds(app.clock.now())?;
+    let now = app.clock.now();
+    let bounds = period.0.bounds(now)?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
-    let view = usage_in(&mut tx, caller.tenant(), bounds).await?;
+    let view = usage_in(&mut tx, caller.tenant(), bounds, now).await?;
     tx.commit().await?;
     Ok(web::Json(view))
 }
@@ -172,10 +191,11 @@ async fn usage_of(
     slug: web::Path<String>,
     period: Params<Period>,
 ) -> Result<web::Json<UsageView>, ApiError> {
-    let bounds = period.0.bounds(app.clock.now())?;
+    let now = app.clock.now();
+    let bounds = period.0.bounds(now)?;
     let mut tx = app.store.begin().await?;
     let id = tenant(&mut tx, &slug).await?;
-    let view = usage_in(&mut tx, id, bounds).await?;
+    let view = usage_in(&mut tx, id, bounds, now).await?;
     tx.commit().await?;
     Ok(web::Json(view))
 }
@@ -184,6 +204,7 @@ async fn usage_in(
     tx: &mut impl Tx,
     tenant: TenantId,
     (from, until): (Timestamp, Timestamp),
+    now: Timestamp,
 ) -> Result<UsageView, ApiError> {
     let attempts = usage::of_tenant(tx, tenant, from, until).await?;
     let paid = attempts.iter().fold(Spend::NONE, |sum, usage| sum.plus(usage.paid));
@@ -193,6 +214,8 @@ async fn usage_in(
         attempts: attempts.into_iter().map(PoolUsageView::from).collect(),
         paid: paid.into(),
         storage_byte_hours: usage::storage(tx, tenant, from, until).await?,
+        egress_bytes: egress::between(tx, tenant, (from, until)).await?,
+        egress_this_month: egress::month(tx, tenant, now).await?.into(),
         budget: budget(tx, tenant).await?,
     })
 }

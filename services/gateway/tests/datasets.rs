@@ -148,7 +148,12 @@ async fn storage_has_a_cap_that_repeating_a_push_does_not_touch() {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let mut tx = app.state.store.begin().await.unwrap();
-    let limits = TenantLimits { max_running_jobs: 1, max_queued_jobs: 1, max_storage_bytes: 150 };
+    let limits = TenantLimits {
+        max_running_jobs: 1,
+        max_queued_jobs: 1,
+        max_storage_bytes: 150,
+        max_egress_bytes: 1 << 30,
+    };
     tenants::set_limits(&mut tx, "acme", &limits).await.unwrap();
     tx.commit().await.unwrap();
     send(&acme.developer, PATH, "text/csv", &[b'a'; 100]).await.expect(201);

@@ -150,7 +150,7 @@ async fn progress_is_told_between_the_events() {
     let started =
         Event::Started { total_steps: 4, epochs: 2, parameters: 9, resumed_from_step: None };
     hand.say(given.attempt, &[started]).await;
-    let mut tx = app.state.store.begin().await.unwrap();
+    let mut tx = app.state.store.acting_as(store::Service::Worker).begin().await.unwrap();
     let worker = hand.worker();
     store::attempts::heartbeat(&mut tx, worker, &[(given.attempt, Some(3))]).await.unwrap();
     tx.commit().await.unwrap();
@@ -167,7 +167,7 @@ async fn a_lost_hint_costs_a_moment_and_no_event() {
     let given = hand.start(job).await;
     let mut listener = Listener::open(&acme.developer, job, None).await;
     listener.until("running").await;
-    let mut tx = app.state.store.begin().await.unwrap();
+    let mut tx = app.state.store.acting_as(store::Service::Worker).begin().await.unwrap();
     store::attempts::record(&mut tx, given.attempt, &[epoch(1)], 0).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(kinds(&listener.until("epoch").await), ["epoch"]);

@@ -180,8 +180,12 @@ async fn a_submission_waits_for_the_profile_or_is_told_to_come_back() {
 async fn a_full_queue_refuses_and_says_when_to_try_again() {
     let (app, acme, _hand) = prepared().await;
     let mut tx = app.state.store.begin().await.unwrap();
-    let limits =
-        TenantLimits { max_running_jobs: 1, max_queued_jobs: 1, max_storage_bytes: 1 << 20 };
+    let limits = TenantLimits {
+        max_running_jobs: 1,
+        max_queued_jobs: 1,
+        max_storage_bytes: 1 << 20,
+        max_egress_bytes: 1 << 30,
+    };
     tenants::set_limits(&mut tx, "acme", &limits).await.unwrap();
     tx.commit().await.unwrap();
     let first = submit_with_key(&acme.developer, "one", &draft()).await.expect(202);

@@ -10,7 +10,11 @@ use actix_web::{
     web::{self, Bytes},
 };
 use boot::rates::Rate;
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt,
+    future::{Either, select},
+    stream,
+};
 use gateway::{Body, Code};
 use serde_json::{Value, json};
 
@@ -107,6 +111,32 @@ async fn a_process_answers_so_many_at_once() {
     let refused = app.nobody().get("/v1/me").await.expect_problem(503, "unavailable");
     assert_eq!(refused.header("retry-after"), Some("1"));
     app.nobody().get("/healthz").await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_tenant_has_so_many_answered_at_once_and_no_others_wait_for_it() {
+    let app = TestApp::with(|config| config.rates.tenant_at_once = 1).await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let mut hints = app.state.bus.subscribe();
+    let push = TestRequest::post()
+        .uri("/v1/datasets/flowers/versions")
+        .insert_header(("content-type", "text/csv"))
+        // nobody makes the profile
+        .insert_header(("prefer", "wait=60"))
+        .set_payload("a,b\n1,2\n");
+    let pushing = Box::pin(acme.developer.send(push));
+    let Either::Left((_, pushing)) = select(Box::pin(hints.recv()), pushing).await else {
+        panic!("it waits for the profile")
+    };
+    let refused = acme.viewer.get("/v1/me").await.expect_problem(429, "rate_limited");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(
+        refused.text("/detail"),
+        "as many requests of this tenant are being answered as may be at once, 1; come again in a moment"
+    );
+    globex.viewer.get("/v1/me").await.expect(200);
+    drop(pushing);
+    acme.viewer.get("/v1/me").await.expect(200);
 }
 
 /// Some bytes, and then a silence without an end.

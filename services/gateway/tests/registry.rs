@@ -209,7 +209,8 @@ async fn a_version_has_a_manifest_that_is_checked_without_the_platform() {
     assert_eq!(version(&acme.viewer, revision.as_str()).await["version"], 1);
     assert_eq!((manifest.model.as_str(), manifest.version), ("acme/garden", 1));
     let paths: Vec<_> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    assert_eq!(paths, ["config.json", "model.safetensors"]);
+    let files = ["config.json", "model.onnx", "model.safetensors", "preprocessing.json"];
+    assert_eq!(paths, files);
     for (file, said) in manifest.files.iter().zip(seen["files"].as_array().unwrap()) {
         let got = acme.viewer.get(said["url"].as_str().unwrap()).await.expect(200);
         assert_eq!(got.bytes.len() as u64, file.bytes);
@@ -245,4 +246,55 @@ async fn bytes_that_are_not_what_their_digest_says_are_never_sent_whole() {
     acme.developer.post(&format!("{MODEL}/predict"), row).await.expect(500);
     // the others are as they were
     acme.viewer.get(&format!("{MODEL}/versions/1/files/config.json")).await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_card_has_the_authors_words_and_the_facts_and_nothing_that_runs() {
+    let (app, acme, _) = published().await;
+    let zeta = app.tenant("zeta").await;
+    let words = "Knows two flowers.\n\n<script>alert(1)</script>\n\n[more](javascript:alert(1))";
+    let said = json!({"card": words, "visibility": "public", "licence": "mit"});
+    acme.owner.patch(MODEL, said).await.expect(200);
+    let path = format!("{MODEL}/versions/1/card");
+    // whoever may see the model reads the same
+    let card = zeta.viewer.get(&path).await.expect(200);
+    assert_eq!(card.header("content-type"), Some("text/markdown; charset=utf-8"));
+    let text = String::from_utf8(card.bytes.to_vec()).unwrap();
+    for fact in [
+        "# acme/garden\n\nKnows two flowers.",
+        "| Licence | mit |",
+        "| Task | binary\\_classification |",
+        "| Classes | `iris`, `rose` |",
+        "`flowers` version 1, 60 rows of 4 columns, SHA-256 `",
+        "| Layers | Dense, Dense |",
+        "| Optimizer | Adam, ",
+        "| Seed | ",
+        " CPU seconds in 1 attempts |",
+        "| accuracy | 1.0000 | ",
+        "Class `iris` was judged on 6 rows: too few to rely on.",
+    ] {
+        assert!(text.contains(fact), "{fact}\n{text}");
+    }
+    let html = TestRequest::get().uri(&path).insert_header(("accept", "text/html,*/*;q=0.8"));
+    let page = zeta.viewer.send(html).await.expect(200);
+    assert!(page.header("content-security-policy").unwrap().contains("sandbox"), "{page:?}");
+    let text = String::from_utf8(page.bytes.to_vec()).unwrap();
+    assert!(text.contains("<h1>acme/garden</h1>") && text.contains("<td>mit</td>"), "{text}");
+    assert!(!text.contains("<script") && !text.contains("javascript:"), "{text}");
+}
+
+#[actix_web::test]
+async fn what_is_being_downloaded_goes_on_to_its_end_when_the_version_is_deleted() {
+    let (_app, acme, _) = published().await;
+    let read = version(&acme.viewer, "1").await;
+    let files = read["files"].as_array().unwrap();
+    let weights = files.iter().find(|file| file["name"] == "model.safetensors").unwrap();
+    let url = weights["url"].as_str().unwrap();
+    let begun = acme.viewer.open(TestRequest::get().uri(url)).await;
+    let yank = json!({"state": "yanked", "reason": "wrong column"});
+    acme.owner.patch(&format!("{MODEL}/versions/1"), yank).await.expect(200);
+    acme.owner.delete(&format!("{MODEL}/versions/1")).await.expect(204);
+    let bytes = to_bytes(begun.into_body()).await.unwrap();
+    assert_eq!(crate::hand::digest(&bytes), weights["sha256"].as_str().unwrap());
+    acme.viewer.get(url).await.expect_problem(410, "gone");
 }

@@ -13,8 +13,11 @@ mod layers;
 mod proto;
 mod weights;
 
+use std::{fs, io, path::Path};
+
 use domain::{
     Digest,
+    child::{CONFIG_FILE, ONNX_FILE, PREPROCESSING_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
     model::{CONFIG_FORMAT, FittedInput, ModelConfig},
 };
 use prost::Message;
@@ -24,11 +27,6 @@ use graph::Graph;
 use layers::Drawing;
 use proto::{Entry, IR_VERSION, ML_DOMAIN, ML_OPSET, Model, OPSET, OperatorSet};
 use weights::Weights;
-
-/// The names of the files.
-pub const MODEL_FILE: &str = "model.onnx";
-pub const PREPROCESSING_FILE: &str = "preprocessing.json";
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// The format of `preprocessing.json`.
 const PREPROCESSING_FORMAT: u32 = 1;
@@ -65,6 +63,23 @@ pub enum OnnxError {
          safetensors"
     )]
     TooLarge { bytes: usize },
+    #[error("{name}: {why}")]
+    File { name: &'static str, why: io::Error },
+}
+
+/// Exports the model of a folder into files beside it.
+pub fn export_beside(folder: &Path) -> Result<(), OnnxError> {
+    let read = |name| fs::read(folder.join(name)).map_err(|why| OnnxError::File { name, why });
+    let write = |name, bytes: &[u8]| {
+        fs::write(folder.join(name), bytes).map_err(|why| OnnxError::File { name, why })
+    };
+    let OnnxFiles { model, preprocessing, tokenizer } =
+        export(&read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)?;
+    write(PREPROCESSING_FILE, &preprocessing)?;
+    if let Some(tokenizer) = tokenizer {
+        write(TOKENIZER_FILE, &tokenizer)?;
+    }
+    write(ONNX_FILE, &model)
 }
 
 /// Exports the model that `config.json` and `model.safetensors` describe.
@@ -89,7 +104,7 @@ pub fn export(config_json: &[u8], weights: &[u8]) -> Result<OnnxFiles, OnnxError
         graph.within("answer", |graph| answer::draw(graph, &config, made, shape, read.unit))?;
     let preprocessing = json!({
         "format": PREPROCESSING_FORMAT,
-        "model": MODEL_FILE,
+        "model": ONNX_FILE,
         "task": config.task,
         "target": config.target,
         "classes": config.classes,

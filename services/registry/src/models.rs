@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use domain::{
     TenantId,
-    child::{CONFIG_FILE, WEIGHTS_FILE},
+    child::{CONFIG_FILE, ONNX_FILE, PREPROCESSING_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
     model::ModelConfig,
     registry::{FilePath, VersionFile},
 };
@@ -31,8 +31,14 @@ pub async fn upload_model(
         config_sha256: config.sha256,
         config: parsed,
     };
-    let files = [(CONFIG_FILE, config), (WEIGHTS_FILE, weights)].map(of_version);
-    Ok(Artifact { made, files: files.into() })
+    let mut files: Vec<_> = [(CONFIG_FILE, config), (WEIGHTS_FILE, weights)].map(of_version).into();
+    for name in [ONNX_FILE, PREPROCESSING_FILE, TOKENIZER_FILE] {
+        let path = scratch.join(name);
+        if tokio::fs::try_exists(&path).await.map_err(BlobError::file(&path))? {
+            files.push(of_version((name, blobs.put_file(tenant, &path).await?)));
+        }
+    }
+    Ok(Artifact { made, files })
 }
 
 fn of_version((name, Stored { sha256, bytes }): (&str, Stored)) -> VersionFile {

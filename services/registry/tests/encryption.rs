@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::{Digest, JobId, TenantId, job::Attempt};
 use futures::{TryStreamExt, stream};
 use registry::{BlobError, Blobs, LocalMaster, MasterKey, Masters, Stored, TenantKeys};
-use store::{Store, tenant_keys, tenants};
+use store::{Service, Store, tenant_keys, tenants};
 use tempfile::TempDir;
 use testkit::TestDb;
 
@@ -30,7 +30,7 @@ fn masters(digits: &[&str]) -> Masters {
 impl World {
     async fn create() -> Self {
         let db = TestDb::create().await;
-        let store = Store::connect(&db.url(), 4).unwrap();
+        let store = Store::connect(&db.url(), 4, Service::Gateway).unwrap();
         let mut tx = store.begin().await.unwrap();
         let ids = [TenantId::generate(), TenantId::generate()];
         for (id, slug) in ids.into_iter().zip(["acme", "globex"]) {

@@ -10,7 +10,7 @@ use store::{
     jobs,
     leader::{Held, LeaderLease},
     schedule::{self, Applied, News},
-    usage, workers,
+    storage, workers,
 };
 use tokio::time::Instant;
 
@@ -119,7 +119,7 @@ impl Lead {
             schedule::keep_averages(&mut tx, &averages).await?;
             let hour = now.timestamp() / 3_600;
             if self.metered_hour != Some(hour) {
-                usage::note_storage(&mut tx).await?;
+                storage::note(&mut tx).await?;
                 self.metered_hour = Some(hour);
             }
         }

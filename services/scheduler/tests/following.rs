@@ -10,7 +10,7 @@ use domain::{
 };
 use scheduler::{Config, Lead, tick};
 use sqlx::{Connection, PgConnection};
-use store::{Store, attempts, leader, pools, workers};
+use store::{Service, Store, attempts, leader, pools, workers};
 use testkit::TestDb;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ fn jobs(lead: &Lead) -> BTreeMap<JobId, PlannedJob> {
 #[tokio::test]
 async fn following_is_as_good_as_reading_everything() {
     let db = TestDb::create().await;
-    let store = Store::connect(&db.url(), 4).unwrap();
+    let store = Store::connect(&db.url(), 4, Service::Scheduler).unwrap();
     let config = Config::default();
     let (holder, mut lead) = (Uuid::now_v7(), None);
     tick(&store, holder, &config, &mut lead).await.unwrap().expect("it leads");
@@ -50,12 +50,14 @@ async fn following_is_as_good_as_reading_everything() {
     assert_eq!(live(&lead).len(), 4);
 
     // one ends, a quota and a worker change, another worker comes
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.acting_as(Service::Worker).begin().await.unwrap();
     let ended = live(&lead)[0].attempt;
     attempts::report(&mut tx, ended, domain::job::Report::Succeeded, &config.retry)
         .await
         .unwrap()
         .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.acting_as(Service::Gateway).begin().await.unwrap();
     let quota = Quota { weight: 7, ..Quota::default() };
     assert!(pools::set_quota(&mut tx, globex.id, "default", &quota).await.unwrap());
     workers::set_state(&mut tx, first, WorkerState::Cordoned).await.unwrap();
@@ -94,7 +96,7 @@ async fn same(store: &Store, config: &Config, holder: Uuid, lead: &mut Option<Le
 #[tokio::test]
 async fn who_nobody_could_hear_has_a_lease_to_speak_up() {
     let db = TestDb::create().await;
-    let store = Store::connect(&db.url(), 4).unwrap();
+    let store = Store::connect(&db.url(), 4, Service::Scheduler).unwrap();
     let config = Config::default();
     let (holder, mut lead) = (Uuid::now_v7(), None);
     let acme = Tenant::create(&store, "acme", 5).await;

@@ -12,7 +12,7 @@ use domain::{
 };
 use scheduler::{Config, Lead, tick};
 use sqlx::{Connection, PgConnection};
-use store::{Store, attempts, jobs, schedule::Applied, workers};
+use store::{Service, Store, attempts, jobs, schedule::Applied, workers};
 use testkit::TestDb;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ struct World {
 impl World {
     async fn create() -> Self {
         let db = TestDb::create().await;
-        let store = Store::connect(&db.url(), 4).unwrap();
+        let store = Store::connect(&db.url(), 4, Service::Scheduler).unwrap();
         let acme = Tenant::create(&store, "acme", 5).await;
         let mut world = Self { db, store, acme, holder: Uuid::now_v7(), lead: None };
         assert_eq!(world.tick().await.changed, []);
@@ -70,7 +70,7 @@ impl World {
     }
 
     async fn given(&self, worker: WorkerId) -> Vec<(Attempt, u32)> {
-        let mut tx = self.store.begin().await.unwrap();
+        let mut tx = self.store.acting_as(Service::Worker).begin().await.unwrap();
         let given = attempts::assigned_to(&mut tx, worker, None).await.unwrap();
         given.into_iter().map(|one| (one.attempt, one.rank)).collect()
     }
@@ -81,7 +81,7 @@ impl World {
     }
 
     async fn set_state(&self, worker: WorkerId, state: WorkerState) {
-        let mut tx = self.store.begin().await.unwrap();
+        let mut tx = self.store.acting_as(Service::Worker).begin().await.unwrap();
         assert!(workers::set_state(&mut tx, worker, state).await.unwrap());
         tx.commit().await.unwrap();
     }
@@ -120,7 +120,7 @@ async fn what_survives_a_lost_attempt_holds_its_room_until_it_has_left() {
     assert_eq!(world.tick().await.changed, []);
     world.lead = None;
     assert_eq!(world.tick().await.changed, [], "a new leader knows it as well");
-    let mut tx = world.store.begin().await.unwrap();
+    let mut tx = world.store.acting_as(Service::Worker).begin().await.unwrap();
     attempts::leave(&mut tx, attempt, rank).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(world.tick().await.changed, [other]);
@@ -150,7 +150,7 @@ async fn what_is_asked_of_one_worker_is_told_to_all() {
     tx.commit().await.unwrap();
     let both = BTreeSet::from([one, two]);
     assert_eq!(BTreeSet::from_iter(world.tick().await.workers), both);
-    let mut tx = world.store.begin().await.unwrap();
+    let mut tx = world.store.acting_as(Service::Worker).begin().await.unwrap();
     let attempt = Attempt { job, number: NonZeroU32::MIN };
     attempts::report(&mut tx, attempt, Report::Stopped, &retry).await.unwrap().unwrap();
     tx.commit().await.unwrap();

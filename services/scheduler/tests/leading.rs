@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use scheduler::{Config, tick};
-use store::{Store, changes::Cursor, leader, schedule};
+use store::{Service, Store, changes::Cursor, leader, schedule};
 use testkit::TestDb;
 use uuid::Uuid;
 
 #[tokio::test]
 async fn one_leads_and_the_next_takes_over_when_it_steps_down() {
     let db = TestDb::create().await;
-    let store = Store::connect(&db.url(), 4).unwrap();
+    let store = Store::connect(&db.url(), 4, Service::Scheduler).unwrap();
     let config = Config::default();
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
 
@@ -35,7 +35,7 @@ async fn one_leads_and_the_next_takes_over_when_it_steps_down() {
 #[tokio::test]
 async fn a_leader_that_slept_past_its_lease_finds_its_term_over() {
     let db = TestDb::create().await;
-    let store = Store::connect(&db.url(), 4).unwrap();
+    let store = Store::connect(&db.url(), 4, Service::Scheduler).unwrap();
     let (sleeper, next) = (Uuid::now_v7(), Uuid::now_v7());
     // a lease of no length is over at once: as if it had slept
     let config = Config { leader_lease: Duration::ZERO, ..Config::default() };

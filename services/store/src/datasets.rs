@@ -252,22 +252,6 @@ pub async fn get(tx: &mut TenantTx<'_>, name: &str) -> Result<Option<Dataset>, S
     }))
 }
 
-/// What the tenant's datasets occupy. Until the transaction ends nobody else gets an answer, so that
-/// a limit checked after adding a version is exact.
-pub async fn stored_bytes(tx: &mut TenantTx<'_>) -> Result<u64, StoreError> {
-    let tenant = tx.tenant().uuid();
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2))", tenant)
-        .execute(tx.conn())
-        .await?;
-    let bytes = sqlx::query_scalar!(
-        r#"select coalesce(sum(bytes), 0)::bigint as "bytes!" from dataset_version where tenant_id = $1"#,
-        tenant,
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(bytes.unsigned_abs())
-}
-
 /// The outcome of a profile job; in the transaction that finishes the job.
 pub async fn set_profile(
     tx: &mut SystemTx<'_>,

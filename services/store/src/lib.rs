@@ -1,8 +1,8 @@
 //! The only crate that speaks SQL. One module per aggregate; functions take a transaction, never a
 //! pool, and never commit: what belongs together lands together, as the caller decides.
 //!
-//! [`TenantTx`] sees one tenant's rows, by row-level security; [`SystemTx`] sees all. Which one a
-//! function takes says on whose behalf it works.
+//! [`TenantTx`] sees one tenant's rows, by row-level security; [`SystemTx`] sees those of all, in the tables that
+//! its [`Service`] needs. Which one a function takes says on whose behalf it works.
 
 pub mod admin;
 mod amounts;
@@ -12,6 +12,7 @@ pub mod budgets;
 pub mod changes;
 pub mod cron;
 pub mod datasets;
+pub mod egress;
 mod error;
 pub mod events;
 pub mod hints;
@@ -28,8 +29,10 @@ pub mod picture;
 pub mod pools;
 pub mod principals;
 pub mod schedule;
+mod service;
 pub mod sessions;
 pub mod signing;
+pub mod storage;
 pub mod tenant_keys;
 pub mod tenants;
 mod tx;
@@ -48,6 +51,7 @@ use tokio::time::timeout;
 
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
+pub use service::Service;
 pub use tx::{SystemTx, TenantTx, Tx};
 
 /// Every migration, embedded.
@@ -79,31 +83,27 @@ const BY_INDEX: [(&str, &str); 5] = [
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// How a transaction begins that is for no tenant.
+    begin: &'static str,
 }
 
 impl Store {
     /// A pool of at most `max_connections`; connects when first used, so that a service can start
-    /// before its database.
-    pub fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("cupola")
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)])
-            .options(BY_INDEX);
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ANSWER_WITHIN)
-            .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
-            .test_before_acquire(false)
-            .before_acquire(|connection, was| {
-                Box::pin(async move {
-                    if was.idle_for > TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+    /// before its database. The URL's login has to be the service's, or one that may take its role.
+    pub fn connect(url: &str, max_connections: u32, service: Service) -> Result<Self, StoreError> {
+        Ok(Self { pool: pool(url, max_connections)?, begin: service.begin() })
+    }
+
+    /// For whoever looks at everything, as the checks of [`invariants`] do: as the owner of the database, in no
+    /// role.
+    pub fn connect_as_owner(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Ok(Self { pool: pool(url, max_connections)?, begin: "begin" })
+    }
+
+    /// As another service, on the same connections.
+    #[must_use]
+    pub fn acting_as(&self, service: Service) -> Self {
+        Self { pool: self.pool.clone(), begin: service.begin() }
     }
 
     /// A transaction that sees `tenant` alone. Role and tenant ride on the `begin`: one round trip.
@@ -117,9 +117,9 @@ impl Store {
         Ok(TenantTx { tx, tenant })
     }
 
-    /// A transaction that sees every tenant: for the scheduler, the workers and authentication.
+    /// A transaction that sees every tenant, and may do what its service has to.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
-        let tx = in_time(self.pool.begin_with("begin; set local role cupola_system")).await?;
+        let tx = in_time(self.pool.begin_with(self.begin)).await?;
         Ok(SystemTx { tx })
     }
 
@@ -134,6 +134,27 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+fn pool(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("cupola")
+        .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)])
+        .options(BY_INDEX);
+    Ok(PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ANSWER_WITHIN)
+        .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
+        .test_before_acquire(false)
+        .before_acquire(|connection, was| {
+            Box::pin(async move {
+                if was.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options))
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {

@@ -27,7 +27,10 @@ pub struct Tenant {
 pub struct TenantLimits {
     pub max_running_jobs: u32,
     pub max_queued_jobs: u32,
+    /// Of datasets and models.
     pub max_storage_bytes: u64,
+    /// Of files that are downloaded, in a month of UTC.
+    pub max_egress_bytes: u64,
 }
 
 struct Row {
@@ -37,6 +40,7 @@ struct Row {
     max_running_jobs: i32,
     max_queued_jobs: i32,
     max_storage_bytes: i64,
+    max_egress_bytes: i64,
     created_at: Timestamp,
     closed_at: Option<Timestamp>,
 }
@@ -51,6 +55,7 @@ impl From<Row> for Tenant {
                 max_running_jobs: row.max_running_jobs.unsigned_abs(),
                 max_queued_jobs: row.max_queued_jobs.unsigned_abs(),
                 max_storage_bytes: row.max_storage_bytes.unsigned_abs(),
+                max_egress_bytes: row.max_egress_bytes.unsigned_abs(),
             },
             created_at: row.created_at,
             closed_at: row.closed_at,
@@ -69,7 +74,8 @@ pub async fn create(
         Row,
         "insert into tenant (id, slug, name) values ($1, $2, $3)
          on conflict (slug) do nothing
-         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at",
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at",
         id.uuid(),
         slug.as_str(),
         name,
@@ -93,7 +99,8 @@ async fn noted(
 pub async fn by_id(tx: &mut SystemTx<'_>, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at
          from tenant where id = $1",
         id.uuid(),
     )
@@ -105,7 +112,8 @@ pub async fn by_id(tx: &mut SystemTx<'_>, id: TenantId) -> Result<Option<Tenant>
 pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at
          from tenant where slug = $1",
         slug,
     )
@@ -117,7 +125,8 @@ pub async fn by_slug(tx: &mut SystemTx<'_>, slug: &str) -> Result<Option<Tenant>
 pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Tenant>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at
          from tenant order by slug limit 1000",
     )
     .fetch_all(tx.conn())
@@ -130,7 +139,8 @@ pub async fn own(tx: &mut TenantTx<'_>) -> Result<Option<Tenant>, StoreError> {
     let id = tx.tenant().uuid();
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at
+        "select id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at
          from tenant where id = $1",
         id,
     )
@@ -147,13 +157,15 @@ pub async fn set_limits(
     let row = sqlx::query_as!(
         Row,
         "update tenant
-         set max_running_jobs = $2, max_queued_jobs = $3, max_storage_bytes = $4
+         set max_running_jobs = $2, max_queued_jobs = $3, max_storage_bytes = $4, max_egress_bytes = $5
          where slug = $1
-         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, created_at, closed_at",
+         returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
+                created_at, closed_at",
         slug,
         i32::try_from(limits.max_running_jobs).unwrap_or(i32::MAX),
         i32::try_from(limits.max_queued_jobs).unwrap_or(i32::MAX),
         i64::try_from(limits.max_storage_bytes).unwrap_or(i64::MAX),
+        i64::try_from(limits.max_egress_bytes).unwrap_or(i64::MAX),
     )
     .fetch_optional(tx.conn())
     .await?;

@@ -12,7 +12,7 @@ pub struct TenantTx<'a> {
     pub(crate) tenant: TenantId,
 }
 
-/// Sees every row.
+/// Sees the rows of every tenant.
 #[derive(Debug)]
 pub struct SystemTx<'a> {
     pub(crate) tx: Transaction<'a, Postgres>,

@@ -2,7 +2,7 @@
 
 use domain::{JobId, Resources, TenantId, Timestamp, WorkerId, job::Cause, spend::Spend};
 
-use crate::{StoreError, SystemTx, Tx, amounts, jobs::json_column};
+use crate::{StoreError, Tx, amounts, jobs::json_column};
 
 /// One attempt, ended or live.
 #[derive(Debug, Clone)]
@@ -145,20 +145,4 @@ pub async fn storage(
     .fetch_one(tx.conn())
     .await?;
     Ok(sum.unsigned_abs())
-}
-
-/// Writes what each tenant's files take at the moment, as this hour's. Saying it again changes nothing.
-pub async fn note_storage(tx: &mut SystemTx<'_>) -> Result<(), StoreError> {
-    sqlx::query!(
-        "insert into storage_usage (tenant_id, hour, bytes)
-         select f.tenant_id, date_trunc('hour', now()), sum(f.bytes)::bigint
-         from (select tenant_id, bytes from dataset_version
-               union all
-               select tenant_id, bytes from model_version where state <> 'deleted') f
-         group by f.tenant_id
-         on conflict do nothing",
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }

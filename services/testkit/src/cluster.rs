@@ -3,9 +3,10 @@
 use std::{env, path::Path};
 
 use boot::postgres::{DATABASE, Embedded, Options, SUPERUSER, find_binaries};
+use store::Service;
 use tempfile::TempDir;
 
-use crate::{APP_ROLE, reachable_dir};
+use crate::reachable_dir;
 
 /// Throwaway: fast, not durable, gone when dropped. Its database `cupola` is migrated.
 #[derive(Debug)]
@@ -26,9 +27,9 @@ impl Cluster {
         Ok(Self { postgres, _dir: dir })
     }
 
-    /// The migrated database, as services see it.
+    /// The migrated database, by a login that may act as any service.
     pub fn url(&self) -> String {
-        self.postgres.url(APP_ROLE, DATABASE)
+        self.postgres.url(Service::ANY_LOGIN, DATABASE)
     }
 
     /// The migrated database, as its owner.

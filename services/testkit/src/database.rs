@@ -4,11 +4,11 @@
 use std::{env, fmt, thread};
 
 use boot::postgres::{DATABASE, SUPERUSER};
-use store::{StoreError, admin};
+use store::{Service, StoreError, admin};
 use tokio::runtime;
 use uuid::Uuid;
 
-use crate::{APP_ROLE, POSTGRES_VARIABLE};
+use crate::POSTGRES_VARIABLE;
 
 /// Nobody connects to it, or it could not be cloned.
 const TEMPLATE: &str = "cupola_template";
@@ -40,9 +40,13 @@ impl TestDb {
         Self { server, name }
     }
 
-    /// As services connect.
+    /// By a login that may act as any service: a test is all of them.
     pub fn url(&self) -> String {
-        self.server.of(APP_ROLE, &self.name)
+        self.url_as(Service::ANY_LOGIN)
+    }
+
+    pub fn url_as(&self, login: &str) -> String {
+        self.server.of(login, &self.name)
     }
 
     /// As the owner, whom row-level security does not bind.

@@ -10,6 +10,7 @@ mod clients;
 mod cluster;
 mod database;
 mod redis;
+mod s3;
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -20,14 +21,12 @@ pub use clients::{CLIENTS_VARIABLE, python_with_clients};
 pub use cluster::Cluster;
 pub use database::{TestDb, make_template};
 pub use redis::Redis;
+pub use s3::S3;
 
 /// The superuser's URL of a migrated database in the run's cluster.
 pub const POSTGRES_VARIABLE: &str = "CUPOLA_TEST_PG";
 /// The URL of the run's Redis.
 pub const REDIS_VARIABLE: &str = "CUPOLA_TEST_REDIS";
-
-/// The role that services connect as.
-pub const APP_ROLE: &str = "cupola_app";
 
 /// A new folder that the server's user can pass through when the tests run as root.
 pub fn reachable_dir() -> anyhow::Result<TempDir> {

@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use boot::postgres::find_binaries;
+use store::Service;
 use testkit::{Cluster, TestDb};
 
 fn ask(url: &str, sql: &str) -> Option<String> {
@@ -20,7 +21,7 @@ async fn each_database_is_migrated_its_own_and_dropped() {
     assert_eq!(ask(&one.owner_url(), "select to_regclass('mine')").unwrap(), "mine");
     assert_eq!(ask(&other.owner_url(), "select to_regclass('mine')").unwrap(), "");
     assert_eq!(ask(&one.owner_url(), "select to_regclass('tenant')").unwrap(), "tenant");
-    assert_eq!(ask(&one.url(), "select current_user").unwrap(), testkit::APP_ROLE);
+    assert_eq!(ask(&one.url(), "select current_user").unwrap(), Service::ANY_LOGIN);
 
     let gone = one.owner_url();
     drop(one);
@@ -32,6 +33,6 @@ async fn each_database_is_migrated_its_own_and_dropped() {
 async fn a_private_cluster_is_migrated() {
     let cluster = Cluster::start().await.unwrap();
     assert!(cluster.pid().is_some());
-    assert_eq!(ask(&cluster.url(), "select current_user").unwrap(), testkit::APP_ROLE);
+    assert_eq!(ask(&cluster.url(), "select current_user").unwrap(), Service::ANY_LOGIN);
     assert_eq!(ask(&cluster.owner_url(), "select to_regclass('tenant')").unwrap(), "tenant");
 }

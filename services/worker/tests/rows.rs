@@ -12,7 +12,10 @@ use std::{
 
 use domain::{
     Digest,
-    child::{CONFIG_FILE, DATA_FILE, DataFile, Event, TASK_FILE, Task, WEIGHTS_FILE},
+    child::{
+        CONFIG_FILE, DATA_FILE, DataFile, Event, ONNX_FILE, PREPROCESSING_FILE, TASK_FILE, Task,
+        WEIGHTS_FILE,
+    },
     dataset::{Compression, Format, ReadLimits},
     spec::{DatasetRef, Limits, TrainingSpec},
 };
@@ -113,7 +116,7 @@ fn a_table_ten_times_the_memory_trains() {
     let losses: Vec<f64> = events.iter().filter_map(loss).collect();
     let (first, last) = (losses[0], losses[losses.len() - 1]);
     assert!(last < first / 10.0, "from {first} to {last} in {} steps", losses.len());
-    for left in [CONFIG_FILE, WEIGHTS_FILE] {
+    for left in [CONFIG_FILE, WEIGHTS_FILE, ONNX_FILE, PREPROCESSING_FILE] {
         fs::remove_file(scratch.path().join(left)).unwrap();
     }
     let mut left: Vec<_> =

@@ -233,6 +233,7 @@ impl Tenant {
             max_running_jobs: cap,
             max_queued_jobs: MAX_QUEUED,
             max_storage_bytes: 1 << 30,
+            max_egress_bytes: 1 << 30,
         };
         tenants::set_limits(&mut tx, &slug, &limits).await?;
         let email = format!("owner@{slug}.example");

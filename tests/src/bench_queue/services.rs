@@ -4,9 +4,8 @@
 use boot::bus::Bus;
 use domain::Resources;
 use registry::Blobs;
-use store::Store;
+use store::{Service, Store};
 use tempfile::TempDir;
-use testkit::APP_ROLE;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use worker::{AgentConfig, Work};
@@ -29,14 +28,14 @@ impl Services {
     /// A database and what the gateway has; nothing runs yet.
     pub async fn begin(turn: &Turn, connections: u32) -> anyhow::Result<Self> {
         store::admin::migrate(&turn.url()).await?;
-        let (url, end) = (turn.url_as(APP_ROLE), CancellationToken::new());
-        let store = Store::connect(&url, connections)?;
+        let (url, end) = (turn.url_as(Service::ANY_LOGIN), CancellationToken::new());
+        let store = Store::connect(&url, connections, Service::Gateway)?;
         let bus = Bus::open(&store, None, end.clone())?;
         Ok(Self { store, bus, folder: tempfile::tempdir()?, url, end, tasks: JoinSet::new() })
     }
 
     pub fn start_scheduler(&mut self) -> anyhow::Result<()> {
-        let (store, bus) = self.connect(SCHEDULER_CONNECTIONS)?;
+        let (store, bus) = self.connect(SCHEDULER_CONNECTIONS, Service::Scheduler)?;
         let run = scheduler::run(store, bus, scheduler::Config::default(), self.end.clone());
         self.tasks.spawn(async move {
             run.await;
@@ -57,7 +56,7 @@ impl Services {
         P: Fn(Work) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (store, bus) = self.connect(connections)?;
+        let (store, bus) = self.connect(connections, Service::Worker)?;
         let blobs = Blobs::folder(&self.folder.path().join("blobs"))?;
         let name = format!("agent-{n}");
         let scratch = self.folder.path().join(&name);
@@ -67,8 +66,8 @@ impl Services {
         Ok(())
     }
 
-    fn connect(&self, connections: u32) -> anyhow::Result<(Store, Bus)> {
-        let store = Store::connect(&self.url, connections)?;
+    fn connect(&self, connections: u32, service: Service) -> anyhow::Result<(Store, Bus)> {
+        let store = Store::connect(&self.url, connections, service)?;
         let bus = Bus::open(&store, None, self.end.clone())?;
         Ok((store, bus))
     }

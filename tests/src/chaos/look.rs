@@ -17,8 +17,8 @@ pub struct Look {
 }
 
 impl Look {
-    pub fn at(database_url: &str) -> Self {
-        Self { store: Store::connect(database_url, CONNECTIONS).unwrap() }
+    pub fn at(owner_url: &str) -> Self {
+        Self { store: Store::connect_as_owner(owner_url, CONNECTIONS).unwrap() }
     }
 
     async fn begin(&self) -> Option<SystemTx<'static>> {

@@ -56,7 +56,7 @@ impl World {
         for tenant in &TENANTS {
             tenants.push(settle(&operator, tenant).await);
         }
-        let look = Look::at(&ground.database_url());
+        let look = Look::at(&ground.owner_url());
         (Self { gateway, schedulers, workers, operator, look, redis, ground }, tenants)
     }
 }

@@ -31,7 +31,7 @@ async fn what_was_downloaded_is_checked_against_the_signed_manifest() {
     let verify = || cupola(&["models", "verify", path, "--manifest", &manifest, "--keys", &keys]);
     let (fine, said) = verify();
     assert!(fine && said.contains("acme/clouds:1 as it was published"), "{said}");
-    assert!(said.contains("model.safetensors"), "{said}");
+    assert!(said.contains("model.safetensors") && said.contains("model.onnx"), "{said}");
 
     std::fs::write(at("extra.py"), "print()").unwrap();
     let (fine, said) = verify();

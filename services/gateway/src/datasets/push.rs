@@ -37,6 +37,7 @@ use crate::{
     auth::WriteDatasets,
     body::{broke_off, in_time},
     download::FileBytes,
+    storage::check_room,
 };
 
 /// What a profile job occupies, and how long it may take.
@@ -97,7 +98,7 @@ pub(super) async fn push(
     let (version, is_new) = datasets::add_version(&mut tx, &name, &new).await?;
     let mut job = None;
     if is_new {
-        check_room(&mut tx).await?;
+        check_room(&mut tx, "this file").await?;
         job = Some(queue_profile(&mut tx, caller.user(), &version).await?);
     }
     tx.done(Object::new("dataset version", format!("{name}/{}", version.number))).await?;
@@ -122,20 +123,6 @@ async fn room(app: &App, tenant: TenantId) -> Result<u64, ApiError> {
     tx.commit().await?;
     // not only what is still free: a repeated push takes no room, and must find its version
     Ok(app.config.max_upload_bytes.min(storage))
-}
-
-/// With the new version counted in: dropping the transaction takes it back.
-async fn check_room(tx: &mut TenantTx<'_>) -> Result<(), ApiError> {
-    let limit = tenants::own(tx).await?.map_or(0, |own| own.limits.max_storage_bytes);
-    let used = datasets::stored_bytes(tx).await?;
-    if used <= limit {
-        return Ok(());
-    }
-    let why = format!(
-        "with this file the tenant's datasets would have {used} bytes of the {limit} that it may \
-         store; ask the operator for more"
-    );
-    Err(ApiError::new(Code::StorageFull, why))
 }
 
 async fn receive(

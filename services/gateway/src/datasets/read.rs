@@ -135,7 +135,7 @@ pub(super) async fn content(
         name: format!("{name}-{}.{}{ending}", found.number, found.format),
         media_type,
     };
-    send(&app, &request, file).await
+    send(&app, &request, caller.tenant(), file).await
 }
 
 async fn known_version(

@@ -17,6 +17,7 @@ use crate::{
     audit::{Act, Object},
     auth::WriteModels,
     models::{own_model, sealed},
+    storage::check_room,
 };
 use domain::access::Permission;
 use store::TenantTx;
@@ -152,6 +153,7 @@ async fn add(
         base: head.map(|head| (head.model, head.number)),
     };
     let number = models::add_version(tx, model.id, &new).await?;
+    check_room(tx, "this commit").await?;
     let added = models::version(&mut **tx, model.id, &Reference::Number(number)).await?;
     added.ok_or_else(|| ApiError::not_found("model version", number).into())
 }

@@ -193,7 +193,8 @@ pub(super) async fn resolve(
         ("x-linked-etag", format!("\"{}\"", known.sha256)),
         ("x-repo-commit", commit),
     ];
-    let mut response = send(&app, &request, File::of_version(version.tenant, known)).await?;
+    let file = File::of_version(version.tenant, known);
+    let mut response = send(&app, &request, caller.0.tenant(), file).await?;
     for (name, value) in linked {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, post, put, web};
 use domain::{Digest, TenantId};
 use registry::PutError;
 use serde::{Deserialize, Serialize};
+use store::storage::{Storage, taken};
 use utoipa::ToSchema;
 
 use super::{Known, endpoint, error::HubError};
@@ -14,6 +15,7 @@ use crate::{
     auth::WriteModels,
     body::{Whole, broke_off, in_time},
     models::own_model,
+    storage::check,
 };
 
 const MAX_OBJECTS: usize = 1_000;
@@ -82,6 +84,7 @@ pub(super) async fn batch(
     let caller = caller.0;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let model = own_model(&mut tx, &tenant, &name).await.map_err(HubError::of_repository)?;
+    let storage = taken(&mut tx).await?;
     tx.commit().await?;
     // its media type is its own, so that this is not a body like others
     let batch: LfsBatch = serde_json::from_slice(&sent.0)
@@ -92,14 +95,14 @@ pub(super) async fn batch(
     let endpoint = endpoint(&req);
     let mut objects = Vec::new();
     for object in batch.objects {
-        objects.push(action(&app, model.tenant, object, &endpoint).await?);
+        objects.push(action(&app, (model.tenant, storage), object, &endpoint).await?);
     }
     Ok(web::Json(LfsAnswer { transfer: "basic", objects }))
 }
 
 async fn action(
     app: &App,
-    tenant: TenantId,
+    (tenant, storage): (TenantId, Storage),
     object: LfsObject,
     endpoint: &str,
 ) -> Result<LfsAction, HubError> {
@@ -111,6 +114,12 @@ async fn action(
     }
     if app.blobs.has(tenant, object.oid).await? {
         return Ok(LfsAction { object, actions: None, error: None });
+    }
+    // so that nobody sends what the commit would not take
+    let used = storage.used.saturating_add(object.size);
+    if let Err(full) = check(Storage { used, ..storage }, "this file") {
+        let error = Some(LfsError { code: 403, message: full.detail });
+        return Ok(LfsAction { object, actions: None, error });
     }
     let ticket = app.signer.ticket(tenant, object.oid, object.size, app.clock.now());
     let ticket = ticket.map_err(|error| ApiError::internal(&error))?;

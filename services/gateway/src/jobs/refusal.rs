@@ -1,9 +1,12 @@
 //! What a client is told when its job is not taken: why, and what helps.
 
 use domain::FieldErrors;
-use store::jobs::{NewJob, Refusal, Submitted};
+use store::{
+    jobs::{NewJob, Refusal, Submitted},
+    storage::Storage,
+};
 
-use crate::{ApiError, Code};
+use crate::{ApiError, Code, storage::REMEDY};
 
 const RETRY_QUEUE_FULL_SECS: u32 = 30;
 
@@ -30,6 +33,13 @@ pub(crate) fn refused(job: &NewJob, refusal: Refusal) -> ApiError {
         Refusal::TenantClosed => {
             let why = "the tenant has been closed and runs nothing more; ask the operator";
             ApiError::new(Code::Forbidden, why)
+        }
+        Refusal::StorageFull(Storage { used, limit }) => {
+            let why = format!(
+                "the tenant's datasets and models have {used} bytes of the {limit} that it may store \
+                 (`max_storage_bytes`), and nothing more is trained; {REMEDY}"
+            );
+            ApiError::new(Code::StorageFull, why)
         }
         Refusal::QueueFull { limit } => {
             let why = format!(

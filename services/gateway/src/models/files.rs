@@ -48,5 +48,5 @@ pub(super) async fn file(
         let what = format!("file of the version (it has {})", paths.join(", "));
         return Err(ApiError::not_found(&what, file));
     };
-    send(&app, &request, File::of_version(version.tenant, known)).await
+    send(&app, &request, caller.tenant(), File::of_version(version.tenant, known)).await
 }

@@ -16,7 +16,9 @@ use utoipa::ToSchema;
 use super::{
     ModelVersionView, aliases::own_model, change::looks_like, known_model, known_version, sealed,
 };
-use crate::{ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels};
+use crate::{
+    ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels, storage::check_room,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,5 +124,7 @@ async fn add(
         made: version.made,
         base: Some((version.model, version.number)),
     };
-    Ok(models::add_version(tx, id, &new).await?)
+    let number = models::add_version(tx, id, &new).await?;
+    check_room(tx, "this fork").await?;
+    Ok(number)
 }

@@ -40,6 +40,7 @@ pub(super) fn of_models() -> Vec<Row> {
         row("GET /v1/models/{tenant}/{model}/versions", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/card", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/lineage", Nothing, MINE),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/compare", Nothing, MINE)
             .at("/v1/models/acme/flowers/versions/1/compare?with=1"),

@@ -17,7 +17,7 @@ use domain::{
 use engine::{Run, StopFlag};
 use gateway::App;
 use store::{
-    SystemTx,
+    Service, SystemTx,
     attempts::{self, Assignment},
     changes::Cursor,
     datasets,
@@ -59,13 +59,19 @@ pub struct Hand {
 impl Hand {
     pub async fn hire(app: &TestApp) -> Self {
         let state = app.state.clone();
-        let mut tx = state.store.begin().await.unwrap();
         let worker = WorkerId::generate();
+        let mut tx = state.store.acting_as(Service::Worker).begin().await.unwrap();
         let hand = NewWorker { id: worker, name: "hand", pool: "default", capacity: CAPACITY };
         workers::register(&mut tx, &hand).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = state.store.acting_as(Service::Scheduler).begin().await.unwrap();
         let lead = leader::acquire(&mut tx, "scheduler", Uuid::now_v7(), LEASE).await.unwrap();
         tx.commit().await.unwrap();
         Self { state, worker, lead: lead.expect("nobody else leads here") }
+    }
+
+    async fn begin_as(&self, service: Service) -> SystemTx<'static> {
+        self.state.store.acting_as(service).begin().await.unwrap()
     }
 
     pub const fn worker(&self) -> WorkerId {
@@ -73,7 +79,7 @@ impl Hand {
     }
 
     pub async fn explain(&self, job: JobId, reason: WaitReason) {
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Scheduler).await;
         schedule::explain(&mut tx, &[(job, reason)]).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -83,7 +89,7 @@ impl Hand {
         let attempt = Attempt { job, number: std::num::NonZeroU32::MIN };
         let seats = Seats::one(self.worker, Devices::default());
         self.apply(Command::Start { attempt, seats, rate: Rate::FREE }).await;
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Worker).await;
         let given = attempts::assigned_to(&mut tx, self.worker, None).await.unwrap();
         let retry = &self.state.config.retry;
         attempts::started(&mut tx, attempt, None, retry).await.unwrap();
@@ -92,7 +98,7 @@ impl Hand {
     }
 
     async fn apply(&self, command: Command) {
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Scheduler).await;
         let retry = &self.state.config.retry;
         let news = schedule::follow(&mut tx, &self.lead, &mut Cursor::default()).await.unwrap();
         let lead = news.expect("the lead is ours").lead;
@@ -102,19 +108,19 @@ impl Hand {
     }
 
     pub async fn say(&self, attempt: Attempt, said: &[Event]) {
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Worker).await;
         attempts::record(&mut tx, attempt, said, 0).await.unwrap();
         self.commit(tx, attempt.job).await;
     }
 
     pub async fn fail(&self, attempt: Attempt, cause: Cause) {
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Worker).await;
         self.report(&mut tx, attempt, Report::Failed(cause)).await;
         self.commit(tx, attempt.job).await;
     }
 
     pub async fn succeed(&self, attempt: Attempt) {
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Worker).await;
         self.report(&mut tx, attempt, Report::Succeeded).await;
         self.commit(tx, attempt.job).await;
     }
@@ -141,7 +147,7 @@ impl Hand {
             JobKind::Profile => match engine::profile(&file, &given.data, &limits) {
                 Err(error) => self.fail(given.attempt, error.cause()).await,
                 Ok(profile) => {
-                    let mut tx = self.state.store.begin().await.unwrap();
+                    let mut tx = self.begin_as(Service::Worker).await;
                     datasets::set_profile(&mut tx, job, &profile).await.unwrap();
                     self.report(&mut tx, given.attempt, Report::Succeeded).await;
                     self.commit(tx, job).await;
@@ -158,6 +164,7 @@ impl Hand {
                 };
                 let mut said = Vec::new();
                 engine::train(run, &StopFlag::default(), &mut |event| said.push(event)).unwrap();
+                onnx::export_beside(scratch.path()).unwrap();
                 self.say(given.attempt, &said).await;
                 self.publish(&given, scratch.path()).await;
             }
@@ -166,7 +173,7 @@ impl Hand {
 
     async fn publish(&self, given: &Assignment, scratch: &std::path::Path) {
         let made = registry::upload_model(&self.state.blobs, given.tenant, scratch).await.unwrap();
-        let mut tx = self.state.store.begin().await.unwrap();
+        let mut tx = self.begin_as(Service::Worker).await;
         models::publish(&mut tx, given.attempt, &made).await.unwrap();
         self.report(&mut tx, given.attempt, Report::Succeeded).await;
         self.commit(tx, given.attempt.job).await;

@@ -18,7 +18,7 @@ use boot::{
     rates::{Rate, Rates},
 };
 use domain::{ApiKeyId, UserId, access::Role};
-use gateway::{ApiSecret, App, Config, Passwords, Signer};
+use gateway::{ApiSecret, App, Config, Egress, Passwords, Signer};
 use registry::{Blobs, LocalMaster, Masters, TenantKeys};
 use serde_json::json;
 use serving::Predictor;
@@ -181,7 +181,8 @@ pub fn masters() -> Masters {
 
 /// The application's state, over this database and this folder for bytes.
 async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationToken) -> App {
-    let store = Store::connect(&db.url(), MAX_CONNECTIONS).expect("the URL is good");
+    let store = Store::connect(&db.url(), MAX_CONNECTIONS, store::Service::Gateway)
+        .expect("the URL is good");
     let masters = masters();
     let keys = TenantKeys::new(store.clone(), masters.clone());
     let blobs = Blobs::folder(folder).expect("the folder can be used").encrypted_with(keys);
@@ -193,6 +194,7 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
             .expect("a key can be made"),
         passwords: Passwords::new().expect("there is randomness"),
         rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
+        egress: Egress::default(),
         clock: testkit::manual_clock(),
         // one recorder per process, and nextest gives every test a process
         metrics: gateway::install_metrics().ok(),

@@ -1,6 +1,7 @@
 //! Inputs that are of one kind: tokens of a text, an image, a user and an item.
 
 use domain::{
+    child::TOKENIZER_FILE,
     model::{FittedRatings, FittedText, PIXEL_ROUNDING},
     spec::{Layer, Ratings},
 };
@@ -8,7 +9,6 @@ use serde_json::{Value as Json, json};
 
 use super::{COLUMN, Inputs, TOKENS, step, trimmed};
 use crate::{
-    TOKENIZER_FILE,
     graph::{BATCH, Edge, Side},
     layers::Value,
     proto::Type,

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use domain::child::{ONNX_FILE, PREPROCESSING_FILE, TOKENIZER_FILE};
 use domain::{
     Digest,
     child::{CONFIG_FILE, DATA_FILE, DataFile, WEIGHTS_FILE},
@@ -16,7 +17,7 @@ use domain::{
 };
 use engine::{Model, Run, StopFlag};
 use flate2::read::GzDecoder;
-use onnx::{MODEL_FILE, OnnxFiles, PREPROCESSING_FILE, TOKENIZER_FILE};
+use onnx::OnnxFiles;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -38,7 +39,7 @@ pub fn trained(data: impl AsRef<[u8]>, format: Format, draft: Value) -> Trained 
     let model = Model::load(&config, &weights).unwrap();
     let OnnxFiles { model: onnx, preprocessing, tokenizer } =
         onnx::export(&config, &weights).unwrap();
-    fs::write(folder.path().join(MODEL_FILE), onnx).unwrap();
+    fs::write(folder.path().join(ONNX_FILE), onnx).unwrap();
     fs::write(folder.path().join(PREPROCESSING_FILE), preprocessing).unwrap();
     if let Some(tokenizer) = &tokenizer {
         fs::write(folder.path().join(TOKENIZER_FILE), tokenizer).unwrap();

@@ -8,7 +8,7 @@ use domain::{
     spec::DEFAULT_POOL_ID,
 };
 use store::{
-    Store,
+    Service, Store,
     datasets::{self, NewVersion},
     jobs::{self, NewJob},
     people,
@@ -25,9 +25,13 @@ pub struct Tenant {
 impl Tenant {
     pub async fn create(store: &Store, slug: &str, max_running_jobs: u32) -> Self {
         let (id, name): (_, Name) = (TenantId::generate(), slug.parse().unwrap());
-        let limits =
-            TenantLimits { max_running_jobs, max_queued_jobs: 100, max_storage_bytes: 1 << 30 };
-        let mut tx = store.begin().await.unwrap();
+        let limits = TenantLimits {
+            max_running_jobs,
+            max_queued_jobs: 100,
+            max_storage_bytes: 1 << 30,
+            max_egress_bytes: 1 << 30,
+        };
+        let mut tx = store.acting_as(Service::Gateway).begin().await.unwrap();
         tenants::create(&mut tx, id, &name, slug).await.unwrap().unwrap();
         tenants::set_limits(&mut tx, slug, &limits).await.unwrap().unwrap();
         let email = format!("owner@{slug}.example");
@@ -79,7 +83,7 @@ pub async fn register(store: &Store, name: &str, cpus: u64) -> WorkerId {
     let id = WorkerId::generate();
     let capacity = Resources::cpu(cpus * 1_000, cpus << 30);
     let new = NewWorker { id, name, pool: "default", capacity };
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.acting_as(Service::Worker).begin().await.unwrap();
     workers::register(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();
     id

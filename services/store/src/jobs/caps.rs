@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{NewJob, Refusal, room};
-use crate::{StoreError, TenantTx, Tx, amounts};
+use crate::{StoreError, TenantTx, Tx, amounts, storage};
 
 /// Why a training would not be taken now; `None`: it would.
 pub async fn refusal(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Option<Refusal>, StoreError> {
@@ -29,6 +29,12 @@ pub(super) async fn beyond(
         let here: Vec<_> = jobs.iter().filter(|job| job.pool == pool).collect();
         if caps.closed {
             return Ok(Some(Refusal::TenantClosed));
+        }
+        if caps.may_be_full {
+            let storage = storage::taken(tx).await?;
+            if storage.used >= storage.limit {
+                return Ok(Some(Refusal::StorageFull(storage)));
+            }
         }
         if let Some(limit) = caps.max_queued {
             let more = u32::try_from(here.len()).unwrap_or(u32::MAX);
@@ -76,6 +82,9 @@ async fn pool_queue(tx: &mut TenantTx<'_>, pool: PoolId, limit: u32) -> Result<u
 
 struct Caps {
     closed: bool,
+    /// Its files take all that it may store, by what is known without looking at each of them: no less than they
+    /// do.
+    may_be_full: bool,
     max_queued: Option<u32>,
     max_job: Resources,
     prices: Prices,
@@ -86,7 +95,15 @@ struct Caps {
 async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
     let tenant = tx.tenant().uuid();
     let row = sqlx::query!(
-        r#"select t.closed_at is not null as "closed!", q.max_queued as "max_queued?", q.max_job_cpu_milli as "cpu_milli?",
+        r#"select t.closed_at is not null as "closed!",
+                  -- what was there when it was last noted, and whatever has come since that hour began
+                  coalesce(n.bytes, 0)
+                      + coalesce((select sum(bytes) from dataset_version
+                                  where tenant_id = $1 and created_at >= n.since), 0)
+                      + coalesce((select sum(bytes) from model_version
+                                  where tenant_id = $1 and created_at >= n.since), 0)
+                      >= t.max_storage_bytes as "may_be_full!",
+                  q.max_queued as "max_queued?", q.max_job_cpu_milli as "cpu_milli?",
                   q.max_job_memory_bytes as "memory_bytes?",
                   q.max_job_accelerator_milli as "accelerator_milli?",
                   p.cpu_hour_price, p.gib_hour_price, p.accelerator_hour_price,
@@ -96,6 +113,11 @@ async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
                   coalesce(b.spent_accelerator_ms, 0) as "spent_accelerator_ms!"
            from pool p
            join tenant t on t.id = $1
+           cross join (select max(bytes) as bytes,
+                              -- a transaction that was under way then has begun before it
+                              coalesce(max(hour) - interval '1 minute', '-infinity') as since
+                       from (select hour, bytes from storage_usage
+                             where tenant_id = $1 order by hour desc limit 1) last) n
            left join quota q on q.pool_id = p.id and q.tenant_id = $1
            left join budget b on b.tenant_id = $1
            where p.id = $2"#,
@@ -110,6 +132,7 @@ async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
     };
     Ok(Caps {
         closed: row.closed,
+        may_be_full: row.may_be_full,
         max_queued: row.max_queued.map(i32::unsigned_abs),
         max_job: amounts::resource_limit(row.cpu_milli, row.memory_bytes, row.accelerator_milli),
         prices: amounts::prices(row.cpu_hour_price, row.gib_hour_price, row.accelerator_hour_price),

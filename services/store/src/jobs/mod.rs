@@ -29,7 +29,7 @@ use uuid::Uuid;
 pub use caps::refusal;
 pub use room::settle as settle_queues;
 
-use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx};
+use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx, storage::Storage};
 
 use insert::{NewRow, insert};
 
@@ -107,6 +107,8 @@ pub enum Submitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     TenantClosed,
+    /// What it trains could not be stored.
+    StorageFull(Storage),
     /// The tenant has as many waiting jobs as it may.
     QueueFull {
         limit: u32,

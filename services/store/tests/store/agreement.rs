@@ -9,6 +9,7 @@ use domain::{
 };
 use proptest::{collection::vec, prelude::*};
 use store::{
+    Service,
     attempts::{self, Recorded},
     jobs,
 };
@@ -135,7 +136,7 @@ async fn perform(world: &World, step: &Step, attempt: Attempt) -> Option<bool> {
             Some(asked.unwrap().unwrap().is_ok())
         }
         Step::Move => {
-            let mut tx = world.begin().await;
+            let mut tx = world.begin_as(Service::Worker).await;
             attempts::ask_to_move(&mut tx, attempt, &retry()).await.unwrap();
             tx.commit().await.unwrap();
             None

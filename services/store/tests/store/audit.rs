@@ -8,7 +8,7 @@ use domain::{
 use futures::future::join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
-    PageRequest, Store, StoreError, Tx,
+    PageRequest, Service, StoreError, Tx,
     audit::{self, Filter, Look},
 };
 
@@ -35,18 +35,23 @@ async fn note(world: &World, tenant: &Tenant, object: &str) {
 }
 
 async fn seal(world: &World) -> usize {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let sealed = audit::seal(&mut tx, Look::Recent).await.unwrap();
     tx.commit().await.unwrap();
     sealed
 }
 
 async fn findings(world: &World, kept: Vec<Seal>) -> Vec<Finding> {
-    audit::verify(&mut world.begin().await, Some(world.acme.id), kept).await.unwrap().1
+    audit::verify(&mut world.begin_as(Service::Gateway).await, Some(world.acme.id), kept)
+        .await
+        .unwrap()
+        .1
 }
 
 async fn records(world: &World, tenant: Option<TenantId>) -> Vec<Record> {
-    audit::sealed(&mut world.begin().await, tenant, 1, &Filter::default()).await.unwrap()
+    audit::sealed(&mut world.begin_as(Service::Gateway).await, tenant, 1, &Filter::default())
+        .await
+        .unwrap()
 }
 
 /// Five sealed records of acme's.
@@ -70,7 +75,7 @@ async fn a_record_lands_with_what_it_tells_of_or_not_at_all() {
     audit::append(&mut tx, Some(world.acme.id), &entry("lost")).await.unwrap();
     drop(tx);
     note(&world, &world.acme, "kept").await;
-    assert_eq!(audit::unsealed(&mut world.begin().await).await.unwrap(), 1);
+    assert_eq!(audit::unsealed(&mut world.begin_as(Service::Gateway).await).await.unwrap(), 1);
     assert_eq!(seal(&world).await, 1);
     assert_eq!(seal(&world).await, 0);
     let found = records(&world, Some(world.acme.id)).await;
@@ -87,7 +92,10 @@ async fn a_record_of_long_ago_is_found_by_a_look_at_all() {
     let earlier = format!("{UNGUARD}; update audit_record set at = at - interval '1 hour'");
     sqlx::raw_sql(AssertSqlSafe(earlier)).execute(&mut owner).await.unwrap();
     assert_eq!(seal(&world).await, 0);
-    assert_eq!(audit::seal(&mut world.begin().await, Look::All).await.unwrap(), 1);
+    assert_eq!(
+        audit::seal(&mut world.begin_as(Service::Gateway).await, Look::All).await.unwrap(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -97,12 +105,12 @@ async fn each_tenant_has_a_chain_of_its_own_and_the_platform_one() {
     for object in ["one", "two"] {
         note(&world, &world.acme, object).await;
         note(&world, &globex, object).await;
-        let mut tx = world.begin().await;
+        let mut tx = world.begin_as(Service::Gateway).await;
         audit::append(&mut tx, None, &entry(object)).await.unwrap();
         tx.commit().await.unwrap();
     }
     assert_eq!(seal(&world).await, 6);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let chains = audit::chains(&mut tx).await.unwrap();
     assert_eq!(chains, [None, Some(world.acme.id), Some(globex.id)]);
     for chain in chains {
@@ -146,7 +154,7 @@ async fn what_services_may_do_is_write_and_read() {
         ]
         .map(str::to_owned),
     );
-    for role in ["cupola_system", "cupola_tenant", "the owner"] {
+    for role in ["cupola_as_gateway", "cupola_tenant", "the owner"] {
         let mut database = PgConnection::connect(&world.db.owner_url()).await.unwrap();
         for statement in &statements {
             let mut tx = database.begin().await.unwrap();
@@ -207,10 +215,9 @@ const TAMPERED: &[(&str, &[&str])] = &[
 async fn whatever_an_owner_of_the_database_does_is_named() {
     let world = five().await;
     let all = records(&world, Some(world.acme.id)).await;
-    let owner = Store::connect(&world.db.owner_url(), 1).unwrap();
     for (statement, expected) in TAMPERED {
-        let mut tx = owner.begin().await.unwrap();
-        let unguarded = format!("reset role; {UNGUARD}; {statement}");
+        let mut tx = world.begin_as_owner().await;
+        let unguarded = format!("{UNGUARD}; {statement}");
         sqlx::raw_sql(AssertSqlSafe(unguarded)).execute(tx.conn()).await.unwrap();
         let found = audit::verify(&mut tx, Some(world.acme.id), Vec::new()).await.unwrap().1;
         assert_eq!(found.len(), expected.len(), "{statement}: {found:?}");
@@ -222,14 +229,16 @@ async fn whatever_an_owner_of_the_database_does_is_named() {
             assert!(finding.to_string().starts_with(&expected), "{statement}: {finding}");
         }
     }
-    owner.close().await;
     assert_eq!(findings(&world, Vec::new()).await, []);
 }
 
 #[tokio::test]
 async fn what_was_sealed_anew_is_found_by_a_head_that_was_kept() {
     let world = five().await;
-    let kept = audit::head(&mut world.begin().await, Some(world.acme.id)).await.unwrap().unwrap();
+    let kept = audit::head(&mut world.begin_as(Service::Gateway).await, Some(world.acme.id))
+        .await
+        .unwrap()
+        .unwrap();
     // the record is gone, and everything is sealed as if it had never been
     let anew = "delete from audit_record where place = 3; delete from audit_head;
                 update audit_record set place = null, hash = null";

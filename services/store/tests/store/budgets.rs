@@ -9,11 +9,13 @@ use domain::{
     world::{Command, Devices, PreemptReason, Seats},
 };
 use store::{
+    Service,
     attempts::{self, Checkpoint},
     budgets,
     jobs::{self, NewJob, Submitted},
     leader::Held,
     schedule::{self, Applied},
+    storage,
     usage::{self, AttemptRecord},
 };
 
@@ -32,7 +34,7 @@ async fn started_ago(world: &World, attempt: Attempt, seconds: i64) {
 }
 
 async fn as_of(world: &World, command: Command, seconds_ago: i64) -> Applied {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let lead = world.lead(&mut tx).await;
     let held = held(&mut tx, &lead).await.expect("the lead is ours");
     let then = Held { now: held.now - Duration::seconds(seconds_ago) };
@@ -43,7 +45,7 @@ async fn as_of(world: &World, command: Command, seconds_ago: i64) -> Applied {
 
 /// A job that may have waited since before its attempt began.
 async fn submitted_before(world: &World, seconds: i64) -> JobId {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let now = schedule::time(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     let job = NewJob { not_before: Some(now - Duration::seconds(seconds)), ..new_job(&world.acme) };
@@ -64,14 +66,14 @@ async fn spent(world: &World) -> Spend {
 }
 
 async fn grant(world: &World, granted: Spend) {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     budgets::grant(&mut tx, world.acme.id, &granted).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 async fn checkpoint(world: &World, attempt: Attempt) {
     let checkpoint = Checkpoint { path: "somewhere".to_owned(), step: 7 };
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     attempts::checkpointed(&mut tx, attempt, &checkpoint).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -166,7 +168,7 @@ async fn what_live_attempts_may_cost_is_reserved() {
     assert_eq!(reserved, RATE.over_secs(MAX_RUNTIME_SECS));
     drop(tx);
     // the scheduler hears of it
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let (facts, ..) = schedule::load(&mut tx).await.unwrap();
     let (_, caps) = facts.tenants.iter().find(|(id, _)| *id == world.acme.id).unwrap();
     assert_eq!(caps.unwrap().budget, Budget { granted, spent: Spend::NONE });
@@ -190,8 +192,9 @@ async fn usage_of_a_period_is_the_sum_of_its_attempts() {
         millis += used.millis;
         cpu_ms += used.resources.cpu_milli * used.millis / 1_000;
     }
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let now = schedule::time(&mut tx).await.unwrap();
+    let mut tx = world.begin_as(Service::Gateway).await;
     let (from, until) = (now - Duration::hours(1), now + Duration::hours(1));
     let sums = usage::of_tenant(&mut tx, world.acme.id, from, until).await.unwrap();
     let [sum] = &sums[..] else { panic!("one pool, one outcome: {sums:?}") };
@@ -203,7 +206,9 @@ async fn usage_of_a_period_is_the_sum_of_its_attempts() {
     // files: as this hour's, however often they are looked at
     let before = now - Duration::hours(2);
     for _ in 0..2 {
-        usage::note_storage(&mut tx).await.unwrap();
+        let mut noting = world.begin_as(Service::Scheduler).await;
+        storage::note(&mut noting).await.unwrap();
+        noting.commit().await.unwrap();
         assert_eq!(usage::storage(&mut tx, world.acme.id, before, until).await.unwrap(), 100);
     }
 }

@@ -8,7 +8,7 @@ use domain::{
     world::Quota,
 };
 use store::{
-    budgets,
+    Service, budgets,
     jobs::{self, NewJob, Refusal, Submitted},
     pools, tenants,
 };
@@ -16,7 +16,7 @@ use store::{
 use crate::support::{RESOURCES, World, new_job, retry};
 
 async fn set_quota(world: &World, quota: &Quota) {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     assert!(pools::set_quota(&mut tx, world.acme.id, "default", quota).await.unwrap());
     let kept = pools::quotas(&mut tx, world.acme.id).await.unwrap();
     assert_eq!(kept, [("default".to_owned(), quota.clone())]);
@@ -61,7 +61,7 @@ async fn a_job_beyond_its_quotas_size_is_refused() {
 #[tokio::test]
 async fn a_job_that_may_cost_more_than_is_left_is_refused() {
     let world = World::create().await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let prices = Prices { cpu_hour: 1_000_000, ..Prices::default() };
     assert!(pools::set_prices(&mut tx, "default", &prices).await.unwrap());
     assert!(!pools::set_prices(&mut tx, "none", &prices).await.unwrap());
@@ -73,7 +73,7 @@ async fn a_job_that_may_cost_more_than_is_left_is_refused() {
     assert_eq!(try_submit(&world, new_job(&world.acme)).await, refused);
     let shorter = NewJob { max_runtime: 300, ..new_job(&world.acme) };
     assert_eq!(try_submit(&world, shorter).await, Submitted::Accepted);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     assert!(budgets::remove(&mut tx, world.acme.id).await.unwrap());
     assert!(!budgets::remove(&mut tx, world.acme.id).await.unwrap());
     tx.commit().await.unwrap();
@@ -84,7 +84,7 @@ async fn a_job_that_may_cost_more_than_is_left_is_refused() {
 async fn a_closed_tenant_submits_nothing() {
     let world = World::create().await;
     let waiting = world.submit(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let running = tenants::close(&mut tx, "acme", &retry()).await.unwrap().unwrap();
     assert_eq!(running, []);
     assert_eq!(tenants::close(&mut tx, "none", &retry()).await.unwrap(), None);

@@ -3,6 +3,7 @@
 use domain::{JobId, WorkerId, world::WorkerState};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
+    Service,
     changes::{Change, Cursor},
     jobs, schedule, workers,
 };
@@ -10,7 +11,7 @@ use store::{
 use crate::support::{World, new_job, news};
 
 async fn begin(world: &World) -> Cursor {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let (.., cursor) = schedule::load(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     cursor
@@ -42,7 +43,7 @@ async fn none_is_missed_though_an_older_transaction_ends_later() {
     let (mut older, slow) = (world.begin_for(&world.acme).await, new_job(&world.acme));
     jobs::submit(&mut older, &new_job_without_limit(&slow)).await.unwrap();
     let quick = {
-        let mut tx = world.begin().await;
+        let mut tx = world.begin_as(Service::Gateway).await;
         assert!(workers::set_state(&mut tx, world.worker, WorkerState::Cordoned).await.unwrap());
         tx.commit().await.unwrap();
         Change::Worker(world.worker)
@@ -85,7 +86,7 @@ async fn note_long_ago(world: &World) {
 }
 
 async fn truncate(world: &World, cursor: &Cursor) -> bool {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let done = cursor.truncate(&mut tx).await.unwrap();
     if done {
         tx.commit().await.unwrap();
@@ -119,7 +120,7 @@ async fn old_notes_go_once_they_have_been_read_and_nobody_looks_at_them() {
 async fn a_worker_that_is_gone_is_known_as_gone() {
     let world = World::create().await;
     let mut cursor = begin(&world).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     assert!(workers::set_state(&mut tx, world.worker, WorkerState::Gone).await.unwrap());
     assert!(!workers::set_state(&mut tx, WorkerId::generate(), WorkerState::Up).await.unwrap());
     tx.commit().await.unwrap();

@@ -2,6 +2,7 @@
 //! no sense.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use store::Service;
 
 use crate::support::{World, artifact, retry};
 
@@ -59,7 +60,7 @@ async fn a_job_that_makes_no_sense_cannot_be_written() {
 async fn a_second_version_of_one_job_cannot_be_written() {
     let world = World::create().await;
     let attempt = world.running(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     store::models::publish(&mut tx, attempt, &artifact("weights")).await.unwrap();
     store::attempts::report(&mut tx, attempt, domain::job::Report::Succeeded, &retry())
         .await

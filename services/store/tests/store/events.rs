@@ -6,7 +6,10 @@ use domain::{
     child::Event as Said,
     job::{JobStatus, Report},
 };
-use store::attempts::{self, Checkpoint, Recorded};
+use store::{
+    Service,
+    attempts::{self, Checkpoint, Recorded},
+};
 
 use crate::support::World;
 
@@ -22,7 +25,7 @@ async fn numbers_have_no_gaps_and_become_visible_in_order() {
     let world = World::create().await;
     let attempt = world.running(&world.acme).await;
     let write = async |writer: u64| {
-        let mut tx = world.begin().await;
+        let mut tx = world.begin_as(Service::Worker).await;
         let said = [epoch(2 * writer), epoch(2 * writer + 1)];
         let recorded = attempts::record(&mut tx, attempt, &said, 0).await.unwrap();
         assert_eq!(recorded, Recorded::Recorded);
@@ -71,7 +74,7 @@ async fn what_an_attempt_says_is_kept_and_repeating_it_changes_nothing() {
     let line = |text: &str| Said::Log { line: text.to_owned() };
     let said = [started, line("hello\0"), epoch(10), line("bye")];
     for _ in 0..2 {
-        let mut tx = world.begin().await;
+        let mut tx = world.begin_as(Service::Worker).await;
         attempts::record(&mut tx, attempt, &said, 5).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -92,7 +95,7 @@ async fn what_an_attempt_says_is_kept_and_repeating_it_changes_nothing() {
 async fn a_whole_life_is_told_in_order() {
     let world = World::create().await;
     let attempt = world.running(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let checkpoint = Checkpoint { path: "a".to_owned(), step: 10 };
     attempts::checkpointed(&mut tx, attempt, &checkpoint).await.unwrap();
     tx.commit().await.unwrap();

@@ -9,6 +9,7 @@ use domain::{
     world::Command,
 };
 use store::{
+    Service,
     attempts::{self, Checkpoint, Directive, Recorded, Word},
     models, workers,
 };
@@ -20,7 +21,7 @@ fn checkpoint(path: &str, step: u64) -> Checkpoint {
 }
 
 async fn directives(world: &World, running: &[(Attempt, Option<u64>)]) -> Vec<Directive> {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let answer = attempts::heartbeat(&mut tx, world.worker, running).await.unwrap();
     tx.commit().await.unwrap();
     answer
@@ -36,7 +37,7 @@ async fn a_superseded_attempt_leaves_no_trace() {
 
     let metrics = BTreeMap::from([("loss".to_owned(), 1.0)]);
     let said = [Said::Epoch { epoch: 1, step: 1, metrics }, Said::Log { line: "late".to_owned() }];
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     assert_eq!(attempts::record(&mut tx, stale, &said, 0).await.unwrap(), Recorded::Superseded);
     let late = checkpoint("late", 99);
     assert_eq!(
@@ -71,14 +72,14 @@ async fn a_superseded_attempts_publication_is_rolled_back_with_its_report() {
     let world = World::create().await;
     let stale = world.running(&world.acme).await;
     let current = world.superseded(stale).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     models::publish(&mut tx, stale, &artifact("stale")).await.unwrap();
     let refused = attempts::report(&mut tx, stale, Report::Succeeded, &retry()).await.unwrap();
     assert_eq!(refused, Err(Refused::Superseded));
     drop(tx);
     assert_eq!(world.job(&world.acme, stale.job).await.published, None);
 
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     models::publish(&mut tx, current, &artifact("current")).await.unwrap();
     let told = attempts::report(&mut tx, current, Report::Succeeded, &retry()).await.unwrap();
     assert!(told.is_ok());
@@ -96,7 +97,7 @@ async fn nothing_is_heard_after_the_end() {
     assert_eq!(world.command(Command::Lose { attempt: ended }).await.skipped, [ended.job]);
     let again = start(next(ended), world.worker);
     assert_eq!(world.command(again).await.skipped, [ended.job]);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let late = checkpoint("late", 1);
     let answer = attempts::checkpointed(&mut tx, ended, &late).await.unwrap();
     assert_eq!(answer, (Recorded::Superseded, None));
@@ -113,7 +114,7 @@ async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
     let moved = world.running(&world.acme).await;
     let lost = world.running(&world.acme).await;
     world.cancel(&world.acme, cancelled.job).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     attempts::ask_to_move(&mut tx, moved, &retry()).await.unwrap();
     tx.commit().await.unwrap();
     world.command(Command::Lose { attempt: lost }).await;
@@ -135,7 +136,7 @@ async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
 
     // an attempt answers to its own worker alone
     let other = world.worker("two").await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let answer = attempts::heartbeat(&mut tx, other, &[(going_on, Some(9))]).await.unwrap();
     assert_eq!(answer, [Directive::Superseded]);
 }
@@ -144,11 +145,11 @@ async fn a_heartbeat_says_of_each_attempt_what_to_do_in_order() {
 async fn a_heartbeat_renews_the_lease_from_now() {
     let world = World::create().await;
     let running = world.running(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     attempts::heartbeat(&mut tx, world.worker, &[(running, None)]).await.unwrap();
     tx.commit().await.unwrap();
     // the lease is the worker's: heard a moment ago, it is not silent for long
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     assert_eq!(workers::bury_silent(&mut tx, LEASE).await.unwrap(), []);
     assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), [world.worker]);
 }
@@ -157,13 +158,13 @@ async fn a_heartbeat_renews_the_lease_from_now() {
 async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     let world = World::create().await;
     let first = world.running(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let outcome = attempts::checkpointed(&mut tx, first, &checkpoint("a", 10)).await.unwrap();
     assert_eq!(outcome, (Recorded::Recorded, None));
     let outcome = attempts::checkpointed(&mut tx, first, &checkpoint("b", 20)).await.unwrap();
     assert_eq!(outcome, (Recorded::Recorded, Some("a".to_owned())));
     tx.commit().await.unwrap();
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let work = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
     assert!(work.is_empty(), "it has started already");
     drop(tx);
@@ -171,7 +172,7 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
     world.command(Command::Lose { attempt: first }).await;
     let second = next(first);
     world.command(start(second, world.worker)).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let work = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
     assert_eq!(work.len(), 1);
     assert_eq!((work[0].attempt, work[0].tenant), (second, world.acme.id));
@@ -182,7 +183,7 @@ async fn a_worker_finds_its_work_with_the_newest_checkpoint() {
 async fn a_worker_that_hangs_in_the_middle_of_a_write_holds_nobody_up() {
     let world = World::create().await;
     let stale = world.running(&world.acme).await;
-    let mut hanging = world.begin().await;
+    let mut hanging = world.begin_as(Service::Worker).await;
     let line = [Said::Log { line: "half said".to_owned() }];
     attempts::record(&mut hanging, stale, &line, 0).await.unwrap();
     // the transaction stays open and holds the job's row; nobody waits for it for ever
@@ -209,7 +210,7 @@ async fn what_many_attempts_say_counts_for_each_by_itself() {
         (unknown, Word::Ended(Report::Stopped)),
         (given, Word::Started { resumed_from_step: Some(7) }),
     ];
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let answers = attempts::tell(&mut tx, &words, &retry()).await.unwrap();
     tx.commit().await.unwrap();
     let statuses: Vec<_> =
@@ -225,7 +226,7 @@ async fn what_many_attempts_say_counts_for_each_by_itself() {
     );
     assert_eq!(world.status(&world.acme, current.job).await, JobStatus::Running);
     // one that was given and has started is not to be started again
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     assert!(attempts::assigned_to(&mut tx, world.worker, None).await.unwrap().is_empty());
 }
 
@@ -234,7 +235,7 @@ async fn a_worker_finds_what_it_was_given_since_a_time() {
     let world = World::create().await;
     let given = attempt(world.submit(&world.acme).await, 1);
     assert_eq!(world.command(start(given, world.worker)).await.skipped, []);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let all = attempts::assigned_to(&mut tx, world.worker, None).await.unwrap();
     let at = all[0].assigned_at;
     assert_eq!(all[0].attempt, given);

@@ -9,6 +9,7 @@ use domain::{
     world::{Command, Devices, Quota, WorkerState, WorkerView},
 };
 use store::{
+    Service,
     attempts::{self, Directive, Recorded},
     budgets,
     changes::{Change, Cursor},
@@ -35,20 +36,20 @@ async fn started(world: &World, other: WorkerId) -> Attempt {
 }
 
 async fn taken(world: &World, attempt: Attempt, rank: u32) -> Recorded {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let taken = attempts::taken(&mut tx, attempt, rank).await.unwrap();
     tx.commit().await.unwrap();
     taken
 }
 
 async fn leave(world: &World, attempt: Attempt, rank: u32) {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     attempts::leave(&mut tx, attempt, rank).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 async fn given(world: &World, worker: WorkerId) -> Vec<(Attempt, u32)> {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let given = attempts::assigned_to(&mut tx, worker, None).await.unwrap();
     assert!(given.iter().all(|one| one.resources == RESOURCES));
     given.into_iter().map(|one| (one.attempt, one.rank)).collect()
@@ -60,14 +61,14 @@ async fn directive(
     attempt: Attempt,
     step: Option<u64>,
 ) -> Directive {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let answer = attempts::heartbeat(&mut tx, worker, &[(attempt, step)]).await.unwrap();
     tx.commit().await.unwrap();
     answer[0]
 }
 
 async fn leftover(world: &World, worker: WorkerId) -> Vec<(Resources, Devices)> {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let facts = schedule::look(&mut tx, &[Change::Worker(worker)]).await.unwrap();
     let [(_, Some(WorkerView { leftover, .. }))] = &facts.workers[..] else { panic!("{facts:?}") };
     leftover.clone()
@@ -87,11 +88,12 @@ async fn every_rank_is_given_to_its_worker_once() {
     assert_eq!(given(&world, world.worker).await, []);
     assert_eq!(given(&world, two).await, [(first, 1)]);
 
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let facts = schedule::look(&mut tx, &[Change::Job(first.job)]).await.unwrap();
     let live = facts.jobs[0].1.as_ref().unwrap().live().unwrap();
     let on: Vec<_> = live.seats.iter().map(|seat| seat.worker).collect();
     assert_eq!(on, [world.worker, two, two]);
+    let mut tx = world.begin_as(Service::Gateway).await;
     let workers = workers::list(&mut tx).await.unwrap();
     let running = |id| workers.iter().find(|worker| worker.id == id).unwrap().running;
     assert_eq!([world.worker, two, idle].map(running), [1, 2, 0]);
@@ -122,12 +124,12 @@ async fn a_seat_is_taken_until_its_process_has_ended() {
     let (two, three) = (world.worker("two").await, world.worker("three").await);
     let first = started(&world, two).await;
     assert_eq!(leftover(&world, two).await, [], "it is the live attempt's");
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let mut cursor = Cursor::at_present(&mut tx).await.unwrap();
     drop(tx);
 
     // the second worker is gone, and with it the attempt
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     workers::set_state(&mut tx, two, WorkerState::Gone).await.unwrap();
     tx.commit().await.unwrap();
     world.command(Command::Lose { attempt: first }).await;
@@ -152,7 +154,7 @@ async fn a_seat_is_taken_until_its_process_has_ended() {
     let changes = news(&world, &mut cursor).await.changes;
     assert!(changes.contains(&Change::Worker(world.worker)), "{changes:?}");
     assert_eq!(leftover(&world, world.worker).await, []);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as_owner().await;
     assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
 }
 
@@ -166,7 +168,7 @@ async fn a_seat_that_was_given_away_too_early_is_found() {
     leave(&world, first, 0).await;
     let other = attempt(world.submit(&world.acme).await, 1);
     world.command(start(other, two)).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as_owner().await;
     let found = invariants::violations(&mut tx, retry().max_tries).await.unwrap();
     let rules: Vec<_> = found.iter().map(|violation| violation.rule).collect();
     assert_eq!(rules, ["a worker is given no more than it has"], "{found:?}");
@@ -178,7 +180,7 @@ async fn a_worker_gives_up_the_ranks_that_it_knows_nothing_of() {
     let two = world.worker("two").await;
     let first = started(&world, two).await;
     let forgotten = async |known: &[(Attempt, u32)]| {
-        let mut tx = world.begin().await;
+        let mut tx = world.begin_as(Service::Worker).await;
         attempts::forgotten(&mut tx, two, known).await.unwrap()
     };
     assert_eq!(forgotten(&[(first, 1)]).await, []);
@@ -194,7 +196,7 @@ async fn a_worker_gives_up_the_ranks_that_it_knows_nothing_of() {
 #[tokio::test]
 async fn all_workers_are_metered_to_the_last_unit() {
     let world = World::create().await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     budgets::grant(&mut tx, world.acme.id, &Spend::UNLIMITED).await.unwrap();
     tx.commit().await.unwrap();
     let two = world.worker("two").await;
@@ -226,7 +228,7 @@ async fn all_workers_are_metered_to_the_last_unit() {
 async fn the_size_of_a_job_is_that_of_all_its_workers() {
     let world = World::create().await;
     let max_job = RESOURCES.times(2);
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let quota = Quota { max_job, ..Quota::default() };
     assert!(pools::set_quota(&mut tx, world.acme.id, "default", &quota).await.unwrap());
     tx.commit().await.unwrap();

@@ -6,6 +6,7 @@ use domain::{
     spec::AfterCondition::{self, Any, Failure, Success},
 };
 use store::{
+    Service,
     jobs::{self, NewJob, Refusal, Submitted},
     schedule,
 };
@@ -28,7 +29,7 @@ async fn after(world: &World, after: &[(JobId, AfterCondition)]) -> JobId {
 
 /// Whether the scheduler sees it.
 async fn is_in_the_queue(world: &World, id: JobId) -> bool {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let facts = schedule::look_at_jobs(&mut tx, &[id]).await.unwrap();
     facts[0].1.is_some()
 }
@@ -196,7 +197,7 @@ async fn a_paused_job_counts_as_a_waiting_one() {
 #[tokio::test]
 async fn a_job_may_ask_to_start_later() {
     let world = World::create().await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let later = schedule::time(&mut tx).await.unwrap() + chrono::Duration::hours(1);
     drop(tx);
     let job = NewJob { not_before: Some(later), ..new_job(&world.acme) };

@@ -3,7 +3,7 @@
 use domain::job::{JobStatus, Report};
 use sqlx::AssertSqlSafe;
 use store::{
-    Store, SystemTx, Tx,
+    Service, SystemTx, Tx,
     invariants::{self, Peak},
     jobs::{self, NewJob},
 };
@@ -14,7 +14,7 @@ use crate::support::{World, artifact, new_job, retry};
 async fn history() -> World {
     let world = World::create().await;
     let done = world.running(&world.acme).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     store::models::publish(&mut tx, done, &artifact("weights")).await.unwrap();
     store::attempts::report(&mut tx, done, Report::Succeeded, &retry()).await.unwrap().unwrap();
     tx.commit().await.unwrap();
@@ -36,7 +36,7 @@ async fn execute(tx: &mut SystemTx<'_>, statement: &str) {
 #[tokio::test]
 async fn nothing_is_wrong_with_what_was_written_in_order() {
     let world = history().await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as_owner().await;
     assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
     let peak = Peak { tenant: "acme".to_owned(), most: 1, max_running_jobs: 2 };
     assert_eq!(invariants::peaks(&mut tx).await.unwrap(), [peak]);
@@ -109,17 +109,12 @@ const BROKEN: &[(&str, &str)] = &[
 #[tokio::test]
 async fn whatever_is_made_wrong_by_hand_is_found() {
     let world = history().await;
-    // as the owner, who may do anything
-    let owner = Store::connect(&world.db.owner_url(), 1).unwrap();
     for (rule, statement) in BROKEN {
-        let mut tx = owner.begin().await.unwrap();
-        execute(&mut tx, "reset role").await;
+        let mut tx = world.begin_as_owner().await;
         execute(&mut tx, statement).await;
         let found = invariants::violations(&mut tx, retry().max_tries).await.unwrap();
         assert!(found.iter().any(|it| it.rule == *rule), "{rule}: {statement}: {found:?}");
     }
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as_owner().await;
     assert_eq!(invariants::violations(&mut tx, retry().max_tries).await.unwrap(), []);
-    drop(tx);
-    owner.close().await;
 }

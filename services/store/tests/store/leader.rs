@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::job::JobStatus;
 use sqlx::{Connection, PgConnection};
 use store::{
+    Service,
     leader::{self, LeaderLease},
     schedule, workers,
 };
@@ -13,14 +14,14 @@ use uuid::Uuid;
 use crate::support::{LEASE, World, attempt, held, retry, start};
 
 async fn acquire(world: &World, holder: Uuid, lease: Duration) -> Option<LeaderLease> {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let lead = leader::acquire(&mut tx, "scheduler", holder, lease).await.unwrap();
     tx.commit().await.unwrap();
     lead
 }
 
 async fn still_held(world: &World, lead: &LeaderLease) -> bool {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     held(&mut tx, lead).await.is_some()
 }
 
@@ -56,13 +57,13 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing() {
     assert!(still_held(&world, &lead).await);
 
     let plan = [start(attempt(job, 1), world.worker)];
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     assert!(held(&mut tx, &lost).await.is_none(), "without which no plan is applied");
     tx.commit().await.unwrap();
     assert_eq!(world.status(&world.acme, job).await, JobStatus::Queued);
     assert_eq!(acquire(&world, paused, LEASE).await, None, "it waits like everybody");
 
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let lead = held(&mut tx, &lead).await.expect("the lead is ours");
     let applied = schedule::apply(&mut tx, lead, &plan, &retry(), &[]).await.unwrap();
     assert_eq!(applied.changed, [job]);
@@ -74,7 +75,7 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing() {
 async fn nobody_takes_the_lead_while_its_holder_is_writing() {
     let world = World::create().await;
     let lead = acquire(&world, Uuid::from_u128(1), Duration::ZERO).await.unwrap();
-    let mut writing = world.begin().await;
+    let mut writing = world.begin_as(Service::Scheduler).await;
     assert!(held(&mut writing, &lead).await.is_some());
     let (order, taken) = (std::cell::RefCell::new(Vec::new()), Uuid::from_u128(2));
     tokio::join!(
@@ -96,7 +97,7 @@ async fn nobody_takes_the_lead_while_its_holder_is_writing() {
 async fn letting_go_hands_the_lead_over_at_once() {
     let world = World::create().await;
     let lead = acquire(&world, Uuid::from_u128(1), LEASE).await.unwrap();
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     leader::release(&mut tx, &lead).await.unwrap();
     tx.commit().await.unwrap();
     assert!(acquire(&world, Uuid::from_u128(2), LEASE).await.is_some());
@@ -125,11 +126,11 @@ async fn a_lease_from_before_the_clock_went_back_keeps_nobody_from_leading() {
 async fn a_heartbeat_from_before_the_clock_went_back_counts_from_now_on() {
     let world = World::create().await;
     clock_went_back(&world).await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     assert_eq!(workers::bury_silent(&mut tx, LEASE).await.unwrap(), []);
     // silent since, however short that is
     assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), []);
     tx.commit().await.unwrap();
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     assert_eq!(workers::bury_silent(&mut tx, Duration::ZERO).await.unwrap(), [world.worker]);
 }

@@ -5,13 +5,13 @@ use domain::{
     job::{Attempt, Report},
     registry::Visibility,
 };
-use store::{attempts, models};
+use store::{Service, attempts, models};
 
 use crate::support::{Tenant, World, artifact, retry};
 
 /// As a worker does it: the version and the end of the job in one transaction.
 async fn publish(world: &World, attempt: Attempt, mark: &str) -> Option<u32> {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Worker).await;
     let number = models::publish(&mut tx, attempt, &artifact(mark)).await.unwrap();
     let told = attempts::report(&mut tx, attempt, Report::Succeeded, &retry()).await.unwrap();
     told.ok()?;

@@ -6,7 +6,7 @@ use domain::{
 };
 use sqlx::{Connection, PgConnection};
 use store::{
-    PageRequest,
+    PageRequest, Service,
     idempotency::{self, Claim},
     jobs::{self, JobFilter, Refusal, Submitted},
 };
@@ -125,7 +125,7 @@ async fn known_and_true(world: &World) -> [(i64, i64); 2] {
 }
 
 async fn settle(world: &World) {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     assert!(!jobs::settle_queues(&mut tx).await.unwrap(), "they are few");
     tx.commit().await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use store::Store;
+use store::{Service, Store};
 use testkit::TestDb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,7 +19,7 @@ const SOCKET: &str = ".s.PGSQL.5432";
 async fn a_silent_server_is_away_also_for_a_connection_used_a_moment_ago() {
     let db = TestDb::create().await;
     let flow = Flow::to(&db).await;
-    let store = Store::connect(&flow.url, 2).unwrap();
+    let store = Store::connect(&flow.url, 2, Service::Gateway).unwrap();
     let used = [store.begin().await.unwrap(), store.begin().await.unwrap()];
     for tx in used {
         tx.commit().await.unwrap();

@@ -18,7 +18,7 @@ use domain::{
     world::{Command, Devices, Seat, Seats},
 };
 use store::{
-    Store, SystemTx, TenantTx,
+    Service, Store, SystemTx, TenantTx,
     attempts::{self, Recorded},
     changes::Cursor,
     datasets::{self, NewVersion},
@@ -45,6 +45,7 @@ pub fn retry() -> RetryPolicy {
 /// Declared in this order, so that the connections end before the database is dropped.
 pub struct World {
     pub store: Store,
+    pub owner: Store,
     pub acme: Tenant,
     pub worker: WorkerId,
     pub db: TestDb,
@@ -61,10 +62,11 @@ pub struct Tenant {
 impl World {
     pub async fn create() -> Self {
         let db = TestDb::create().await;
-        let store = Store::connect(&db.url(), CONNECTIONS).unwrap();
+        let store = Store::connect(&db.url(), CONNECTIONS, Service::Gateway).unwrap();
+        let owner = Store::connect_as_owner(&db.owner_url(), 1).unwrap();
         let acme = tenant(&store, "acme").await;
         let worker = register(&store, "one").await;
-        Self { store, acme, worker, db }
+        Self { store, owner, acme, worker, db }
     }
 
     pub async fn tenant(&self, slug: &str) -> Tenant {
@@ -75,8 +77,13 @@ impl World {
         register(&self.store, name).await
     }
 
-    pub async fn begin(&self) -> SystemTx<'static> {
-        self.store.begin().await.unwrap()
+    pub async fn begin_as(&self, service: Service) -> SystemTx<'static> {
+        self.store.acting_as(service).begin().await.unwrap()
+    }
+
+    /// Sees everything, and may do anything.
+    pub async fn begin_as_owner(&self) -> SystemTx<'static> {
+        self.owner.begin().await.unwrap()
     }
 
     pub async fn begin_for(&self, tenant: &Tenant) -> TenantTx<'static> {
@@ -84,9 +91,13 @@ impl World {
     }
 
     pub async fn limit_queue(&self, tenant: &Tenant, max_queued_jobs: u32) {
-        let mut tx = self.begin().await;
-        let limits =
-            TenantLimits { max_running_jobs: 2, max_queued_jobs, max_storage_bytes: 1 << 30 };
+        let mut tx = self.begin_as(Service::Gateway).await;
+        let limits = TenantLimits {
+            max_running_jobs: 2,
+            max_queued_jobs,
+            max_storage_bytes: 1 << 30,
+            max_egress_bytes: 1 << 30,
+        };
         tenants::set_limits(&mut tx, tenant.slug.as_str(), &limits).await.unwrap().unwrap();
         tx.commit().await.unwrap();
     }
@@ -107,7 +118,7 @@ impl World {
 
     /// As the scheduler does: under the lead, as a plan.
     pub async fn command(&self, command: Command) -> Applied {
-        let mut tx = self.begin().await;
+        let mut tx = self.begin_as(Service::Scheduler).await;
         let lead = self.lead(&mut tx).await;
         let lead = held(&mut tx, &lead).await.expect("the lead is ours");
         let applied = schedule::apply(&mut tx, lead, &[command], &retry(), &[]).await.unwrap();
@@ -149,14 +160,14 @@ impl World {
     }
 
     pub async fn started(&self, attempt: Attempt) -> Recorded {
-        let mut tx = self.begin().await;
+        let mut tx = self.begin_as(Service::Worker).await;
         let recorded = attempts::started(&mut tx, attempt, None, &retry()).await.unwrap();
         tx.commit().await.unwrap();
         recorded
     }
 
     pub async fn report(&self, attempt: Attempt, report: Report) -> Result<JobState, Refused> {
-        let mut tx = self.begin().await;
+        let mut tx = self.begin_as(Service::Worker).await;
         let outcome = attempts::report(&mut tx, attempt, report, &retry()).await.unwrap();
         tx.commit().await.unwrap();
         outcome
@@ -219,7 +230,7 @@ async fn tenant(store: &Store, slug: &str) -> Tenant {
 
 async fn register(store: &Store, name: &str) -> WorkerId {
     let id = WorkerId::generate();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.acting_as(Service::Worker).begin().await.unwrap();
     let new = NewWorker { id, name, pool: "default", capacity: RESOURCES };
     assert_eq!(workers::register(&mut tx, &new).await.unwrap(), Registered::Registered);
     tx.commit().await.unwrap();
@@ -339,7 +350,7 @@ pub fn artifact(mark: &str) -> Artifact {
 
 /// As its leader follows it.
 pub async fn news(world: &World, cursor: &mut Cursor) -> News {
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Scheduler).await;
     let lead = world.lead(&mut tx).await;
     let news = schedule::follow(&mut tx, &lead, cursor).await.unwrap();
     tx.commit().await.unwrap();

@@ -17,12 +17,15 @@ use std::{
 
 use domain::{
     Resources,
-    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task},
+    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task, WEIGHTS_FILE},
     job::Cause,
 };
 use engine::{Ending, EngineError, StopFlag};
 
 use crate::MAX_EVENT_BYTES;
+
+/// As ONNX is made: read, drawn, encoded, and what training has not given back.
+const COPIES_OF_WEIGHTS: u64 = 8;
 
 /// What the agent tells a child before the child trusts any file.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,7 +77,28 @@ fn run(args: &ChildArgs) -> Event {
     {
         log(&format!("warning: it cannot be asked to stop at a checkpoint: {error}"));
     }
-    perform(&task, &args.scratch, &StopFlag::from(stop)).unwrap_or_else(|e| failed(e.cause()))
+    let last = perform(&task, &args.scratch, &StopFlag::from(stop));
+    if matches!(last, Ok(Event::Trained { .. })) {
+        leave_for_others(args);
+    }
+    last.unwrap_or_else(|e| failed(e.cause()))
+}
+
+/// The model as other tools read it, beside its own files. One that cannot be written so is a model all the
+/// same: whatever goes wrong here is said, and no more.
+fn leave_for_others(args: &ChildArgs) {
+    let weights = fs::metadata(args.scratch.join(WEIGHTS_FILE)).map_or(u64::MAX, |it| it.len());
+    if weights > args.memory_bytes / COPIES_OF_WEIGHTS {
+        return log(
+            "the model is not written as ONNX: there is too little memory for a second copy",
+        );
+    }
+    let export = || onnx::export_beside(&args.scratch);
+    match panic::catch_unwind(AssertUnwindSafe(export)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log(&format!("the model is not written as ONNX: {error}")),
+        Err(_) => log("the model is not written as ONNX: see the error above"),
+    }
 }
 
 fn read_task(path: &Path) -> io::Result<Task> {

@@ -10,7 +10,7 @@ use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use domain::{Resources, job::JobStatus, spec::Layer};
 use rustix::process::{Pid, Signal, kill_process};
-use store::{attempts, datasets::ProfileState};
+use store::{Service, attempts, datasets::ProfileState};
 use support::{PATIENCE, World, eventually};
 use testkit::Cluster;
 use tokio::{
@@ -186,7 +186,7 @@ async fn a_job_cancelled_before_its_worker_looked_ends() {
     world.cancel(job, &agent).await;
     world.until(job, JobStatus::Cancelled).await;
     agent.until_idle().await;
-    let mut tx = world.store.begin().await.unwrap();
+    let mut tx = world.store.acting_as(Service::Worker).begin().await.unwrap();
     let worker = world.registered(&agent).await.id;
     assert!(attempts::assigned_to(&mut tx, worker, None).await.unwrap().is_empty(), "{attempt}");
 }

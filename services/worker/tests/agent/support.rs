@@ -24,7 +24,7 @@ use domain::{
 };
 use registry::Blobs;
 use store::{
-    Store,
+    Service, Store,
     changes::Cursor,
     datasets::{self, NewVersion, Version},
     events::Event,
@@ -87,7 +87,7 @@ impl World {
     }
 
     async fn on(url: &str) -> Self {
-        let store = Store::connect(url, CONNECTIONS).unwrap();
+        let store = Store::connect(url, CONNECTIONS, Service::Gateway).unwrap();
         let end = CancellationToken::new();
         let bus = Bus::open(&store, None, end.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,8 @@ impl World {
     fn start_agent(&self, config: AgentConfig) -> Agent {
         let (name, scratch) = (config.name.clone(), config.scratch.clone());
         let end = CancellationToken::new();
-        let (store, blobs, bus) = (self.store.clone(), self.blobs.clone(), self.bus.clone());
+        let store = self.store.acting_as(Service::Worker);
+        let (blobs, bus) = (self.blobs.clone(), self.bus.clone());
         let task = tokio::spawn(worker::run(config, store, blobs, bus, end.clone()));
         Agent { name, scratch, end, task }
     }
@@ -200,7 +201,7 @@ impl World {
 
     /// As the scheduler does: under the lead, as a plan, with a hint to the worker.
     pub async fn command(&self, command: world::Command) {
-        let mut tx = self.store.begin().await.unwrap();
+        let mut tx = self.store.acting_as(Service::Scheduler).begin().await.unwrap();
         let holder = Uuid::from_u128(1);
         let lead = leader::acquire(&mut tx, "scheduler", holder, LEASE).await.unwrap().unwrap();
         let lead = schedule::follow(&mut tx, &lead, &mut Cursor::default()).await.unwrap();
@@ -252,7 +253,7 @@ impl World {
 
     /// Somebody else registers under the agent's name.
     pub async fn replace(&self, agent: &Agent) {
-        let mut tx = self.store.begin().await.unwrap();
+        let mut tx = self.store.acting_as(Service::Worker).begin().await.unwrap();
         let id = WorkerId::generate();
         let new = NewWorker { id, name: &agent.name, pool: "default", capacity: RESOURCES };
         workers::register(&mut tx, &new).await.unwrap();
@@ -262,7 +263,7 @@ impl World {
     /// Gives up the one worker there is; a heartbeat at the same moment may save it once more.
     pub async fn bury_all(&self) {
         eventually(async || {
-            let mut tx = self.store.begin().await.ok()?;
+            let mut tx = self.store.acting_as(Service::Scheduler).begin().await.ok()?;
             let buried = workers::bury_silent(&mut tx, Duration::ZERO).await.ok()?;
             tx.commit().await.ok()?;
             (buried.len() == 1).then_some(())
