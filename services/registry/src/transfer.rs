@@ -31,6 +31,17 @@ pub enum PutError<E> {
     Store(#[from] BlobError),
 }
 
+impl<E> PutError<E> {
+    /// Of an upload that may have any size.
+    fn without_limit(self, of_source: impl FnOnce(E) -> BlobError) -> BlobError {
+        match self {
+            Self::Store(error) => error,
+            Self::Source(error) => of_source(error),
+            Self::TooLarge { .. } => unreachable!("nothing is larger than u64::MAX"),
+        }
+    }
+}
+
 impl<E> From<object_store::Error> for PutError<E> {
     fn from(error: object_store::Error) -> Self {
         Self::Store(error.into())
@@ -70,21 +81,15 @@ impl Blobs {
     pub async fn put_file(&self, tenant: TenantId, path: &Path) -> Result<Stored, BlobError> {
         let file = tokio::fs::File::open(path).await.map_err(BlobError::file(path))?;
         let source = Box::pin(read_chunks(file));
-        self.put_stream(tenant, source, u64::MAX).await.map_err(|error| match error {
-            PutError::Store(error) => error,
-            PutError::Source(source) => BlobError::file(path)(source),
-            PutError::TooLarge { .. } => unreachable!("nothing is larger than u64::MAX"),
-        })
+        let stored = self.put_stream(tenant, source, u64::MAX).await;
+        stored.map_err(|error| error.without_limit(BlobError::file(path)))
     }
 
     /// Stores a few bytes under their digest.
     pub async fn put_bytes(&self, tenant: TenantId, bytes: Bytes) -> Result<Stored, BlobError> {
         let source = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-        self.put_stream(tenant, source, u64::MAX).await.map_err(|error| match error {
-            PutError::Store(error) => error,
-            PutError::Source(never) => match never {},
-            PutError::TooLarge { .. } => unreachable!("nothing is larger than u64::MAX"),
-        })
+        let stored = self.put_stream(tenant, source, u64::MAX).await;
+        stored.map_err(|error| error.without_limit(|never| match never {}))
     }
 
     /// Stores what another tenant has, under the same digest and this one's key.
@@ -98,11 +103,8 @@ impl Blobs {
             return Ok(());
         }
         let content = self.read(from, sha256).await?;
-        match self.put_stream(to, content, u64::MAX).await {
-            Ok(_) => Ok(()),
-            Err(PutError::Store(error) | PutError::Source(error)) => Err(error),
-            Err(PutError::TooLarge { .. }) => unreachable!("nothing is larger than u64::MAX"),
-        }
+        let stored = self.put_stream(to, content, u64::MAX).await;
+        stored.map(drop).map_err(|error| error.without_limit(|error| error))
     }
 
     /// Stores a checkpoint and says where.

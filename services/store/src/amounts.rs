@@ -9,6 +9,10 @@ pub(crate) fn big(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+pub(crate) fn int(n: u32) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
 /// A limit that no bigint reaches is none.
 pub(crate) fn limit(n: u64) -> Option<i64> {
     i64::try_from(n).ok()

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use crate::{
-    StoreError, SystemTx, TenantTx, Tx,
+    StoreError, SystemTx, TenantTx, Tx, amounts,
     changes::{self, Change},
     jobs::transition::{Told, transition_all},
 };
@@ -162,10 +162,10 @@ pub async fn set_limits(
          returning id, slug, name, max_running_jobs, max_queued_jobs, max_storage_bytes, max_egress_bytes,
                 created_at, closed_at",
         slug,
-        i32::try_from(limits.max_running_jobs).unwrap_or(i32::MAX),
-        i32::try_from(limits.max_queued_jobs).unwrap_or(i32::MAX),
-        i64::try_from(limits.max_storage_bytes).unwrap_or(i64::MAX),
-        i64::try_from(limits.max_egress_bytes).unwrap_or(i64::MAX),
+        amounts::int(limits.max_running_jobs),
+        amounts::int(limits.max_queued_jobs),
+        amounts::big(limits.max_storage_bytes),
+        amounts::big(limits.max_egress_bytes),
     )
     .fetch_optional(tx.conn())
     .await?;

@@ -16,7 +16,10 @@ use super::{
     refusal::accepted_or,
 };
 use crate::{
-    ApiError, App, Body, Caller, Code, audit::Object, auth::SubmitJobs, datasets::patience,
+    ApiError, App, Body, Caller, Code,
+    audit::{Act, Object},
+    auth::SubmitJobs,
+    datasets::patience,
 };
 
 const MAX_KEY_CHARS: usize = 255;
@@ -62,11 +65,7 @@ pub(super) async fn submit(
     if let Some(job) = claimed(&mut tx, key.as_ref(), new.id).await? {
         return Ok(accepted(job, caller.tenant_slug(), true));
     }
-    accepted_or(&new, jobs::submit(&mut tx, &new).await?)?;
-    let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
-    tx.done(Object::new("job", new.id)).await?;
-    app.bus.publish(Hint::Queue);
-    Ok(accepted(job, caller.tenant_slug(), false))
+    enter(&app, &caller, tx, &new).await
 }
 
 /// Submits what was prepared, under no key.
@@ -75,7 +74,17 @@ pub(crate) async fn start(
     caller: &Caller<SubmitJobs>,
     new: &NewJob,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tx = caller.begin(app).await?;
+    let tx = caller.begin(app).await?;
+    enter(app, caller, tx, new).await
+}
+
+/// Into the queue, with what else the transaction has done.
+async fn enter(
+    app: &App,
+    caller: &Caller<SubmitJobs>,
+    mut tx: Act<TenantTx<'_>>,
+    new: &NewJob,
+) -> Result<HttpResponse, ApiError> {
     accepted_or(new, jobs::submit(&mut tx, new).await?)?;
     let job = jobs::get(&mut tx, new.id).await?.ok_or_else(|| super::unknown(new.id))?;
     tx.done(Object::new("job", new.id)).await?;

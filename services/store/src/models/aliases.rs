@@ -6,7 +6,7 @@ use domain::{
 };
 
 use super::lock;
-use crate::{StoreError, TenantTx, Tx};
+use crate::{StoreError, TenantTx, Tx, amounts};
 
 /// A version by one of its names.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub async fn set_alias(
     let tenant = tx.tenant().uuid();
     // one after the other, so that the number of aliases holds
     lock(tx, model).await?;
-    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    let number = amounts::int(number);
     let row = sqlx::query!(
         r#"select exists (select from model_version
                           where model_id = $1 and tenant_id = $2 and number = $3

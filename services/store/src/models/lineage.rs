@@ -6,7 +6,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{StoreError, TenantTx, Tx, datasets::digest};
+use crate::{StoreError, TenantTx, Tx, amounts, datasets::digest};
 
 /// So many in each direction.
 pub const MOST: i64 = 1_000;
@@ -31,13 +31,18 @@ pub struct Relative {
     pub base: Option<(String, u32)>,
 }
 
+struct Id {
+    model_id: Uuid,
+    number: i32,
+}
+
 /// The version itself.
 pub async fn relative(
     tx: &mut TenantTx<'_>,
     model: ModelId,
     number: u32,
 ) -> Result<Option<Relative>, StoreError> {
-    Ok(relatives(tx, (vec![model.uuid()], vec![signed(number)])).await?.pop())
+    Ok(relatives(tx, &[Id { model_id: model.uuid(), number: amounts::int(number) }]).await?.pop())
 }
 
 /// What a version was built upon, and what that was built upon, and so on.
@@ -46,7 +51,8 @@ pub async fn ancestors(
     model: ModelId,
     number: u32,
 ) -> Result<Vec<Relative>, StoreError> {
-    let ids = sqlx::query!(
+    let ids = sqlx::query_as!(
+        Id,
         r#"with recursive up as (
                select base_model_id as model_id, base_number as number, 1 as depth
                from model_version where model_id = $1 and number = $2
@@ -59,13 +65,13 @@ pub async fn ancestors(
            where model_id is not null
            order by depth limit $4"#,
         model.uuid(),
-        signed(number),
+        amounts::int(number),
         DEEPEST,
         MOST,
     )
     .fetch_all(tx.conn())
     .await?;
-    relatives(tx, ids.into_iter().map(|row| (row.model_id, row.number)).unzip()).await
+    relatives(tx, &ids).await
 }
 
 /// What was built upon a version, and what was built upon that, and so on.
@@ -74,7 +80,8 @@ pub async fn descendants(
     model: ModelId,
     number: u32,
 ) -> Result<Vec<Relative>, StoreError> {
-    let ids = sqlx::query!(
+    let ids = sqlx::query_as!(
+        Id,
         r#"with recursive down as (
                select $1::uuid as model_id, $2::int as number, 0 as depth
                union all
@@ -87,13 +94,13 @@ pub async fn descendants(
            where depth > 0
            order by depth, model_id, number limit $4"#,
         model.uuid(),
-        signed(number),
+        amounts::int(number),
         DEEPEST,
         MOST,
     )
     .fetch_all(tx.conn())
     .await?;
-    relatives(tx, ids.into_iter().map(|row| (row.model_id, row.number)).unzip()).await
+    relatives(tx, &ids).await
 }
 
 /// What was trained on a version of a dataset of the tenant's own, and what was built upon that.
@@ -103,7 +110,8 @@ pub async fn of_dataset(
     version: u32,
 ) -> Result<Vec<Relative>, StoreError> {
     let tenant = tx.tenant().uuid();
-    let ids = sqlx::query!(
+    let ids = sqlx::query_as!(
+        Id,
         r#"with recursive down as (
                select model_id, number, 0 as depth from model_version
                where dataset_id = $1 and dataset_version = $2 and tenant_id = $5
@@ -118,21 +126,20 @@ pub async fn of_dataset(
            select model_id as "model_id!", number as "number!" from once
            order by depth, model_id, number limit $4"#,
         dataset.uuid(),
-        signed(version),
+        amounts::int(version),
         DEEPEST,
         MOST,
         tenant,
     )
     .fetch_all(tx.conn())
     .await?;
-    relatives(tx, ids.into_iter().map(|row| (row.model_id, row.number)).unzip()).await
+    relatives(tx, &ids).await
 }
 
 /// In the order given, without those that the tenant does not see.
-async fn relatives(
-    tx: &mut TenantTx<'_>,
-    (models, numbers): (Vec<Uuid>, Vec<i32>),
-) -> Result<Vec<Relative>, StoreError> {
+async fn relatives(tx: &mut TenantTx<'_>, ids: &[Id]) -> Result<Vec<Relative>, StoreError> {
+    let models: Vec<_> = ids.iter().map(|id| id.model_id).collect();
+    let numbers: Vec<_> = ids.iter().map(|id| id.number).collect();
     let rows = sqlx::query!(
         r#"select v.tenant_id, t.slug || '/' || m.name as "model!", v.number, v.state, v.source,
                   v.revision, v.manifest, v.job_id, v.dataset_version, v.dataset_sha256,
@@ -173,8 +180,4 @@ async fn relatives(
         })
     });
     read.collect()
-}
-
-fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

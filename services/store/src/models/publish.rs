@@ -8,7 +8,7 @@ use domain::{
 use serde_json::Value;
 
 use super::Made;
-use crate::{StoreError, SystemTx, TenantTx, Tx, jobs::transition::number};
+use crate::{StoreError, SystemTx, TenantTx, Tx, amounts, jobs::transition::number};
 
 /// What an attempt has produced; its bytes are stored already.
 #[derive(Debug, Clone)]
@@ -55,13 +55,13 @@ pub async fn publish(
         job,
         number(attempt),
         made.weights_sha256.as_bytes(),
-        signed(made.weights_bytes),
+        amounts::big(made.weights_bytes),
         made.config_sha256.as_bytes(),
         json(&made.config, "config")?,
         json(&made.config.metrics, "metrics")?,
         made.config.dataset_sha256.as_bytes(),
         json(&artifact.files, "files")?,
-        signed(total(&artifact.files)),
+        amounts::big(total(&artifact.files)),
         model.licence,
     )
     .execute(tx.conn())
@@ -129,14 +129,14 @@ pub async fn add_version(
         new.kind.as_str(),
         new.state.as_str(),
         made.map(|made| made.weights_sha256.as_bytes().as_slice()),
-        made.map(|made| signed(made.weights_bytes)),
+        made.map(|made| amounts::big(made.weights_bytes)),
         made.map(|made| made.config_sha256.as_bytes().as_slice()),
         config,
         metrics,
         json(&new.files, "files")?,
-        signed(total(&new.files)),
+        amounts::big(total(&new.files)),
         new.base.map(|(model, _)| model.uuid()),
-        new.base.map(|(_, number)| i32::try_from(number).unwrap_or(i32::MAX)),
+        new.base.map(|(_, number)| amounts::int(number)),
         licence,
     )
     .fetch_one(tx.conn())
@@ -150,8 +150,4 @@ fn json(value: &impl serde::Serialize, column: &'static str) -> Result<Value, St
 
 fn total(files: &[VersionFile]) -> u64 {
     files.iter().map(|file| file.bytes).sum()
-}
-
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{ModelVersion, version};
-use crate::{StoreError, SystemTx, Tx};
+use crate::{StoreError, SystemTx, Tx, amounts};
 
 /// A version without a manifest, and the names that its manifest mentions.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub async fn to_seal(
            left join tenant bt on bt.id = b.tenant_id
            where v.model_id = $1 and v.number = $2"#,
         model.uuid(),
-        i32::try_from(number).unwrap_or(i32::MAX),
+        amounts::int(number),
     )
     .fetch_one(tx.conn())
     .await?;
@@ -96,9 +96,9 @@ pub async fn seal(
         "update model_version set files = $3, bytes = $4, revision = $5, manifest = $6
          where model_id = $1 and number = $2 and manifest is null",
         model.uuid(),
-        i32::try_from(number).unwrap_or(i32::MAX),
+        amounts::int(number),
         json,
-        i64::try_from(bytes).unwrap_or(i64::MAX),
+        amounts::big(bytes),
         revision.as_str(),
         manifest,
     )

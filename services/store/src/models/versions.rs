@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::licence;
 use crate::{
-    StoreError, TenantTx, Tx,
+    StoreError, TenantTx, Tx, amounts,
     datasets::digest,
     page::{Page, PageRequest},
 };
@@ -186,7 +186,7 @@ pub async fn version(
 ) -> Result<Option<ModelVersion>, StoreError> {
     let (number, revision, alias) = match named {
         Reference::Latest => (None, None, None),
-        Reference::Number(number) => (Some(i32::try_from(*number).unwrap_or(i32::MAX)), None, None),
+        Reference::Number(number) => (Some(amounts::int(*number)), None, None),
         Reference::Revision(revision) => (None, Some(revision.as_str()), None),
         Reference::Alias(alias) => (None, None, Some(alias.as_str())),
     };
@@ -239,7 +239,7 @@ pub async fn versions(
            order by v.number desc
            limit $3"#,
         model.uuid(),
-        before.map(|number| i32::try_from(number).unwrap_or(i32::MAX)),
+        before.map(|number| amounts::int(number)),
         page.fetch(),
     )
     .fetch_all(tx.conn())
@@ -263,7 +263,7 @@ pub async fn set_state(
          where tenant_id = $1 and model_id = $2 and number = $3 and state = $4",
         tenant,
         model.uuid(),
-        i32::try_from(number).unwrap_or(i32::MAX),
+        amounts::int(number),
         from.as_str(),
         to.as_str(),
         reason,
