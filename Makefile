@@ -27,7 +27,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue replays chaos peers queue-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search replays chaos peers queue-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -76,6 +76,10 @@ replays: setup build ## known traces through the planner with a virtual clock: d
 chaos: setup setup-test ## minutes of everything that can happen to processes, and whether a job was lost; SEED=7 JOBS=300 MINUTES=3
 	$(BUILD_BENCH) --bin chaos
 	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/chaos
+
+bench-search: setup claim ## searches among a million generated public models; ROWS=text MODELS=100000 QUERIES=100
+	cargo build --locked --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/bench-search $(ROWS)
 
 bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-boss; ROWS=jobs-4,latency,tables,kueue JOBS=10000 TABLE_JOBS=50000 REPETITIONS=3 ANYWAY=1
 	$(BUILD_BENCH) --bin bench-queue

@@ -20,6 +20,7 @@ mod address;
 mod audit;
 pub mod auth;
 mod body;
+mod counts;
 mod datasets;
 mod download;
 mod egress;
@@ -51,6 +52,7 @@ mod workers;
 
 pub use auth::{ApiSecret, Caller, Passwords, Signer};
 pub use body::{Body, Params, in_time};
+pub use counts::{Counts, settle_counts, write_counts};
 pub use egress::Egress;
 pub use error::{ApiError, Code, Problem};
 pub use jobs::{ExplanationView, explain_any};

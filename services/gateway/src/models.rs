@@ -5,10 +5,15 @@
 mod aliases;
 mod card;
 mod change;
+mod collections;
 mod compare;
+mod featured;
 mod files;
+pub(crate) mod finding;
 mod fork;
+pub(crate) mod likes;
 mod lineage;
+mod organizations;
 mod predict;
 mod read;
 mod reproduce;
@@ -26,7 +31,7 @@ use domain::{
 use serde::Serialize;
 use store::{
     TenantTx,
-    models::{self, Model, ModelVersion},
+    models::{self, Found, Model, ModelVersion},
 };
 use utoipa::ToSchema;
 
@@ -39,6 +44,16 @@ use crate::{ApiError, App, Code, ServiceConfig};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(read::list)
+        .service(likes::like)
+        .service(likes::unlike)
+        .service(collections::list)
+        .service(collections::get)
+        .service(collections::put)
+        .service(collections::remove)
+        .service(featured::list)
+        .service(featured::put)
+        .service(featured::remove)
+        .service(organizations::get)
         .service(change::create)
         .service(read::get)
         .service(change::update)
@@ -76,14 +91,44 @@ pub struct ModelView {
     pub latest_version: Option<u32>,
     /// Of the latest version.
     pub metrics: BTreeMap<String, f64>,
+    /// By others and by its own tenant; each tenant's of one day count as one.
+    pub downloads: u64,
+    /// Each person's is one.
+    pub likes: u64,
+    /// Rows that were answered.
+    pub predictions: u64,
     pub url: String,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
 
+impl ModelView {
+    /// As a search has found it.
+    pub fn found(model: Found) -> Self {
+        Self {
+            url: format!("/v1/models/{}/{}", model.tenant_slug, model.name),
+            tenant: model.tenant_slug,
+            name: model.name,
+            visibility: model.visibility,
+            description: model.description,
+            licence: model.licence,
+            tags: model.tags,
+            latest_version: model.latest_version,
+            metrics: model.metrics,
+            downloads: model.tally.downloads,
+            likes: model.tally.likes,
+            predictions: model.tally.predictions,
+            created_at: model.created_at,
+        }
+    }
+}
+
 impl From<Model> for ModelView {
     fn from(model: Model) -> Self {
         Self {
+            downloads: model.tally.downloads,
+            likes: model.tally.likes,
+            predictions: model.tally.predictions,
             url: format!("/v1/models/{}/{}", model.tenant_slug, model.name),
             tenant: model.tenant_slug,
             name: model.name,

@@ -18,7 +18,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
-    auth, datasets, egress, hub, invitations, jobs, keys,
+    auth,
+    counts::{keep_counting, write_counts},
+    datasets, egress, hub, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
@@ -104,6 +106,8 @@ pub async fn serve(
     let manifests = tokio::spawn(models::keep_sealing_models(app.clone()));
     let counts = tokio::spawn(egress::keep_writing(app.clone()));
     let (downloads, store) = (app.egress.clone(), app.store.clone());
+    let counting = tokio::spawn(keep_counting(app.clone()));
+    let last = app.clone();
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
         .disable_signals()
@@ -129,6 +133,10 @@ pub async fn serve(
     counts.abort();
     if let Err(error) = downloads.write(&store).await {
         warn!(error = &error as &dyn std::error::Error, "what was downloaded last is not counted");
+    }
+    counting.abort();
+    if let Err(error) = write_counts(&last).await {
+        warn!(error = &error as &dyn std::error::Error, "what was counted last is lost");
     }
     if let Some(upkeep) = upkeep {
         upkeep.abort();

@@ -12,6 +12,7 @@ use store::Store;
 
 use crate::{
     auth::{Passwords, Signer},
+    counts::Counts,
     egress::Egress,
     limits::RequestRates,
 };
@@ -26,6 +27,8 @@ pub struct App {
     pub rates: Rates,
     /// What has been downloaded.
     pub egress: Egress,
+    /// What is not written yet of what is counted.
+    pub counts: Counts,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.

@@ -98,6 +98,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(of_datasets());
     rows.extend(registry::of_models());
     rows.extend(registry::of_hub());
+    rows.extend(registry::of_finding());
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,
@@ -119,6 +120,8 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{alias}", "champion"),
             ("{revision}", "main"),
             ("{ticket}", "none"),
+            ("{collection}", "best"),
+            ("{list}", "week"),
         ] {
             row.path = row.path.replace(name, value);
         }

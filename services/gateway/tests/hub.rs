@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Runs a script with the client, which must end well.
-async fn play(python: &Path, script: &str, served: &Running, env: &[(&str, &str)]) -> String {
+pub async fn play(python: &Path, script: &str, served: &Running, env: &[(&str, &str)]) -> String {
     let home = tempfile::tempdir().expect("a temporary folder");
     let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients");
     let run = Command::new(python)

@@ -12,6 +12,7 @@ mod datasets;
 mod document;
 mod egress;
 mod events;
+mod finding;
 mod framework;
 mod hand;
 mod hub;

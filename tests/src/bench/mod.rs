@@ -13,6 +13,7 @@ mod peers;
 mod reference;
 mod rows;
 mod section;
+mod server;
 mod table;
 
 pub use child::{Ran, TookLonger, Training, parameters, run};
@@ -26,6 +27,7 @@ pub use peers::{Answer, Choices, Peers, Settings, combinations, shown_settings};
 pub use reference::{Reference, references};
 pub use rows::{Data, load};
 pub use section::Section;
+pub use server::{Server, Turn};
 pub use table::aligned;
 
 /// Bytes.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use boot::bus::Bus;
 use domain::{JobId, Resources, hint::Hint, job::Report, world::Quota};
-use e2e::bench::median;
+use e2e::bench::{Turn, median};
 use simulator::{
     Workload,
     workload::{self, Job, Setup},
@@ -28,7 +28,7 @@ use tokio::{
 };
 use worker::Work;
 
-use crate::{ours::Tenant, server::Turn, services::Services};
+use crate::{ours::Tenant, services::Services};
 
 const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/traces");
 const CONNECTIONS: u32 = 16;

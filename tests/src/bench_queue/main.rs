@@ -9,7 +9,6 @@ mod kueue;
 mod ours;
 mod peers;
 mod report;
-mod server;
 mod services;
 mod tables;
 
@@ -17,13 +16,12 @@ use std::{env, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use domain::Clock;
-use e2e::bench::{self, Machine, Once, Options, Quiet, Side, percentile};
+use e2e::bench::{self, Machine, Once, Options, Quiet, Server, Side, Turn, percentile};
 use tokio::runtime::Runtime;
 
 use ours::Platform;
 use peers::{Peer, Peers};
 use report::{Jobs, Latencies, Latency};
-use server::Server;
 use tables::Tables;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/BENCHMARKS.md");
@@ -213,7 +211,7 @@ impl Bench {
         Ok(Latencies { found })
     }
 
-    fn on_idle_worker(&self, turn: &server::Turn) -> anyhow::Result<Vec<f64>> {
+    fn on_idle_worker(&self, turn: &Turn) -> anyhow::Result<Vec<f64>> {
         let load = Load { agents: 1, slots: 8, jobs: SAMPLES, submitters: 1, together: 1 };
         Runtime::new()?.block_on(async {
             let mut platform = Platform::start(turn, &load).await?;

@@ -23,6 +23,7 @@ use domain::{
     name::Name,
     spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
 };
+use e2e::bench::Turn;
 use store::{
     Store,
     datasets::{self, NewVersion},
@@ -38,7 +39,7 @@ use tokio::{
 };
 use worker::Work;
 
-use crate::{Load, TENANTS, server::Turn, services::Services};
+use crate::{Load, TENANTS, services::Services};
 
 const MAX_QUEUED: u32 = 10_000;
 const AGENT_CONNECTIONS: u32 = 4;

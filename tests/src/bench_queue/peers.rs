@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use e2e::bench;
+use e2e::bench::{self, Turn};
 use serde_json::{Value, json};
 
-use crate::{Load, TENANTS, server::Turn};
+use crate::{Load, TENANTS};
 
 const FOLDER_VARIABLE: &str = "CUPOLA_QUEUE_PEERS";
 /// A side that is slower than this is not worth waiting for.

@@ -3,14 +3,13 @@
 
 use boot::bus::Bus;
 use domain::Resources;
+use e2e::bench::Turn;
 use registry::Blobs;
 use store::{Service, Store};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use worker::{AgentConfig, Work};
-
-use crate::server::Turn;
 
 const SCHEDULER_CONNECTIONS: u32 = 4;
 

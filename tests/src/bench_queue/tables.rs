@@ -1,7 +1,9 @@
 //! Whether the tables stay healthy: how soon a job starts when they are empty, after many jobs, and after
 //! as many again while a reader has kept a snapshot open.
 
-use crate::{Load, latency, ours::Platform, report::Latency, server::Turn};
+use e2e::bench::Turn;
+
+use crate::{Load, latency, ours::Platform, report::Latency};
 
 /// How much longer a job may take to start than on empty tables.
 const ASKED: f64 = 1.2;

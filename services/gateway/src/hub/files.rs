@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
     post, route, web,
 };
 use domain::registry::VersionFile;
@@ -195,6 +198,9 @@ pub(super) async fn resolve(
     ];
     let file = File::of_version(version.tenant, known);
     let mut response = send(&app, &request, caller.0.tenant(), file).await?;
+    if request.method() == Method::GET && response.status().is_success() {
+        app.counts.downloaded(version.model, caller.0.tenant(), app.clock.now());
+    }
     for (name, value) in linked {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -8,6 +8,7 @@ mod commit;
 mod error;
 mod files;
 mod large;
+mod list;
 mod repos;
 mod tags;
 mod views;
@@ -30,7 +31,9 @@ use crate::{
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(account::whoami)
         .service(account::validate_yaml)
-        .service(repos::list)
+        .service(list::list)
+        .service(list::like)
+        .service(list::unlike)
         .service(repos::create)
         .service(repos::info)
         .service(repos::info_at)

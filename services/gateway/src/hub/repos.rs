@@ -1,4 +1,4 @@
-//! Repositories: finding them, making one, and reading what is said of one.
+//! Repositories: making one, and reading what is said of one.
 
 use actix_web::{HttpRequest, HttpResponse, get, post, put, web};
 use domain::{
@@ -8,12 +8,12 @@ use domain::{
     registry::{Reference, Visibility},
 };
 use serde::{Deserialize, Serialize};
-use store::models::{self, Change, Creation, Model, ModelVersion};
-use utoipa::{IntoParams, ToSchema};
+use store::models::{self, Change, Creation, ModelVersion};
+use utoipa::ToSchema;
 
 use super::{Known, at, commit_of, endpoint, error::HubError, repository, views::HubModel};
 use crate::{
-    ApiError, App, Body, Code, Params,
+    ApiError, App, Body, Code,
     audit::Object,
     auth::{ReadModels, WriteModels},
     models::{looks_like, own_model, sealed},
@@ -40,7 +40,7 @@ pub(super) async fn info(
         Some(version) => Some(sealed(&app, version).await?),
         None => None,
     };
-    Ok(web::Json(HubModel::new(model, latest.as_ref())?))
+    Ok(web::Json(HubModel::new(model, latest.as_ref(), app.clock.now())?))
 }
 
 /// Read a repository at a revision.
@@ -59,7 +59,7 @@ pub(super) async fn info_at(
     let mut tx = app.store.begin_for(caller.0.tenant()).await?;
     let model = repository(&mut tx, &tenant, &name).await?;
     let version = at(&app, tx, &model, &revision).await?;
-    Ok(web::Json(HubModel::new(model, Some(&version))?))
+    Ok(web::Json(HubModel::new(model, Some(&version), app.clock.now())?))
 }
 
 /// Whether the caller may read a repository.
@@ -303,46 +303,4 @@ fn told(version: &ModelVersion, tenant: &str) -> Result<HubCommit, HubError> {
         date: version.created_at,
         authors: vec![HubAuthor { user: tenant.to_owned() }],
     })
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct HubListParams {
-    /// In names.
-    search: Option<String>,
-    /// A tenant.
-    author: Option<String>,
-    /// The most items.
-    limit: Option<usize>,
-}
-
-impl HubListParams {
-    fn takes(&self, model: &Model) -> bool {
-        let named = |text: &String| model.name.contains(&text.to_lowercase());
-        let by = |tenant: &String| *tenant == model.tenant_slug;
-        self.search.as_ref().is_none_or(named) && self.author.as_ref().is_none_or(by)
-    }
-}
-
-/// List the caller's own models and the public ones.
-#[utoipa::path(
-    operation_id = "hub_list_models", tag = "hub",
-    params(HubListParams),
-    responses((status = 200, body = Vec<HubModel>)),
-)]
-#[get("/hub/api/models")]
-pub(super) async fn list(
-    app: web::Data<App>,
-    caller: Known<ReadModels>,
-    params: Params<HubListParams>,
-) -> Result<web::Json<Vec<HubModel>>, HubError> {
-    let own = caller.0.tenant();
-    let mut tx = app.store.begin_for(own).await?;
-    let mut found = models::list(&mut tx, false).await?;
-    let public = models::list(&mut tx, true).await?;
-    tx.commit().await?;
-    found.extend(public.into_iter().filter(|model| model.tenant != own));
-    let limit = params.0.limit.unwrap_or(usize::MAX);
-    let taken = found.into_iter().filter(|model| params.0.takes(model)).take(limit);
-    Ok(web::Json(taken.map(|model| HubModel::new(model, None)).collect::<Result<_, _>>()?))
 }

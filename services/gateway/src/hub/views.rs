@@ -7,7 +7,7 @@ use domain::{
     spec::Task,
 };
 use serde::Serialize;
-use store::models::{Model, ModelVersion};
+use store::models::{Found, Model, ModelVersion};
 use utoipa::ToSchema;
 
 use super::{commit_of, error::HubError};
@@ -32,9 +32,13 @@ pub(super) struct HubModel {
     #[serde(rename = "library_name")]
     library_name: Option<&'static str>,
     #[serde(rename = "pipeline_tag")]
-    pipeline_tag: Option<&'static str>,
+    pipeline_tag: Option<String>,
     tags: Vec<String>,
     card_data: HubCard,
+    downloads: u64,
+    likes: u64,
+    trending_score: f64,
+    /// None in lists.
     siblings: Option<Vec<HubSibling>>,
 }
 
@@ -82,7 +86,11 @@ pub(super) fn blob_id(file: &VersionFile) -> String {
 
 impl HubModel {
     /// `version`: the one that it is asked for at, if it has one.
-    pub fn new(model: Model, version: Option<&ModelVersion>) -> Result<Self, HubError> {
+    pub fn new(
+        model: Model,
+        version: Option<&ModelVersion>,
+        now: Timestamp,
+    ) -> Result<Self, HubError> {
         let sha = version.map(commit_of).transpose()?.map(ToString::to_string);
         let config = version.and_then(|version| version.made.as_ref()).map(|made| &made.config);
         let pipeline = config.map(pipeline_tag);
@@ -102,14 +110,48 @@ impl HubModel {
             gated: false,
             disabled: false,
             library_name: config.map(|_| "cupola"),
-            pipeline_tag: pipeline,
+            pipeline_tag: pipeline.map(str::to_owned),
             tags,
             card_data: HubCard {
                 license: model.licence.map(domain::registry::Licence::as_str),
                 tags: model.tags,
             },
+            downloads: model.tally.downloads,
+            likes: model.tally.likes,
+            trending_score: model.tally.trending_score(now),
             siblings: Some(siblings.unwrap_or_default()),
         })
+    }
+
+    /// As a search has found it.
+    pub fn listed(model: Found, now: Timestamp) -> Self {
+        let id = format!("{}/{}", model.tenant_slug, model.name);
+        let mut tags = model.tags.clone();
+        tags.extend(model.pipeline.clone());
+        tags.extend(model.licence.map(|licence| format!("license:{licence}")));
+        Self {
+            key: model.id.to_string(),
+            model_id: id.clone(),
+            id,
+            author: model.tenant_slug,
+            sha: None,
+            created_at: model.created_at,
+            last_modified: model.updated_at,
+            private: model.visibility != Visibility::Public,
+            gated: false,
+            disabled: false,
+            library_name: model.pipeline.as_ref().map(|_| "cupola"),
+            pipeline_tag: model.pipeline,
+            tags,
+            card_data: HubCard {
+                license: model.licence.map(domain::registry::Licence::as_str),
+                tags: model.tags,
+            },
+            downloads: model.tally.downloads,
+            likes: model.tally.likes,
+            trending_score: model.tally.trending_score(now),
+            siblings: None,
+        }
     }
 }
 

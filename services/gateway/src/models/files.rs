@@ -48,5 +48,10 @@ pub(super) async fn file(
         let what = format!("file of the version (it has {})", paths.join(", "));
         return Err(ApiError::not_found(&what, file));
     };
-    send(&app, &request, caller.tenant(), File::of_version(version.tenant, known)).await
+    let response =
+        send(&app, &request, caller.tenant(), File::of_version(version.tenant, known)).await?;
+    if response.status().is_success() {
+        app.counts.downloaded(model.id, caller.tenant(), app.clock.now());
+    }
+    Ok(response)
 }

@@ -77,6 +77,7 @@ pub(super) async fn predict(
     let (rows, is_one) = request.0.rows()?;
     let answer = app.predictor.predict(&version, rows).await;
     let predictions = answer.map_err(|error| told(error, is_one))?;
+    app.counts.predicted(model.id, predictions.len() as u64);
     let model = format!("{tenant}/{name}");
     let warning = warning(&version);
     Ok(web::Json(PredictAnswer { model, version: version.number, warning, predictions }))

@@ -1,29 +1,211 @@
 //! Finding models, and reading what is said of one.
 
 use actix_web::{get, web};
+use domain::{
+    FieldErrors,
+    registry::{Licence, Tag},
+    spec::Task,
+};
 use serde::Deserialize;
-use store::models;
+use serde_json::Value;
+use store::models::{self, Among, Kind, MetricBound, Order, Search};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ModelDetail, ModelView, detail, known_model};
-use crate::{ApiError, App, Caller, Listing, Params, auth::ReadModels};
+use super::{
+    ModelDetail, ModelView, detail,
+    finding::{self, Cursor},
+    known_model,
+};
+use crate::{ApiError, App, Caller, Listing, Params, auth::ReadModels, page::after_cursor};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
-    /// `public` lists every tenant's public models; without it, the tenant's own, public or not.
+    /// `public` lists every tenant's public models, `shared` those that others share with the tenant;
+    /// without it, the tenant's own, public or not.
     #[param(inline)]
-    visibility: Option<OnlyPublic>,
+    visibility: Option<Which>,
+    /// Words of name, tags, description and card; a mistyped one is looked for as well.
+    q: Option<String>,
+    task: Option<Task>,
+    /// What the network is made of.
+    #[param(inline)]
+    family: Option<Family>,
+    /// What it reads.
+    #[param(inline)]
+    input: Option<Input>,
+    #[param(value_type = Option<Licence>)]
+    licence: Option<String>,
+    /// All of these, with commas between.
+    tags: Option<String>,
+    /// Whose models.
+    tenant: Option<String>,
+    /// A metric of the newest version, as `val_accuracy`, which is to be `at_least` or `at_most` so much.
+    metric: Option<String>,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    /// The most bytes that the newest version's files may have together.
+    max_bytes: Option<u64>,
+    /// `relevance` if absent where there is a `q`, and otherwise `updated`.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// The most items to answer, 50 if absent, at most 200.
+    limit: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum OnlyPublic {
+enum Which {
     Public,
+    Shared,
 }
 
-/// List models.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Family {
+    Dense,
+    Convolutional,
+    Recurrent,
+    Transformer,
+    Factorization,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Input {
+    Table,
+    Text,
+    Corpus,
+    Images,
+    Series,
+    Ratings,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Sort {
+    Relevance,
+    Updated,
+    Created,
+    Downloads,
+    Likes,
+    Trending,
+}
+
+impl Family {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Convolutional => "convolutional",
+            Self::Recurrent => "recurrent",
+            Self::Transformer => "transformer",
+            Self::Factorization => "factorization",
+        }
+    }
+}
+
+impl Input {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Text => "text",
+            Self::Corpus => "corpus",
+            Self::Images => "images",
+            Self::Series => "series",
+            Self::Ratings => "ratings",
+        }
+    }
+}
+
+impl ListParams {
+    fn order(&self) -> Order {
+        match self.sort {
+            None if self.q.is_some() => Order::Relevance,
+            None | Some(Sort::Updated) => Order::Updated,
+            // without words nothing fits better than another
+            Some(Sort::Relevance) if self.q.is_none() => Order::Trending,
+            Some(Sort::Relevance) => Order::Relevance,
+            Some(Sort::Created) => Order::Created,
+            Some(Sort::Downloads) => Order::Downloads,
+            Some(Sort::Likes) => Order::Likes,
+            Some(Sort::Trending) => Order::Trending,
+        }
+    }
+
+    fn kinds(&self) -> Result<Vec<(Kind, String)>, FieldErrors> {
+        let task = self.task.map(|task| {
+            let name = serde_json::to_value(task).ok();
+            name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+        });
+        let licence = match &self.licence {
+            Some(text) => {
+                let licence: Result<Licence, _> = text.parse();
+                Some(licence.map_err(|why| FieldErrors::one("licence", why.to_string()))?)
+            }
+            None => None,
+        };
+        let all = [
+            (Kind::Task, task),
+            (Kind::Family, self.family.map(|family| family.as_str().to_owned())),
+            (Kind::Input, self.input.map(|input| input.as_str().to_owned())),
+            (Kind::Licence, licence.map(|licence| licence.to_string())),
+            (Kind::Tenant, self.tenant.as_deref().map(finding::tenant)),
+        ];
+        Ok(all.into_iter().filter_map(|(kind, name)| Some((kind, name?))).collect())
+    }
+
+    fn tags(&self) -> Result<Vec<String>, FieldErrors> {
+        let tags = self.tags.iter().flat_map(|tags| tags.split(','));
+        tags.map(|tag| {
+            let tag = Tag::try_from(tag.trim().to_owned());
+            let tag = tag.map_err(|why| FieldErrors::one("tags", why.to_string()))?;
+            Ok(tag.as_str().to_owned())
+        })
+        .collect()
+    }
+
+    fn metric(&self) -> Result<Option<MetricBound>, FieldErrors> {
+        let (at_least, at_most) = (self.at_least, self.at_most);
+        match &self.metric {
+            Some(_) if at_least.is_none() && at_most.is_none() => {
+                Err(FieldErrors::one("metric", "comes with `at_least` or `at_most`, or both"))
+            }
+            Some(name) => {
+                Ok(Some(MetricBound { name: finding::metric(name.clone())?, at_least, at_most }))
+            }
+            None if at_least.is_some() || at_most.is_some() => {
+                Err(FieldErrors::one("metric", "is missing: say of which one it is the bound"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn search(self) -> Result<Search, ApiError> {
+        let order = self.order();
+        let after: Option<Cursor> = after_cursor(self.cursor.clone())?;
+        Ok(Search {
+            among: match self.visibility {
+                Some(Which::Public) => Among::Public,
+                Some(Which::Shared) => Among::Shared,
+                None => Among::Own,
+            },
+            kinds: self.kinds()?,
+            tags: self.tags()?,
+            metric: self.metric()?,
+            words: finding::words(self.q.as_deref()),
+            max_bytes: self.max_bytes,
+            order,
+            ascending: false,
+            after: after.map(|cursor| cursor.of(order)).transpose()?,
+            limit: self.limit,
+        })
+    }
+}
+
+/// Search models.
 #[utoipa::path(
     operation_id = "list_models",
     tag = "models",
@@ -36,10 +218,13 @@ pub(super) async fn list(
     caller: Caller<ReadModels>,
     params: Params<ListParams>,
 ) -> Result<web::Json<Listing<ModelView>>, ApiError> {
+    let search = params.0.search()?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
-    let found = models::list(&mut tx, params.0.visibility.is_some()).await?;
+    let found = models::search(&mut tx, &search).await?;
     tx.commit().await?;
-    Ok(web::Json(Listing::whole(found.into_iter().map(ModelView::from).collect())))
+    let next = Cursor::after(&found, search.order);
+    let items = found.items.into_iter().map(ModelView::found).collect();
+    Ok(web::Json(Listing { items, next }))
 }
 
 /// Read a model.

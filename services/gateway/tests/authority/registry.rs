@@ -76,6 +76,36 @@ pub(super) fn of_models() -> Vec<Row> {
     ]
 }
 
+pub(super) fn of_finding() -> Vec<Row> {
+    let collection = Json(json!({ "title": "The best" }));
+    let list = Json(json!({ "title": "This week", "models": [] }));
+    let everybody = [200, 200, 200, 200, 403, 403, 401, 200, 200];
+    let operators = [403, 403, 403, 403, 204, 403, 401, 403, 403];
+    vec![
+        row("PUT /v1/models/{tenant}/{model}/like", Nothing, MINE),
+        row("DELETE /v1/models/{tenant}/{model}/like", Nothing, MINE),
+        row("POST /hub/api/models/{tenant}/{model}/like", Nothing, MINE),
+        row("DELETE /hub/api/models/{tenant}/{model}/like", Nothing, MINE),
+        // a tenant that shows nothing has no page for others
+        row("GET /v1/organizations/{tenant}", Nothing, MINE),
+        row("GET /v1/collections/{tenant}", Nothing, everybody),
+        row(
+            "PUT /v1/collections/{tenant}/{collection}",
+            collection,
+            [200, 200, 200, 403, 403, 403, 401, 403, 403],
+        ),
+        row("GET /v1/collections/{tenant}/{collection}", Nothing, MINE),
+        row(
+            "DELETE /v1/collections/{tenant}/{collection}",
+            Nothing,
+            [404, 404, 204, 403, 403, 403, 401, 403, 403],
+        ),
+        row("GET /v1/featured", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
+        row("PUT /v1/featured/{list}", list, operators),
+        row("DELETE /v1/featured/{list}", Nothing, operators),
+    ]
+}
+
 pub(super) fn of_hub() -> Vec<Row> {
     // in the caller's own tenant; the first of those who may has made it
     let repository = Json(json!({ "name": "notes", "type": "model" }));

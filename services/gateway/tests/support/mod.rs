@@ -18,7 +18,7 @@ use boot::{
     rates::{Rate, Rates},
 };
 use domain::{ApiKeyId, UserId, access::Role};
-use gateway::{ApiSecret, App, Config, Egress, Passwords, Signer};
+use gateway::{ApiSecret, App, Config, Counts, Egress, Passwords, Signer};
 use registry::{Blobs, LocalMaster, Masters, TenantKeys};
 use serde_json::json;
 use serving::Predictor;
@@ -192,6 +192,7 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
         signer: Signer::load(&store, Some(masters.clone()), &config.public_url)
             .await
             .expect("a key can be made"),
+        counts: Counts::default(),
         passwords: Passwords::new().expect("there is randomness"),
         rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
         egress: Egress::default(),

@@ -1,9 +1,12 @@
 //! Models: a name of a tenant's, what is said of it, and who may see it.
 
 mod aliases;
+mod collections;
+mod counts;
 mod lineage;
 mod publish;
 mod seal;
+mod search;
 mod shares;
 mod versions;
 
@@ -18,9 +21,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use aliases::{Named, SetAlias, aliases, remove_alias, set_alias};
+pub use collections::{
+    Collection, CollectionDraft, FeaturedList, Organization, collection, collections, feature,
+    featured, organization, public_ones, put_collection, remove_collection, unfeature,
+};
+pub use counts::{Counted, Tally, add, like, rank, settle};
 pub use lineage::{Relative, ancestors, descendants, of_dataset, relative};
 pub use publish::{Artifact, NewVersion, add_version, lock, publish};
 pub use seal::{Unsealed, seal, to_seal, unsealed};
+pub use search::{Among, Found, Kind, MetricBound, Order, Place, Search, search};
 pub use shares::{Shared, share_with, shared_with, tenants_named};
 pub use versions::{BaseVersion, Made, ModelVersion, Trained, set_state, version, versions};
 
@@ -42,6 +51,7 @@ pub struct Model {
     pub latest_version: Option<u32>,
     /// Its metrics.
     pub metrics: BTreeMap<String, f64>,
+    pub tally: Tally,
 }
 
 struct Row {
@@ -57,6 +67,10 @@ struct Row {
     created_at: Timestamp,
     latest: Option<i32>,
     metrics: Option<Value>,
+    downloads: Option<i64>,
+    likes: Option<i64>,
+    predictions: Option<i64>,
+    trending: Option<f64>,
 }
 
 impl TryFrom<Row> for Model {
@@ -82,6 +96,12 @@ impl TryFrom<Row> for Model {
             metrics: metrics
                 .map_err(|why| StoreError::corrupt("model_version", "metrics", why))?
                 .unwrap_or_default(),
+            tally: Tally {
+                downloads: row.downloads.unwrap_or_default().unsigned_abs(),
+                likes: row.likes.unwrap_or_default().unsigned_abs(),
+                predictions: row.predictions.unwrap_or_default().unsigned_abs(),
+                trending: row.trending.unwrap_or_default(),
+            },
         })
     }
 }
@@ -89,32 +109,6 @@ impl TryFrom<Row> for Model {
 fn licence(text: Option<String>, table: &'static str) -> Result<Option<Licence>, StoreError> {
     let read = text.map(|text| text.parse()).transpose();
     read.map_err(|why| StoreError::corrupt(table, "licence", why))
-}
-
-/// The tenant's own models, or every public one that has a version.
-pub async fn list(tx: &mut TenantTx<'_>, public: bool) -> Result<Vec<Model>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    sqlx::query_as!(
-        Row,
-        r#"select m.id, m.tenant_id, t.slug, m.name, m.visibility, m.description, m.card, m.licence,
-                  m.tags, m.created_at, v.number as "latest?", v.metrics as "metrics?"
-           from model m
-           join tenant t on t.id = m.tenant_id
-           left join lateral (select number, metrics from model_version
-                              where model_id = m.id and state in ('published', 'deprecated')
-                              order by number desc limit 1) v on true
-           where case when $2 then m.visibility = 'public' and v.number is not null
-                      else m.tenant_id = $1 end
-           order by t.slug, m.name
-           limit 1000"#,
-        tenant,
-        public,
-    )
-    .fetch_all(tx.conn())
-    .await?
-    .into_iter()
-    .map(Model::try_from)
-    .collect()
 }
 
 /// By publisher and name, if the tenant may see it.
@@ -126,9 +120,12 @@ pub async fn get(
     sqlx::query_as!(
         Row,
         r#"select m.id, m.tenant_id, t.slug, m.name, m.visibility, m.description, m.card, m.licence,
-                  m.tags, m.created_at, v.number as "latest?", v.metrics as "metrics?"
+                  m.tags, m.created_at, v.number as "latest?", v.metrics as "metrics?",
+                  c.downloads as "downloads?", c.likes as "likes?", c.predictions as "predictions?",
+                  c.trending as "trending?"
            from model m
            join tenant t on t.id = m.tenant_id
+           left join model_tally c on c.model_id = m.id
            left join lateral (select number, metrics from model_version
                               where model_id = m.id and state in ('published', 'deprecated')
                               order by number desc limit 1) v on true

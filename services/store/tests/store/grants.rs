@@ -21,6 +21,7 @@ as_gateway change: insert
 as_gateway dataset: select (id, name)
 as_gateway dataset_version: select (dataset_id, number, profile); update (problem)
 as_gateway egress_usage: insert; select; update (bytes)
+as_gateway featured_list: delete; insert; select; update (models, title)
 as_gateway invitation: insert; select; update (accepted_at, revoked_at)
 as_gateway job: select (accelerator_milli, assigned_at, attempt, blocked, cause, concurrency_key,
   concurrency_limit, cpu_milli, created_at, dataset_id, dataset_version, deadline, devices,
@@ -34,10 +35,14 @@ as_gateway job_event: insert
 as_gateway membership: insert; select
 as_gateway model: select (id, name)
 as_gateway model_alias: select (alias, model_id, number)
+as_gateway model_download: delete; insert; select
+as_gateway model_like: delete; insert; select
 as_gateway model_share: select (model_id, with_tenant_id)
+as_gateway model_tally: insert; select; update (downloads, is_settled, likes, predictions, trending)
 as_gateway model_version: select; update (bytes, files, manifest, revision)
 as_gateway password_reset: insert; select; update (used_at)
 as_gateway pool: insert; select; update (accelerator_hour_price, cpu_hour_price, gib_hour_price)
+as_gateway public_model: select; update (downloads, likes, predictions, tier, trending)
 as_gateway queue_bound: select (tenant_id); update (unfinished)
 as_gateway queue_change: insert
 as_gateway quota: delete; insert; select; update (cohort, guaranteed_accelerator_milli,
@@ -93,8 +98,8 @@ as_worker change: insert
 as_worker dataset_version: select (bytes, compression, dataset_id, format, number, problem, profile,
   sha256); update (problem, profile)
 as_worker job: select (accelerator_milli, assigned_at, attempt, blocked, cause, checkpoint_path,
-  checkpoint_step, cpu_milli, dataset_id, dataset_version, deadline, devices, finished_at, id,
-  kind, last_event, max_runtime, memory_bytes, not_before, preempted_for, rate_accelerator_milli,
+  checkpoint_step, cpu_milli, dataset_id, dataset_version, deadline, devices, finished_at, id, kind,
+  last_event, max_runtime, memory_bytes, not_before, preempted_for, rate_accelerator_milli,
   rate_micro_credits, reproduces_model_id, reproduces_number, saved_at, spec, started_at, status,
   step, stop_reason, tenant_id, tries, worker_id, workers); update (assigned_at, attempt, blocked,
   cause, checkpoint_path, checkpoint_step, deadline, devices, finished_at, last_event, not_before,
@@ -105,15 +110,21 @@ as_worker job_event: insert
 as_worker job_log: insert
 as_worker job_metric: insert; select (job_id, name, step, value); update (at, value)
 as_worker model: insert (id, name, tenant_id); select (id, licence, name, tenant_id); update (name)
-as_worker model_version: insert (attempt, base_model_id, base_number, bytes, config,
-  config_sha256, dataset_id, dataset_sha256, dataset_version, files, job_id, licence, metrics,
-  model_id, number, state, tenant_id, weights_bytes, weights_sha256); select (job_id, model_id,
-  number)
+as_worker model_version: insert (attempt, base_model_id, base_number, bytes, config, config_sha256,
+  dataset_id, dataset_sha256, dataset_version, files, job_id, licence, metrics, model_id, number,
+  state, tenant_id, weights_bytes, weights_sha256); select (job_id, model_id, number)
 as_worker pool: select (id, name)
 as_worker queue_change: insert
 as_worker seat: select; update (left_at, started_at)
 as_worker tenant_key: insert; select
 as_worker worker: insert; select; update (heartbeat_at, state)
+search model: select (card, created_at, description, id, licence, name, tags, tenant_id, visibility)
+search model_facts: select
+search model_tally: select
+search model_version: select (bytes, config, created_at, metrics, model_id, number, state)
+search public_model: delete; insert; select; update
+search search_word: insert; select
+search tenant: select (id, slug)
 tenant api_key: select (allowed_addresses, created_at, expires_at, id, last_used_at, name, prefix,
   revoked_at, scopes, tenant_id, user_id); update (revoked_at)
 tenant app_user: select (created_at, email, id, name, service_of)
@@ -122,9 +133,11 @@ tenant audit_head: select
 tenant audit_record: insert; select
 tenant budget: select
 tenant change: insert
+tenant collection: delete; insert; select; update (description, models, title, visibility)
 tenant dataset: insert; select
 tenant dataset_version: insert; select
 tenant egress_usage: select
+tenant featured_list: select
 tenant idempotency_key: insert; select
 tenant job: insert; select; update (assigned_at, attempt, blocked, cause, deadline, devices,
   finished_at, last_event, not_before, preempted_for, rate_accelerator_milli, rate_micro_credits,
@@ -136,26 +149,32 @@ tenant job_metric: select
 tenant membership: delete; select; update (role)
 tenant model: insert; select; update (card, description, licence, name, tags, visibility)
 tenant model_alias: delete; insert; select; update (changed_at, number)
+tenant model_facts: select
 tenant model_share: delete; insert; select
+tenant model_tally: select
 tenant model_version: insert; select; update (reason, state)
 tenant pool: select
+tenant public_model: select
 tenant queue_bound: insert; select; update (counted_at, horizon, live, unfinished)
 tenant queue_change: insert; select
 tenant quota: select
 tenant schedule: delete; insert; select; update (last_at, last_job, next_at, paused, problem)
+tenant search_word: select
 tenant storage_usage: select
 tenant sweep: insert; select
 tenant tenant: select
 ";
 
 /// Whose rights others may take.
-const TAKEN_BY: [(&str, &str); 9] = [
+const TAKEN_BY: [(&str, &str); 10] = [
     ("cupola_as_gateway", "cupola_app"),
     ("cupola_as_gateway", "cupola_gateway"),
     ("cupola_as_scheduler", "cupola_app"),
     ("cupola_as_scheduler", "cupola_scheduler"),
     ("cupola_as_worker", "cupola_app"),
     ("cupola_as_worker", "cupola_worker"),
+    // as it triggers work, and nobody of the services: the one here is the owner of the database
+    ("cupola_search", "cupola"),
     // for services of an earlier release: nobody else may do all that it may
     ("cupola_system", "cupola_app"),
     ("cupola_tenant", "cupola_app"),

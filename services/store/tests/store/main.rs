@@ -12,6 +12,7 @@ mod constraints;
 mod egress;
 mod events;
 mod fences;
+mod finding;
 mod gangs;
 mod grants;
 mod holds;

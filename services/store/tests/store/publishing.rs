@@ -91,6 +91,9 @@ async fn a_public_model_is_read_by_others_and_changed_by_its_owner_alone() {
 
     let mut tx = world.begin_for(&globex).await;
     assert_eq!(models::versions(&mut tx, model.id, None, None).await.unwrap().items.len(), 1);
-    assert_eq!(models::list(&mut tx, true).await.unwrap().len(), 1);
-    assert!(models::list(&mut tx, false).await.unwrap().is_empty());
+    let mut found = async |among| {
+        models::search(&mut tx, &models::Search::of(among)).await.unwrap().items.len()
+    };
+    assert_eq!(found(models::Among::Public).await, 1);
+    assert_eq!(found(models::Among::Own).await, 0);
 }

@@ -28,9 +28,17 @@ use crate::support::{Tenant, World, artifact, new_job, retry};
 
 /// What Postgres answers where a right or a policy is missing.
 const REFUSED: &str = "42501";
-/// Of a tenant's rows, what is not for what works in its name: only signing in, reading bytes and the scheduler
-/// look at these.
-const CLOSED: [&str; 5] = ["invitation", "seat", "session", "tenant_key", "usage_average"];
+/// Of a tenant's rows, what is not for what works in its name: only signing in, reading bytes, counting and the
+/// scheduler look at these.
+const CLOSED: [&str; 7] = [
+    "invitation",
+    "model_download",
+    "model_like",
+    "seat",
+    "session",
+    "tenant_key",
+    "usage_average",
+];
 /// Of the platform.
 const PLATFORM: [&str; 5] = ["worker", "leader", "signing_key", "refresh_token", "password_reset"];
 /// Of each tenant.
@@ -159,6 +167,20 @@ async fn of_the_registry(world: &World, tenant: &Tenant) {
     let set = models::set_alias(&mut tx, model.id, &alias, 1).await.unwrap();
     assert_eq!(set, models::SetAlias::Set);
     models::share_with(&mut tx, model.id, &[reader.id]).await.unwrap();
+    let collection = models::CollectionDraft {
+        title: "The best".to_owned(),
+        description: String::new(),
+        visibility: Visibility::Private,
+        models: vec![model.id],
+    };
+    models::put_collection(&mut tx, &"best".parse().unwrap(), &collection).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.begin_as(Service::Gateway).await;
+    let (who, now) = ((tenant.id, tenant.owner), chrono::DateTime::UNIX_EPOCH);
+    assert_eq!(models::like(&mut tx, model.id, who, true, now).await.unwrap(), 1);
+    let downloads = vec![(model.id, tenant.id)];
+    let counted = models::Counted { downloads, predictions: vec![(model.id, 3)] };
+    models::add(&mut tx, &counted, now).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -376,6 +398,7 @@ async fn no_role_of_the_services_can_step_around_the_policies() {
         "cupola_as_worker",
         "cupola_gateway",
         "cupola_scheduler",
+        "cupola_search",
         "cupola_system",
         "cupola_tenant",
         "cupola_worker",
@@ -387,6 +410,11 @@ async fn no_role_of_the_services_can_step_around_the_policies() {
             assert!(!role.get::<bool, _>(right), "{}: {right}", role.get::<String, _>("rolname"));
         }
     }
+    // as it the triggers work that keep what is searched, and nobody else
+    let may_take =
+        "select from pg_roles r where rolname like 'cupola\\_%' and rolname <> 'cupola_search'
+                    and pg_has_role(r.oid, 'cupola_search', 'member')";
+    assert_eq!(rows(&mut owner, may_take).await, Ok(0));
     let inherits =
         "select from pg_roles where rolname like 'cupola\\_%' and rolcanlogin and rolinherit";
     assert_eq!(rows(&mut owner, inherits).await, Ok(0));

@@ -1,10 +1,9 @@
-//! The Postgres that all sides use, one after the other: a cluster of our own with fsync, started for a
-//! side's turn and stopped after it, so that what it costs is counted to that turn and its caches begin
-//! alike. Questions about it are asked through `psql`, since only `store` speaks SQL.
+//! The Postgres of the benchmarks: a cluster of our own with fsync, started for a side's turn and stopped after it,
+//! so that what it costs is counted to that turn and its caches begin alike. Questions about it are asked through `psql`, since only `store` speaks SQL.
 
 use std::{
     env,
-    io::Write,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
 };
@@ -84,6 +83,26 @@ impl Turn {
         let errors = String::from_utf8_lossy(&said.stderr);
         ensure!(said.status.success(), "{statement}: {errors}");
         Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    }
+
+    /// Of the server, from its next start on.
+    pub fn set(&self, setting: &str, value: &str) -> anyhow::Result<()> {
+        self.ask("postgres", &format!("alter system set {setting} = '{value}'")).map(drop)
+    }
+
+    /// Runs what is written, which may be `copy … from stdin` with its rows.
+    pub fn load(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.psql);
+        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d"]).arg(self.url());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut stdin = BufWriter::new(child.stdin.take().context("psql has no standard input")?);
+        write(&mut stdin)?;
+        drop(stdin);
+        ensure!(child.wait()?.success(), "psql has refused what was to be loaded");
+        Ok(())
     }
 
     /// Somebody who has looked at something and keeps the transaction open.
