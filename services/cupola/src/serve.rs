@@ -158,6 +158,7 @@ pub async fn serve_gateway(
         predictor: Predictor::new(blobs.clone(), MODEL_CACHE_BYTES, cores),
         signer,
         counts: gateway::Counts::default(),
+        endpoints: gateway::Endpoints::default(),
         passwords: Passwords::new().context("the system gave no random bytes")?,
         rates: rates::Rates::open(redis_url, listen.rates.gateways)
             .context("REDIS_URL cannot be used")?,

@@ -89,6 +89,7 @@ ids! {
     DatasetId = "dat";
     JobId = "job";
     ModelId = "mod";
+    EndpointId = "end";
     WorkerId = "wrk";
     PoolId = "pool";
     SweepId = "swp";

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod child;
 pub mod dataset;
 pub mod digest;
+pub mod endpoint;
 pub mod evaluation;
 pub mod field;
 pub mod hint;
@@ -27,8 +28,8 @@ pub mod world;
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
 pub use id::{
-    ApiKeyId, DatasetId, InvitationId, JobId, ModelId, PoolId, RecordId, RequestId, ScheduleId,
-    SessionId, SweepId, TenantId, UserId, WorkerId,
+    ApiKeyId, DatasetId, EndpointId, InvitationId, JobId, ModelId, PoolId, RecordId, RequestId,
+    ScheduleId, SessionId, SweepId, TenantId, UserId, WorkerId,
 };
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

@@ -130,10 +130,10 @@ pub(crate) async fn keep_counting(app: web::Data<App>) {
     loop {
         look.tick().await;
         let mut done = write_counts(&app).await;
-        if done.is_ok() && looks % SETTLE_EVERY == 0 {
+        if done.is_ok() && looks.is_multiple_of(SETTLE_EVERY) {
             done = settle_counts(&app).await;
         }
-        if done.is_ok() && looks % RANK_EVERY == 0 {
+        if done.is_ok() && looks.is_multiple_of(RANK_EVERY) {
             done = rank(&app).await;
         }
         looks = looks.wrapping_add(1);

@@ -21,7 +21,7 @@ use actix_web::{
     web,
 };
 use boot::rates::{Bucket, Rate};
-use domain::{Digest, TenantId, access::Credential};
+use domain::{Digest, EndpointId, TenantId, access::Credential};
 use store::principals::Principal;
 
 use crate::{ApiError, App, Code, address::Address};
@@ -31,7 +31,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// For machines that look after this one.
 pub(crate) const FREE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// A request told to come again because of others at once.
-const SOON_SECS: u32 = 1;
+pub(crate) const SOON_SECS: u32 = 1;
 
 /// Requests in time, for each of these.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +124,16 @@ pub(crate) async fn count_principal(
     }
 }
 
+/// Of an endpoint that has a limit of its own.
+pub(crate) async fn count_endpoint(
+    app: &App,
+    req: &HttpRequest,
+    endpoint: EndpointId,
+    rate: Rate,
+) -> Result<(), ApiError> {
+    count(app, req, [("endpoint", format!("endpoint:{endpoint}"), rate)]).await
+}
+
 /// One more try to be this person by a password.
 pub(crate) async fn count_guess(app: &App, req: &HttpRequest, email: &str) -> Result<(), ApiError> {
     let address = Address::of(req);
@@ -179,6 +189,7 @@ impl Tightest {
         match self.name {
             "address" => "from this address",
             "tenant" => "of this tenant",
+            "endpoint" => "by this endpoint",
             "session" => "of this session",
             "key" => "by this API key",
             "guesser" => "to sign in from this address",

@@ -37,6 +37,7 @@ use utoipa::ToSchema;
 
 pub(crate) use aliases::own_model;
 pub(crate) use change::looks_like;
+pub(crate) use predict::{PredictAnswer, PredictRequest, told_of_rows, told_of_version, warning};
 pub(crate) use reproduce::Reproduction;
 pub(crate) use sealing::{keep_sealing_models, sealed};
 
@@ -268,7 +269,7 @@ pub(crate) async fn known_model(
 }
 
 /// The version as a URL names it: by its number, an alias, its revision, or `latest`.
-async fn known_version(
+pub(crate) async fn known_version(
     tx: &mut TenantTx<'_>,
     model: &Model,
     named: &str,

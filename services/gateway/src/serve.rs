@@ -20,7 +20,7 @@ use crate::{
     audit::{self, Operations, keep_sealing, watch},
     auth,
     counts::{keep_counting, write_counts},
-    datasets, egress, hub, invitations, jobs, keys,
+    datasets, egress, endpoints, hub, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
     models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
@@ -51,6 +51,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     datasets::routes(cfg);
     jobs::routes(cfg);
     models::routes(cfg);
+    endpoints::routes(cfg);
     hub::routes(cfg);
     pools::routes(cfg);
     quotas::routes(cfg);
@@ -100,13 +101,16 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
     let app = web::Data::new(app);
-    let schedules = tokio::spawn(keep_firing(app.clone()));
-    let tending = tokio::spawn(keep_tending(app.clone()));
-    let sealer = tokio::spawn(keep_sealing(app.store.clone()));
-    let manifests = tokio::spawn(models::keep_sealing_models(app.clone()));
-    let counts = tokio::spawn(egress::keep_writing(app.clone()));
-    let (downloads, store) = (app.egress.clone(), app.store.clone());
-    let counting = tokio::spawn(keep_counting(app.clone()));
+    let background = [
+        tokio::spawn(keep_firing(app.clone())),
+        tokio::spawn(keep_tending(app.clone())),
+        tokio::spawn(keep_sealing(app.store.clone())),
+        tokio::spawn(models::keep_sealing_models(app.clone())),
+        tokio::spawn(egress::keep_writing(app.clone())),
+        tokio::spawn(keep_counting(app.clone())),
+        tokio::spawn(endpoints::keep_writing(app.clone())),
+        tokio::spawn(endpoints::keep_warm(app.clone())),
+    ];
     let last = app.clone();
     let server = HttpServer::new(move || application(app.clone()))
         .listen(listener)?
@@ -126,22 +130,26 @@ pub async fn serve(
         ended = server => ended,
         () = stop => unreachable!("it only ends with the server"),
     };
-    schedules.abort();
-    tending.abort();
-    sealer.abort();
-    manifests.abort();
-    counts.abort();
-    if let Err(error) = downloads.write(&store).await {
-        warn!(error = &error as &dyn std::error::Error, "what was downloaded last is not counted");
+    for task in background {
+        task.abort();
     }
-    counting.abort();
-    if let Err(error) = write_counts(&last).await {
-        warn!(error = &error as &dyn std::error::Error, "what was counted last is lost");
-    }
+    write_last(&last).await;
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }
     ended
+}
+
+/// What was counted since it was written last.
+async fn write_last(app: &App) {
+    let written = [
+        app.egress.write(&app.store).await,
+        write_counts(app).await,
+        endpoints::write_tallies(app).await,
+    ];
+    for error in written.into_iter().filter_map(Result::err) {
+        warn!(error = &error as &dyn std::error::Error, "what was counted last is lost");
+    }
 }
 
 /// Submits what the clock says. Trouble with the database is waited out: the next look tries again.

@@ -14,6 +14,7 @@ use crate::{
     auth::{Passwords, Signer},
     counts::Counts,
     egress::Egress,
+    endpoints::Endpoints,
     limits::RequestRates,
 };
 
@@ -29,6 +30,7 @@ pub struct App {
     pub egress: Egress,
     /// What is not written yet of what is counted.
     pub counts: Counts,
+    pub endpoints: Endpoints,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.

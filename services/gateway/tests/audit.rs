@@ -19,9 +19,10 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 7] = [
+const CHANGES_NOTHING: [&str; 8] = [
     "dry_run_job",
     "predict",
+    "predict_by_endpoint",
     "hub_validate_yaml",
     "hub_paths_info",
     "hub_preupload",

@@ -99,6 +99,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(registry::of_models());
     rows.extend(registry::of_hub());
     rows.extend(registry::of_finding());
+    rows.extend(registry::of_endpoints());
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,
@@ -122,6 +123,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{ticket}", "none"),
             ("{collection}", "best"),
             ("{list}", "week"),
+            ("{endpoint}", "live"),
         ] {
             row.path = row.path.replace(name, value);
         }
@@ -378,6 +380,9 @@ pub async fn furnish(app: &TestApp, acme: &TestTenant) -> (Objects, Hand) {
     let schedule = json!({ "name": "nightly", "cron": "@daily", "spec": draft });
     let schedule = acme.developer.post("/v1/schedules", schedule).await.expect(201);
     let schedule = schedule.text("/id").to_owned();
+    let first = json!({ "traffic": [{ "model": "acme/flowers", "version": "1", "weight": 2 }] });
+    let first = TestRequest::put().uri("/v1/endpoints/live").set_json(first);
+    acme.developer.send(first).await.expect(200);
     let (user, invitation) = (user.to_string(), invited.text("/id").to_owned());
     let key = spare.text("/id").to_owned();
     (Objects { user, invitation, key, job, sweep, schedule }, hand)

@@ -11,6 +11,7 @@ mod caps;
 mod datasets;
 mod document;
 mod egress;
+mod endpoints;
 mod events;
 mod finding;
 mod framework;

@@ -9,7 +9,7 @@ mod cache;
 use std::sync::Arc;
 
 use domain::{
-    FieldErrors, TenantId,
+    FieldErrors, ModelId, TenantId,
     predict::{Prediction, Row},
 };
 use engine::{EngineError, Model};
@@ -58,6 +58,16 @@ impl Predictor {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         let answer = tokio::task::spawn_blocking(move || model.predict(&rows)).await?;
         answer.map_err(PredictError::Rows)
+    }
+
+    /// Loads it ahead of its first use.
+    pub async fn warm(&self, version: &ModelVersion) -> Result<(), PredictError> {
+        self.model(version).await.map(drop)
+    }
+
+    /// It counts as a use of it.
+    pub async fn is_loaded(&self, model: ModelId, number: u32) -> bool {
+        self.loaded.lock().await.get((model, number)).is_some()
     }
 
     /// Whether the files are those of a model that can be run here; nothing of it is kept.

@@ -13,6 +13,7 @@ pub mod changes;
 pub mod cron;
 pub mod datasets;
 pub mod egress;
+pub mod endpoints;
 mod error;
 pub mod events;
 pub mod hints;

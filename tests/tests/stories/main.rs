@@ -4,6 +4,7 @@
 
 mod audit;
 mod bad_uploads;
+mod canary;
 mod cancel;
 mod chaos;
 mod drain;

@@ -9,9 +9,10 @@ use utoipa::openapi::OpenApi;
 use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
-const ASKING: [&str; 7] = [
+const ASKING: [&str; 8] = [
     "dry_run_job",
     "predict",
+    "predict_by_endpoint",
     "hub_validate_yaml",
     "hub_paths_info",
     "hub_preupload",

@@ -28,7 +28,7 @@ pub(super) struct PredictParams {
 /// One of the two: `row` for one answer, `rows` for up to 10,000.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PredictRequest {
+pub(crate) struct PredictRequest {
     /// Column to value; columns that the model does not use are ignored.
     #[schema(value_type = Option<Object>, examples(json!({"radius_mean": 17.99, "texture_mean": 10.38})))]
     row: Option<Row>,
@@ -37,15 +37,15 @@ pub(super) struct PredictRequest {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PredictAnswer {
+pub(crate) struct PredictAnswer {
     /// Publisher and name.
-    model: String,
-    version: u32,
+    pub model: String,
+    pub version: u32,
     /// That the version should not be used any more, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
+    pub warning: Option<String>,
     /// One for each row, in their order; of a forecaster, one for each series.
-    predictions: Vec<Prediction>,
+    pub predictions: Vec<Prediction>,
 }
 
 /// Predict with a published model.
@@ -76,7 +76,7 @@ pub(super) async fn predict(
     tx.commit().await?;
     let (rows, is_one) = request.0.rows()?;
     let answer = app.predictor.predict(&version, rows).await;
-    let predictions = answer.map_err(|error| told(error, is_one))?;
+    let predictions = answer.map_err(|error| told_of_rows(error, is_one))?;
     app.counts.predicted(model.id, predictions.len() as u64);
     let model = format!("{tenant}/{name}");
     let warning = warning(&version);
@@ -85,7 +85,7 @@ pub(super) async fn predict(
 
 impl PredictRequest {
     /// The rows, and whether they came as one `row`.
-    fn rows(self) -> Result<(Vec<Row>, bool), FieldErrors> {
+    pub fn rows(self) -> Result<(Vec<Row>, bool), FieldErrors> {
         let example = "send `row`: {column: value, …}, or `rows` with several of them";
         match (self.row, self.rows) {
             (Some(row), None) => Ok((vec![row], true)),
@@ -105,7 +105,7 @@ impl PredictRequest {
     }
 }
 
-fn warning(version: &ModelVersion) -> Option<String> {
+pub(crate) fn warning(version: &ModelVersion) -> Option<String> {
     let what = match version.state {
         VersionState::Deprecated => "is deprecated",
         VersionState::Yanked => "was yanked",
@@ -115,7 +115,8 @@ fn warning(version: &ModelVersion) -> Option<String> {
     Some(format!("version {} {what}{reason}{}", version.number, version.reason))
 }
 
-fn told(error: PredictError, is_one: bool) -> ApiError {
+/// In the words of a request that may have had one `row`.
+pub(crate) fn told_of_rows(error: PredictError, is_one: bool) -> ApiError {
     match error {
         PredictError::Rows(mut errors) => {
             if is_one {
@@ -125,6 +126,13 @@ fn told(error: PredictError, is_one: bool) -> ApiError {
             }
             errors.into()
         }
+        error => told_of_version(error),
+    }
+}
+
+/// What is wrong with the version, whatever it is asked.
+pub(crate) fn told_of_version(error: PredictError) -> ApiError {
+    match error {
         PredictError::Blobs(error) => error.into(),
         PredictError::NotOurs => {
             let why =

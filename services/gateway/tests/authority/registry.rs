@@ -106,6 +106,38 @@ pub(super) fn of_finding() -> Vec<Row> {
     ]
 }
 
+pub(super) fn of_endpoints() -> Vec<Row> {
+    let traffic = json!({ "traffic": [{ "model": "acme/flowers", "version": "1", "weight": 1 }] });
+    let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
+    vec![
+        row("GET /v1/endpoints", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        // another tenant's model is nothing to send calls to
+        row(
+            "PUT /v1/endpoints/{endpoint}",
+            Json(traffic),
+            [200, 200, 200, 403, 403, 403, 401, 422, 422],
+        ),
+        row("GET /v1/endpoints/{endpoint}", Nothing, MINE),
+        row("GET /v1/endpoints/{endpoint}/revisions", Nothing, MINE),
+        row(
+            "POST /v1/endpoints/{endpoint}/predict",
+            question,
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        // each goes back by one
+        row(
+            "POST /v1/endpoints/{endpoint}/rollback",
+            Json(json!({})),
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "DELETE /v1/endpoints/{endpoint}",
+            Nothing,
+            [404, 404, 204, 403, 403, 403, 401, 404, 404],
+        ),
+    ]
+}
+
 pub(super) fn of_hub() -> Vec<Row> {
     // in the caller's own tenant; the first of those who may has made it
     let repository = Json(json!({ "name": "notes", "type": "model" }));

@@ -193,6 +193,7 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
             .await
             .expect("a key can be made"),
         counts: Counts::default(),
+        endpoints: gateway::Endpoints::default(),
         passwords: Passwords::new().expect("there is randomness"),
         rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
         egress: Egress::default(),

@@ -21,6 +21,8 @@ as_gateway change: insert
 as_gateway dataset: select (id, name)
 as_gateway dataset_version: select (dataset_id, number, profile); update (problem)
 as_gateway egress_usage: insert; select; update (bytes)
+as_gateway endpoint: select
+as_gateway endpoint_target: select; update (agreed, errors, micros, requests, rows_answered)
 as_gateway featured_list: delete; insert; select; update (models, title)
 as_gateway invitation: insert; select; update (accepted_at, revoked_at)
 as_gateway job: select (accelerator_milli, assigned_at, attempt, blocked, cause, concurrency_key,
@@ -137,6 +139,10 @@ tenant collection: delete; insert; select; update (description, models, title, v
 tenant dataset: insert; select
 tenant dataset_version: insert; select
 tenant egress_usage: select
+tenant endpoint: delete; insert; select; update (description, keep_warm, max_concurrent, per_second,
+  revision)
+tenant endpoint_revision: insert; select
+tenant endpoint_target: insert; select
 tenant featured_list: select
 tenant idempotency_key: insert; select
 tenant job: insert; select; update (assigned_at, attempt, blocked, cause, deadline, devices,

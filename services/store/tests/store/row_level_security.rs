@@ -17,7 +17,7 @@ use domain::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{
-    Service, attempts, audit, budgets, cron, egress, idempotency, invitations,
+    Service, attempts, audit, budgets, cron, egress, endpoints, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys,
     models::{self, Change},
@@ -174,6 +174,15 @@ async fn of_the_registry(world: &World, tenant: &Tenant) {
         models: vec![model.id],
     };
     models::put_collection(&mut tx, &"best".parse().unwrap(), &collection).await.unwrap();
+    let settings = endpoints::Settings {
+        description: String::new(),
+        keep_warm: true,
+        max_concurrent: 1,
+        per_second: None,
+    };
+    let endpoint = endpoints::create(&mut tx, &"live".parse().unwrap(), &settings).await.unwrap();
+    let target = endpoints::NewTarget { model: model.id, version: 1, weight: 1, is_shadow: false };
+    endpoints::split(&mut tx, endpoint.unwrap(), tenant.owner, &[target]).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.begin_as(Service::Gateway).await;
     let (who, now) = ((tenant.id, tenant.owner), chrono::DateTime::UNIX_EPOCH);

@@ -1,0 +1,45 @@
+//! Keeping the versions of some endpoints in memory while nobody calls, in every gateway: whichever is called
+//! next has them loaded. All others are loaded by a call, and make room when others need it.
+
+use std::time::Duration;
+
+use actix_web::web;
+use boot::ticker;
+use domain::registry::Reference;
+use store::{endpoints, models};
+use tracing::warn;
+
+use crate::App;
+
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) async fn keep_warm(app: web::Data<App>) {
+    let mut look = ticker(LOOK_EVERY);
+    loop {
+        look.tick().await;
+        if let Err(error) = warm(&app).await {
+            warn!(error = &*error, "could not keep versions of endpoints in memory");
+        }
+    }
+}
+
+/// Looks once. One that cannot be loaded does not keep the others from it.
+pub async fn warm(app: &App) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut tx = app.store.begin().await?;
+    let wanted = endpoints::kept_warm(&mut tx).await?;
+    tx.commit().await?;
+    for (tenant, model, number) in wanted {
+        if app.predictor.is_loaded(model, number).await {
+            continue;
+        }
+        let mut tx = app.store.begin_for(tenant).await?;
+        let found = models::version(&mut tx, model, &Reference::Number(number)).await?;
+        tx.commit().await?;
+        let Some(version) = found else { continue };
+        if let Err(error) = app.predictor.warm(&version).await {
+            let error = &error as &dyn std::error::Error;
+            warn!(model.id = %model, model.version = number, error, "could not be loaded ahead");
+        }
+    }
+    Ok(())
+}
