@@ -18,6 +18,7 @@ PEERS_NEED      := tests/bench/peers/requirements.txt
 # what the tests talk to the gateway with
 CLIENTS         := $(CACHE)/clients
 CLIENTS_NEED    := tests/clients/requirements.txt
+SERVING_PEERS   := $(CACHE)/serving-peers
 QUEUE_PEERS     := $(CACHE)/queue-peers
 QUEUE_PEERS_ARE := tests/bench/queue-peers
 # the features of the dependencies are those of `make build`, so that nothing is built twice
@@ -27,7 +28,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search replays chaos peers queue-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search bench-serving replays chaos peers queue-peers serving-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -87,6 +88,13 @@ bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-b
 
 # installed again only where what it asks for has changed; awa is a project of its own, so that nothing
 # of ours is built with its dependencies
+bench-serving: setup serving-peers ## predictions over HTTP beside MLflow and FastAPI with onnxruntime; ROWS=mlp,text,cold,soak REPETITIONS=3 SOAK_MINUTES=10 ANYWAY=1
+	$(BUILD_BENCH) --bin bench-serving
+	CUPOLA_SERVING_PEERS=$(SERVING_PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-serving $(ROWS)
+
+serving-peers: ## the Python environment of what bench-serving compares with
+	@$(call python,$(SERVING_PEERS),tests/bench/serving-peers/requirements.txt)
+
 queue-peers: setup ## what bench-queue compares with: two packages of npm, and a program with awa
 	@command -v npm >/dev/null || $(call install,npm,npm)
 	@mkdir -p $(QUEUE_PEERS)

@@ -74,6 +74,16 @@ impl Client {
         Self { http, address, key: key.to_owned(), slug: String::new() }
     }
 
+    /// `127.0.0.1:8080`, as it is now.
+    pub fn host(&self) -> String {
+        self.address.get().replace("http://", "")
+    }
+
+    /// What it is known by.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }

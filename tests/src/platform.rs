@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     Client, Process,
     client::Address,
-    ground::{self, Folder, Ground, WorkerSettings},
+    ground::{self, Environment, Folder, Ground, WorkerSettings},
     wait_until,
 };
 
@@ -77,8 +77,13 @@ pub struct Up {
 
 impl Up {
     pub async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// With more in its environment than the usual.
+    pub async fn start_with(more: Environment) -> Self {
         let dir = Folder::new();
-        let process = up(&dir, "up");
+        let process = up(&dir, "up", more);
         let address = Address::new(String::new());
         let mut up = Self { process, operator: Client::new(address, ""), dir };
         let url = up.process.field_of("gateway listening", "url").await;
@@ -100,13 +105,14 @@ impl Up {
 
     /// A second one on the same folder.
     pub fn start_beside(&self) -> Process {
-        up(&self.dir, "beside")
+        up(&self.dir, "beside", Vec::new())
     }
 }
 
-fn up(dir: &Folder, log: &str) -> Process {
+fn up(dir: &Folder, log: &str, more: Environment) -> Process {
     let data = dir.path().join("data");
     let data = data.to_str().expect("the folder's name is ours");
     let arguments = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
-    Process::start(&arguments, ground::patience().to_vec(), dir.log(log))
+    let environment = [ground::patience().to_vec(), more].concat();
+    Process::start(&arguments, environment, dir.log(log))
 }

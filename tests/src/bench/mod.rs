@@ -4,6 +4,7 @@
 mod archive;
 mod child;
 mod figures;
+mod load;
 mod machine;
 mod made;
 mod options;
@@ -18,6 +19,7 @@ mod table;
 
 pub use child::{Ran, TookLonger, Training, parameters, run};
 pub use figures::{Spread, median, percentile};
+pub use load::{Answered, Load, offer, one_answer, saturate};
 pub use machine::{Machine, Quiet};
 pub use made::Made;
 pub use options::{Options, binary, data_folder};
