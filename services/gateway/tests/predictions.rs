@@ -11,7 +11,7 @@ use serving::{Asked, Limits, LoadError, PredictError, Predictor};
 use store::models::{self, ModelVersion};
 
 use crate::{
-    hand::Hand,
+    hand::{Hand, flowers, push},
     models::{published, train},
     support::{Client, Reply, TestApp, TestTenant},
 };
@@ -151,7 +151,19 @@ async fn who_leaves_in_the_middle_of_a_text_ends_it() {
     assert_eq!(hot.stats.counts().answered.count, 2);
 }
 
-/// Version 1 of `garden`, as its row is.
+/// Versions 1 and 2 of `garden`.
+async fn published_twice() -> TestApp {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
+    for epochs in [1, 2] {
+        train(&hand, &acme, epochs).await;
+    }
+    app
+}
+
+/// A version of `garden`, as its row is.
 async fn version(app: &TestApp, number: u32) -> Arc<ModelVersion> {
     let mut tx = app.state.store.begin().await.unwrap();
     let model = sole_model(app).await;
@@ -178,9 +190,7 @@ fn limits(memory_bytes: u64) -> Limits {
 
 #[actix_web::test]
 async fn models_make_room_for_each_other_and_one_too_large_is_refused_unread() {
-    let (app, acme, _) = published().await;
-    let hand = Hand::hire(&app).await;
-    train(&hand, &acme, 2).await;
+    let app = published_twice().await;
     let (first, second) = (version(&app, 1).await, version(&app, 2).await);
     let roomy = Predictor::new(app.state.blobs.clone(), limits(1 << 30));
     // several at once wait for one reading
@@ -208,9 +218,7 @@ async fn models_make_room_for_each_other_and_one_too_large_is_refused_unread() {
 
 #[actix_web::test]
 async fn a_version_that_cannot_be_loaded_fails_alone_and_is_tried_again() {
-    let (app, acme, _) = published().await;
-    let hand = Hand::hire(&app).await;
-    train(&hand, &acme, 2).await;
+    let app = published_twice().await;
     let (first, second) = (version(&app, 1).await, version(&app, 2).await);
     app.damage(&second.made.as_ref().unwrap().weights_sha256.to_string());
     let predictor = Predictor::new(app.state.blobs.clone(), limits(1 << 30));
