@@ -18,15 +18,13 @@ use domain::Clock;
 use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
 use registry::Masters;
-use serving::Predictor;
+use serving::{Limits, Predictor};
 use store::{Service, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{Backends, Capacity, Patience, Shared, Sharing};
 
-/// Loaded models are kept up to this much memory.
-const MODEL_CACHE_BYTES: usize = 1 << 30;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]
@@ -45,6 +43,33 @@ pub struct Listen {
     pub max_upload_bytes: u64,
     #[command(flatten)]
     pub rates: Rates,
+    #[command(flatten)]
+    pub predicting: Predicting,
+}
+
+/// How models answer.
+#[derive(Args, Clone, Debug)]
+pub struct Predicting {
+    /// Bytes of memory that loaded models may take together; those used longest ago make room.
+    #[arg(long, env = "CUPOLA_MODEL_MEMORY_BYTES", default_value_t = Limits::MEMORY_BYTES)]
+    pub model_memory_bytes: u64,
+    /// Rows of waiting requests that are computed together.
+    #[arg(long, env = "CUPOLA_PREDICT_BATCH_ROWS", default_value_t = Limits::BATCH_ROWS)]
+    pub predict_batch_rows: usize,
+    /// Seconds for which a prediction waits for its turn.
+    #[arg(long, env = "CUPOLA_PREDICT_PATIENCE_SECS", default_value_t = Limits::PATIENCE.as_secs())]
+    pub predict_patience_secs: u64,
+}
+
+impl Predicting {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes: self.model_memory_bytes,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            batch_rows: self.predict_batch_rows.max(1),
+            patience: Duration::from_secs(self.predict_patience_secs.clamp(1, 3_600)),
+        }
+    }
 }
 
 /// How often the API may be asked.
@@ -146,7 +171,6 @@ pub async fn serve_gateway(
 ) -> anyhow::Result<()> {
     let Backends { store, blobs, bus, masters } = backends;
     let public_url = public_url(listen, &listener)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let metrics = gateway::install_metrics().context("metrics were set up twice")?;
     if masters.is_none() {
         warn!("there is no master key: data at rest is not encrypted");
@@ -155,7 +179,7 @@ pub async fn serve_gateway(
     let Some(signer) = signer else { return Ok(()) };
     info!(url = public_url, "gateway listening");
     let app = gateway::App {
-        predictor: Predictor::new(blobs.clone(), MODEL_CACHE_BYTES, cores),
+        predictor: Predictor::new(blobs.clone(), listen.predicting.limits()),
         signer,
         counts: gateway::Counts::default(),
         endpoints: gateway::Endpoints::default(),
@@ -163,6 +187,8 @@ pub async fn serve_gateway(
         rates: rates::Rates::open(redis_url, listen.rates.gateways)
             .context("REDIS_URL cannot be used")?,
         egress: gateway::Egress::default(),
+        metered: gateway::Metered::default(),
+        recent: gateway::Recent::default(),
         clock: Clock::System,
         config: gateway::Config {
             max_upload_bytes: listen.max_upload_bytes,

@@ -216,25 +216,37 @@ impl fmt::Display for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for ApiError {
+    fn from(error: &StoreError) -> Self {
         if error.is_unavailable() {
-            Self::unavailable(&error, "the database")
+            Self::unavailable(error, "the database")
         } else if error.is_bad_text() {
             Self::new(Code::BadRequest, "the request has a NUL character; leave it out")
         } else {
-            Self::internal(&error)
+            Self::internal(error)
         }
     }
 }
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&BlobError> for ApiError {
+    fn from(error: &BlobError) -> Self {
         match error {
             BlobError::KeyDestroyed { .. } => Self::new(Code::NotFound, error.to_string()),
             BlobError::Keys(error) => error.into(),
             BlobError::Store(_) | BlobError::File { .. } => {
-                Self::unavailable(&error, "the object store")
+                Self::unavailable(error, "the object store")
             }
-            error => Self::internal(&error),
+            error => Self::internal(error),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! else does not exist for it.
 
 mod aliases;
+mod asking;
 mod card;
 mod change;
 mod collections;
@@ -13,11 +14,13 @@ pub(crate) mod finding;
 mod fork;
 pub(crate) mod likes;
 mod lineage;
+mod measured;
 mod organizations;
 mod predict;
 mod read;
 mod reproduce;
 mod sealing;
+mod telling;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -36,8 +39,10 @@ use store::{
 use utoipa::ToSchema;
 
 pub(crate) use aliases::own_model;
+pub(crate) use asking::{By, asked, meter, named, runnable, told};
 pub(crate) use change::looks_like;
-pub(crate) use predict::{PredictAnswer, PredictRequest, told_of_rows, told_of_version, warning};
+pub(crate) use measured::measured;
+pub(crate) use predict::{MAX_ROWS, PredictAnswer, PredictRequest, Question, of_one};
 pub(crate) use reproduce::Reproduction;
 pub(crate) use sealing::{keep_sealing_models, sealed};
 

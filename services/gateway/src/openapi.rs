@@ -12,7 +12,13 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
-use crate::{Code, Problem, download::FileBytes, limits::FREE, serve};
+use crate::{
+    Code, Problem,
+    download::FileBytes,
+    inference_v2::{InferenceError, is_below},
+    limits::FREE,
+    serve,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,7 +26,7 @@ use crate::{Code, Problem, download::FileBytes, limits::FREE, serve};
         title = "Cupola",
         description = "Upload data, train models on shared compute, publish them, and call them."
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, InferenceError)),
     modifiers(&Bearer)
 )]
 struct Base;
@@ -46,7 +52,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     for (path, item) in &mut document.paths.paths {
         for (_, operation) in operations(item) {
             add_parts(operation);
-            add_problems(operation, FREE.contains(&path.as_str()));
+            add_problems(operation, FREE.contains(&path.as_str()), is_below(path));
             describe_answers(operation);
         }
     }
@@ -93,7 +99,7 @@ fn add_parts(operation: &mut Operation) {
 
 /// What every operation of its kind may answer when something is wrong. A route says itself what is its own:
 /// a conflict, or a credential in its body that is not accepted.
-fn add_problems(operation: &mut Operation, is_free: bool) {
+fn add_problems(operation: &mut Operation, is_free: bool, is_inference: bool) {
     let open = SecurityRequirement::default();
     let is_public = operation.security.as_ref().is_some_and(|ways| ways.contains(&open));
     let parameters = operation.parameters.as_deref().unwrap_or_default();
@@ -117,8 +123,12 @@ fn add_problems(operation: &mut Operation, is_free: bool) {
         if let RefOr::T(response) = response
             && status.parse().is_ok_and(|status: u16| status >= 400)
         {
-            let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
-            response.content.insert("application/problem+json".to_owned(), RefOr::T(problem));
+            let (kind, schema) = match is_inference {
+                true => ("application/json", InferenceError::name()),
+                false => ("application/problem+json", Problem::name()),
+            };
+            let content = Content::new(Some(Ref::from_schema_name(schema)));
+            response.content.insert(kind.to_owned(), RefOr::T(content));
         }
     }
 }

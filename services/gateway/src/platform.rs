@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{ApiError, App};
+use crate::{ApiError, App, models::measured};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(healthz).service(readyz).service(metrics).service(document);
@@ -44,11 +44,15 @@ async fn healthz() -> web::Json<Health> {
 )]
 #[get("/readyz")]
 async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>, ApiError> {
+    check(&app).await?;
+    Ok(web::Json(OK))
+}
+
+pub(crate) async fn check(app: &App) -> Result<(), ApiError> {
     let database = app.store.check().await;
     database.map_err(|error| ApiError::unavailable(&error, "the database"))?;
     let bytes = app.blobs.check().await;
-    bytes.map_err(|error| ApiError::unavailable(&error, "the object store"))?;
-    Ok(web::Json(OK))
+    bytes.map_err(|error| ApiError::unavailable(&error, "the object store"))
 }
 
 /// Metrics in Prometheus' text format.
@@ -58,7 +62,8 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>, ApiError> {
 )]
 #[get("/metrics")]
 async fn metrics(app: web::Data<App>) -> HttpResponse {
-    let text = app.metrics.as_ref().map(|handle| handle.render()).unwrap_or_default();
+    let mut text = app.metrics.as_ref().map(|handle| handle.render()).unwrap_or_default();
+    text.push_str(&measured(&app.predictor));
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .body(text)

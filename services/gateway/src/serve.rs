@@ -20,10 +20,12 @@ use crate::{
     audit::{self, Operations, keep_sealing, watch},
     auth,
     counts::{keep_counting, write_counts},
-    datasets, egress, endpoints, hub, invitations, jobs, keys,
+    datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
-    models, openapi, operators, people, platform, pools, quotas, schedules, sweeps, tenants,
+    metered, models, openapi, operators, people, platform, pools, quotas,
+    recent::forget,
+    schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
     usage, workers,
 };
@@ -53,6 +55,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     models::routes(cfg);
     endpoints::routes(cfg);
     hub::routes(cfg);
+    inference_v2::routes(cfg);
     pools::routes(cfg);
     quotas::routes(cfg);
     schedules::routes(cfg);
@@ -88,8 +91,10 @@ pub fn application(
     Actix::new()
         .app_data(app)
         .configure(configure)
+        .wrap(from_fn(forget))
         .wrap(from_fn(limit))
         .wrap(from_fn(watch))
+        .wrap(from_fn(inference_v2::in_its_words))
         .wrap(from_fn(measure))
 }
 
@@ -108,6 +113,7 @@ pub async fn serve(
         tokio::spawn(models::keep_sealing_models(app.clone())),
         tokio::spawn(egress::keep_writing(app.clone())),
         tokio::spawn(keep_counting(app.clone())),
+        tokio::spawn(metered::keep_metering(app.clone())),
         tokio::spawn(endpoints::keep_writing(app.clone())),
         tokio::spawn(endpoints::keep_warm(app.clone())),
     ];
@@ -145,6 +151,7 @@ async fn write_last(app: &App) {
     let written = [
         app.egress.write(&app.store).await,
         write_counts(app).await,
+        app.metered.write(&app.store, app.clock.now()).await,
         endpoints::write_tallies(app).await,
     ];
     for error in written.into_iter().filter_map(Result::err) {

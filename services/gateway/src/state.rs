@@ -16,6 +16,8 @@ use crate::{
     egress::Egress,
     endpoints::Endpoints,
     limits::RequestRates,
+    metered::Metered,
+    recent::Recent,
 };
 
 pub struct App {
@@ -31,6 +33,10 @@ pub struct App {
     /// What is not written yet of what is counted.
     pub counts: Counts,
     pub endpoints: Endpoints,
+    /// What has been predicted.
+    pub metered: Metered,
+    /// What predictions have just asked of the database.
+    pub recent: Recent,
     pub clock: Clock,
     pub config: Config,
     /// Where a recorder was installed; without one `/metrics` is empty.

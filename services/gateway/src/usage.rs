@@ -11,6 +11,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{
     Tx, budgets, egress,
+    predictions::{self, Predicted},
     usage::{self, PoolUsage},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -72,7 +73,24 @@ struct UsageView {
     /// Of files, downloaded in the hours that begin in the period; a second may be missing.
     egress_bytes: u64,
     egress_this_month: EgressView,
+    /// What was asked of models in the period; ten seconds may be missing.
+    predictions: PredictionsView,
     budget: Option<BudgetView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PredictionsView {
+    requests: u64,
+    rows: u64,
+    /// Of texts that language models have made.
+    tokens: u64,
+    compute_ms: u64,
+}
+
+impl From<Predicted> for PredictionsView {
+    fn from(Predicted { requests, rows, tokens, micros }: Predicted) -> Self {
+        Self { requests, rows, tokens, compute_ms: micros / 1_000 }
+    }
 }
 
 /// What was downloaded in the month of UTC that it is, of what may be.
@@ -216,6 +234,7 @@ async fn usage_in(
         storage_byte_hours: usage::storage(tx, tenant, from, until).await?,
         egress_bytes: egress::between(tx, tenant, (from, until)).await?,
         egress_this_month: egress::month(tx, tenant, now).await?.into(),
+        predictions: predictions::between(tx, tenant, (from, until)).await?.into(),
         budget: budget(tx, tenant).await?,
     })
 }

@@ -19,10 +19,12 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 8] = [
+const CHANGES_NOTHING: [&str; 10] = [
     "dry_run_job",
     "predict",
     "predict_by_endpoint",
+    "infer_v2",
+    "infer_v2_at",
     "hub_validate_yaml",
     "hub_paths_info",
     "hub_preupload",

@@ -100,6 +100,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(registry::of_hub());
     rows.extend(registry::of_finding());
     rows.extend(registry::of_endpoints());
+    rows.extend(registry::of_inference());
     for row in &mut rows {
         let id = match row.route.split('/').nth(2) {
             Some("users") => &acme.user,

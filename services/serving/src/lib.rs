@@ -1,98 +1,246 @@
-//! Answers predictions: loads a published version on its first use, keeps it while there is room,
-//! and computes away from the threads that serve sockets.
+//! Answers predictions: loads a published version on its first use, keeps it while there is room, and computes away
+//! from the threads that serve sockets, what waits for one version together.
 //!
-//! A version never changes, so what is loaded never goes stale. When the models kept are larger than
-//! the budget, those used longest ago are dropped.
+//! A request goes through [`Loaded`](loaded::Loaded) to its version, then through the line of a pool of threads to
+//! its turn. Rows go through one pool, texts of language models, which take seconds, through another, so that none
+//! keeps the others waiting.
 
-mod cache;
+mod line;
+mod loaded;
+mod pool;
+mod shelf;
+mod stats;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{
     FieldErrors, ModelId, TenantId,
-    predict::{Prediction, Row},
+    predict::{Prediction, Row, moved},
+    spec::Task,
 };
-use engine::{EngineError, Model};
-use registry::{BlobError, Blobs};
+use engine::Model;
+use futures::future::try_join_all;
+use registry::Blobs;
 use store::models::{Made, ModelVersion};
-use tokio::sync::{Mutex, Semaphore};
-use tracing::info;
+use tokio::sync::{
+    Semaphore,
+    mpsc::{UnboundedReceiver, unbounded_channel},
+    oneshot,
+};
 
-use cache::Cache;
+pub use line::Full;
+pub use loaded::{Hot, LoadError};
+pub use pool::Piece;
+pub use stats::{Calls, Counts, Histogram, Times};
 
-/// What a first use needs at the most is one load; those that come meanwhile wait for it.
+use line::Waiting;
+use loaded::Loaded;
+use pool::{Pool, Reply, Work};
+
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What loaded models may take together.
+    pub memory_bytes: u64,
+    /// Computations at the same time.
+    pub cores: usize,
+    /// Rows of requests that are computed together, and of one that is computed in parts.
+    pub batch_rows: usize,
+    /// For which a request waits for its turn.
+    pub patience: Duration,
+}
+
+impl Limits {
+    pub const MEMORY_BYTES: u64 = 1 << 30;
+    pub const BATCH_ROWS: usize = 256;
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+}
+
 #[derive(Clone)]
 pub struct Predictor {
     blobs: Blobs,
-    loaded: Arc<Mutex<Cache<Arc<Model>>>>,
-    /// One computation per core at a time: the rest waits its turn instead of fighting for it.
-    turns: Arc<Semaphore>,
+    loaded: Arc<Loaded>,
+    /// Rows, and texts that go on.
+    pools: Arc<[Pool; 2]>,
+    limits: Limits,
+    /// One look at a model that is not kept at a time.
+    looks: Arc<Semaphore>,
+}
+
+/// Who asks which version.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub tenant: TenantId,
+    /// The tenant's name.
+    pub caller: &'a str,
+    /// `tenant/model`
+    pub model: &'a str,
+    pub version: &'a Arc<ModelVersion>,
+}
+
+#[derive(Debug)]
+pub struct Answered {
+    pub predictions: Vec<Prediction>,
+    /// Rows that were computed together.
+    pub batch_rows: usize,
+    pub waited: Duration,
+    pub took: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     #[error("{0}")]
     Rows(FieldErrors),
-    #[error("the model's files cannot be read")]
-    Blobs(#[from] BlobError),
-    #[error("the model cannot be rebuilt")]
-    Engine(#[from] EngineError),
-    #[error("the version has no model that can be run here")]
-    NotOurs,
+    #[error(transparent)]
+    Load(#[from] Arc<LoadError>),
+    #[error("too many requests wait")]
+    Full(Full),
+    #[error("the request's turn did not come within {0:?}")]
+    Late(Duration),
     #[error("the computation broke off")]
-    Broken(#[from] tokio::task::JoinError),
+    Broken,
 }
 
 impl Predictor {
-    pub fn new(blobs: Blobs, budget_bytes: usize, cores: usize) -> Self {
-        let loaded = Arc::new(Mutex::new(Cache::new(budget_bytes)));
-        Self { blobs, loaded, turns: Arc::new(Semaphore::new(cores.max(1))) }
+    pub fn new(blobs: Blobs, limits: Limits) -> Self {
+        let loaded = Arc::new(Loaded::new(blobs.clone(), limits.memory_bytes));
+        let rows = Pool::start("predict", limits.cores, limits.batch_rows);
+        let texts = Pool::start("generate", limits.cores, 1);
+        let pools = Arc::new([rows, texts]);
+        Self { blobs, loaded, pools, limits, looks: Arc::new(Semaphore::new(1)) }
     }
 
+    /// Many rows that stand alone are several requests, so that others have their turn between them.
     pub async fn predict(
         &self,
-        version: &ModelVersion,
+        asked: Asked<'_>,
         rows: Vec<Row>,
-    ) -> Result<Vec<Prediction>, PredictError> {
-        let model = self.model(version).await?;
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let answer = tokio::task::spawn_blocking(move || model.predict(&rows)).await?;
-        answer.map_err(PredictError::Rows)
+    ) -> Result<Answered, PredictError> {
+        let hot = self.hot(asked).await?;
+        let most = self.limits.batch_rows.max(1);
+        if rows.len() <= most || !hot.model.stand_alone(&rows) {
+            return self.ask(asked, hot, rows).await;
+        }
+        let parts = rows.chunks(most).enumerate().map(|(part, rows)| {
+            let answer = self.ask(asked, Arc::clone(&hot), rows.to_vec());
+            async move {
+                answer.await.map_err(|error| match error {
+                    PredictError::Rows(errors) => PredictError::Rows(moved(errors, part * most)),
+                    error => error,
+                })
+            }
+        });
+        let mut whole = Answered::nothing();
+        for part in try_join_all(parts).await? {
+            whole.add(part);
+        }
+        Ok(whole)
+    }
+
+    /// A language model's text, piece by piece. Who drops the receiver ends it.
+    pub async fn generate(
+        &self,
+        asked: Asked<'_>,
+        row: Row,
+    ) -> Result<UnboundedReceiver<Piece>, PredictError> {
+        let hot = self.hot(asked).await?;
+        let (to, pieces) = unbounded_channel();
+        let waiting = self.waiting(asked, hot, vec![row], Reply::Pieces(to));
+        self.pools[1].enter(waiting)?;
+        Ok(pieces)
     }
 
     /// Loads it ahead of its first use.
-    pub async fn warm(&self, version: &ModelVersion) -> Result<(), PredictError> {
-        self.model(version).await.map(drop)
+    pub async fn warm(&self, version: &Arc<ModelVersion>) -> Result<(), PredictError> {
+        Ok(self.loaded.get(version).await.map(drop)?)
     }
 
-    /// It counts as a use of it.
-    pub async fn is_loaded(&self, model: ModelId, number: u32) -> bool {
-        self.loaded.lock().await.get((model, number)).is_some()
+    /// Or about to be; it counts as a use of it.
+    pub fn is_loaded(&self, model: ModelId, number: u32) -> bool {
+        self.loaded.is_there((model, number))
+    }
+
+    async fn hot(&self, asked: Asked<'_>) -> Result<Arc<Hot>, PredictError> {
+        let hot = self.loaded.get(asked.version).await?;
+        hot.name.get_or_init(|| asked.model.to_owned());
+        Ok(hot)
     }
 
     /// Whether the files are those of a model that can be run here; nothing of it is kept.
-    pub async fn check(&self, tenant: TenantId, made: &Made) -> Result<(), PredictError> {
+    pub async fn check(&self, tenant: TenantId, made: &Made) -> Result<(), LoadError> {
         let files = registry::load_model(&self.blobs, tenant, made).await?;
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let _look = self.looks.acquire().await.expect("the semaphore is never closed");
         let load = move || Model::load(&files.config, &files.weights).map(drop);
         Ok(tokio::task::spawn_blocking(load).await??)
     }
 
-    async fn model(&self, version: &ModelVersion) -> Result<Arc<Model>, PredictError> {
-        let key = (version.model, version.number);
-        let mut loaded = self.loaded.lock().await;
-        if let Some(model) = loaded.get(key) {
-            return Ok(model);
-        }
-        let made = version.made.as_ref().ok_or(PredictError::NotOurs)?;
-        let files = registry::load_model(&self.blobs, version.tenant, made).await?;
-        let model = tokio::task::spawn_blocking(move || {
-            Model::load(&files.config, &files.weights).map(Arc::new)
-        })
-        .await??;
-        let bytes = usize::try_from(model.memory_bytes()).unwrap_or(usize::MAX);
-        info!(model.id = %version.model, model.version = version.number, bytes, "model loaded");
-        loaded.put(key, Arc::clone(&model), bytes);
-        Ok(model)
+    /// The versions that are loaded.
+    pub fn loaded(&self) -> Vec<Arc<Hot>> {
+        self.loaded.known()
     }
+
+    /// What the models that are loaded, or are being loaded, take.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.loaded.bytes()
+    }
+
+    async fn ask(
+        &self,
+        asked: Asked<'_>,
+        hot: Arc<Hot>,
+        rows: Vec<Row>,
+    ) -> Result<Answered, PredictError> {
+        let pool = &self.pools[usize::from(hot.model.generates())];
+        let (to, answer) = oneshot::channel();
+        pool.ask(self.waiting(asked, hot, rows, Reply::Whole(to)), answer).await
+    }
+
+    fn waiting(
+        &self,
+        asked: Asked<'_>,
+        hot: Arc<Hot>,
+        rows: Vec<Row>,
+        reply: Reply,
+    ) -> Waiting<Work> {
+        let since = Instant::now();
+        Waiting {
+            tenant: asked.tenant,
+            version: (asked.version.model, asked.version.number),
+            rows: rows.len(),
+            since,
+            until: since + self.limits.patience,
+            work: Work { hot, caller: asked.caller.to_owned(), rows, reply },
+        }
+    }
+}
+
+impl Answered {
+    const fn nothing() -> Self {
+        let (waited, took) = (Duration::ZERO, Duration::ZERO);
+        Self { predictions: Vec::new(), batch_rows: 0, waited, took }
+    }
+
+    /// Its next part.
+    fn add(&mut self, part: Self) {
+        self.predictions.extend(part.predictions);
+        self.batch_rows = self.batch_rows.max(part.batch_rows);
+        self.waited = self.waited.max(part.waited);
+        self.took += part.took;
+    }
+
+    /// Of texts that a language model has made.
+    pub fn tokens(&self) -> u64 {
+        let tokens = self.predictions.iter().map(|prediction| match prediction {
+            Prediction::Text { tokens, .. } => u64::from(*tokens),
+            _ => 0,
+        });
+        tokens.sum()
+    }
+}
+
+/// Whether the version's model answers with text that can be told as it comes.
+pub fn generates(version: &ModelVersion) -> bool {
+    version.made.as_ref().is_some_and(|made| made.config.task == Task::LanguageModeling)
 }

@@ -28,6 +28,7 @@ mod page;
 pub mod people;
 pub mod picture;
 pub mod pools;
+pub mod predictions;
 pub mod principals;
 pub mod schedule;
 mod service;

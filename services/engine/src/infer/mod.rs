@@ -1,5 +1,6 @@
 //! A trained model ready to answer: raw rows in, predictions out.
 
+mod each;
 mod generation;
 mod load;
 mod prepared;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use domain::{
     field::FieldErrors,
     model::{FittedInput, ModelConfig},
-    predict::{Prediction, Row},
+    predict::{Prediction, Row, moved},
     spec::{Shape, Task},
 };
 use serde_json::Value;
@@ -152,25 +153,6 @@ fn of_each(classes: &[String], probabilities: &[f64]) -> BTreeMap<String, f64> {
         of_each.insert(class.clone(), *probability);
     }
     of_each
-}
-
-/// Errors of one row, or of rows from one on, at their place in the request.
-fn moved(errors: FieldErrors, by: usize) -> FieldErrors {
-    let place = |field: String| -> String {
-        let Some((number, rest)) = field.strip_prefix("rows[").and_then(|f| f.split_once(']'))
-        else {
-            return field;
-        };
-        match number.parse::<usize>() {
-            Ok(row) => format!("rows[{}]{rest}", row + by),
-            Err(_) => field,
-        }
-    };
-    let moved = errors.0.into_iter().map(|mut error| {
-        error.field = place(error.field);
-        error
-    });
-    FieldErrors(moved.collect())
 }
 
 fn too_far(row: usize) -> FieldErrors {

@@ -1,9 +1,13 @@
 //! Rows as numbers, before the network sees them.
 
-use domain::{field::FieldErrors, model::FittedInput, predict::Row};
+use domain::{
+    field::FieldErrors,
+    model::FittedInput,
+    predict::{Row, moved},
+};
 use rayon::prelude::*;
 
-use super::{Model, PART_ROWS, Reader, moved};
+use super::{Model, PART_ROWS, Reader};
 use crate::{images, network::Inputs, ratings, text, value::MAX_ERRORS};
 
 /// The column of images.
@@ -48,7 +52,12 @@ impl Model {
         let of_group = |(group, rows): (usize, &[Row])| {
             self.inputs(rows).map(&take).map_err(|errors| moved(errors, group * size))
         };
-        let groups: Vec<_> = rows.par_chunks(size).enumerate().map(of_group).collect();
+        // for few, another thread would have to wake up
+        let groups: Vec<_> = if rows.len() <= size {
+            rows.chunks(size).enumerate().map(of_group).collect()
+        } else {
+            rows.par_chunks(size).enumerate().map(of_group).collect()
+        };
         let mut given = Vec::with_capacity(groups.len());
         let mut errors = FieldErrors::default();
         for group in groups {
@@ -63,7 +72,7 @@ impl Model {
 
     /// Rows that one thread takes at a time: few enough for what a layer makes of them to stay in its
     /// core's cache, and for a request of a few hundred to keep all cores busy.
-    fn group_rows(&self) -> usize {
+    pub(super) fn group_rows(&self) -> usize {
         match self.reader {
             Reader::Table(_) => 64,
             Reader::Ratings => 256,

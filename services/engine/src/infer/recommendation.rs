@@ -1,11 +1,11 @@
 //! A recommender's answers: the items that a user would like best.
 
-use super::{Model, moved, whole};
+use super::{Model, whole};
 use crate::{network::Inputs, ratings};
 use domain::{
     field::FieldErrors,
     model::FittedInput,
-    predict::{Prediction, Row, Scored},
+    predict::{Prediction, Row, Scored, moved},
 };
 
 const MAX_RECOMMENDED: u64 = 1_000;

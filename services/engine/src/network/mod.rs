@@ -8,6 +8,7 @@ mod declare;
 mod forward;
 mod generator;
 mod image;
+mod inputs;
 mod pair;
 mod pass;
 mod sequence;
@@ -17,6 +18,7 @@ use domain::spec::{Layer, Shape};
 
 pub(crate) use declare::Role;
 pub(crate) use generator::Generator;
+pub(crate) use inputs::Inputs;
 pub(crate) use pass::{Draws, Pass, Weight};
 
 pub(crate) use crate::ops::flex::{numbers, tensor};
@@ -53,36 +55,6 @@ struct Layers {
     list: Vec<Layer>,
     /// Tokens that every batch is padded to: as many as a row may have where a layer counts on that.
     least_tokens: usize,
-}
-
-/// What a batch is to the network, as plain numbers.
-#[derive(Debug, Clone)]
-pub(crate) enum Inputs {
-    Features {
-        values: Vec<f32>,
-        width: usize,
-    },
-    Tokens {
-        ids: Vec<i32>,
-        length: usize,
-        lengths: Vec<usize>,
-    },
-    Sequence {
-        values: Vec<f32>,
-        length: usize,
-        features: usize,
-    },
-    /// Rows, columns, channels.
-    Images {
-        values: Vec<f32>,
-        height: usize,
-        width: usize,
-        channels: usize,
-    },
-    Pairs {
-        users: Vec<i32>,
-        items: Vec<i32>,
-    },
 }
 
 impl Network {

@@ -7,6 +7,7 @@ mod html;
 mod json;
 mod merges;
 mod model;
+mod pieces;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub(crate) use batch::{Padded, Tokens, token_dropout};
+pub(crate) use pieces::Pieces;
 use tokenizer::Memo;
 pub(crate) use tokenizer::Tokenizer;
 

@@ -1,10 +1,18 @@
 //! A loaded model answers as the network did in training, and refuses what it cannot read.
 
-use domain::{child::Event, predict::Prediction, spec::TrainingSpec};
+use domain::{
+    child::Event,
+    predict::{Prediction, Row},
+    spec::TrainingSpec,
+};
 use engine::Model;
 use serde_json::{Value, json};
 
-use crate::samples::{Scratch, client_rows, line, metric, rings, rows};
+use crate::{
+    datasets::reviews,
+    families::{pattern_draft, pattern_scratch, review_draft},
+    samples::{Scratch, client_rows, line, metric, rings, rows, with},
+};
 
 fn trained_rings() -> Scratch {
     let scratch = Scratch::new(rings(150));
@@ -171,4 +179,81 @@ fn the_same_model_comes_back_from_its_files() {
     let (_, events) = scratch.train(spec).unwrap();
     assert!(matches!(events[0], Event::Started { .. }));
     assert!(scratch.model_files().0 == config, "the published specification trains the same model");
+}
+
+/// Each alone, and all together with one that is wrong between them.
+fn alone_and_together(model: &Model, requests: &[Vec<Row>]) {
+    let mut requests = requests.to_vec();
+    requests.insert(1, vec![Row::new()]);
+    let together = model.predict_each(&requests);
+    assert_eq!(together.len(), requests.len());
+    for (rows, answer) in requests.iter().zip(together) {
+        match (model.predict(rows), answer) {
+            (Err(alone), Err(together)) => assert_eq!(alone, together),
+            (Ok(alone), Ok(together)) => {
+                assert_eq!(alone.len(), together.len());
+                alone.iter().zip(&together).for_each(|(a, b)| assert_near(a, b));
+            }
+            (alone, together) => panic!("{alone:?} and {together:?}"),
+        }
+    }
+}
+
+fn assert_near(a: &Prediction, b: &Prediction) {
+    match (a, b) {
+        (Prediction::Value { value: a }, Prediction::Value { value: b }) => {
+            assert!((a - b).abs() < 1e-4, "{a} and {b}");
+        }
+        (
+            Prediction::Class { class, probabilities },
+            Prediction::Class { class: other, probabilities: others },
+        ) => {
+            assert_eq!(class, other);
+            for (class, p) in probabilities {
+                assert!((p - others[class]).abs() < 1e-5, "{probabilities:?} and {others:?}");
+            }
+        }
+        (a, b) => panic!("{a:?} and {b:?}"),
+    }
+}
+
+#[test]
+fn requests_that_are_answered_together_get_what_each_gets_alone() {
+    let scratch = Scratch::new(line(60));
+    scratch.run(json!({"dataset": "sample", "target": "y", "epochs": 1}));
+    let of = |n: i32| rows(json!((0..n).map(|i| json!({"a": i, "b": null})).collect::<Vec<_>>()));
+    alone_and_together(&scratch.model(), &[of(1), of(3), of(200), of(1)]);
+
+    // texts of every length, so that they are answered in another order than they came in
+    let scratch = Scratch::new(reviews(40));
+    let gru = json!({"family": "gru", "units": [3], "embedding_dim": 4});
+    scratch.run(with(review_draft(gru), json!({"epochs": 1})));
+    let text = |words: usize| json!({"text": "good ".repeat(words)});
+    let of = |from: usize, n: usize| {
+        rows(json!((0..n).map(|i| text((from + 7 * i) % 23)).collect::<Vec<_>>()))
+    };
+    alone_and_together(&scratch.model(), &[of(20, 1), of(3, 30), of(0, 2), of(9, 1)]);
+}
+
+#[test]
+fn the_pieces_of_a_text_are_the_text_and_end_where_they_are_not_wanted() {
+    let scratch = pattern_scratch();
+    scratch.run(with(pattern_draft(), json!({"epochs": 1})));
+    let model = scratch.model();
+    // hot enough for every token that there is
+    let asked = rows(json!([{"prompt": "hello", "max_tokens": 60, "temperature": 50, "seed": 3}]));
+    let mut told = String::new();
+    let answer = model.generate_in_pieces(&asked[0], &mut |piece| {
+        told.push_str(piece);
+        true
+    });
+    assert_eq!(answer, Ok(model.predict(&asked).unwrap().remove(0)));
+    assert!(matches!(answer, Ok(Prediction::Text { text, tokens: 60 }) if text == told));
+    let mut pieces = 0;
+    let answer = model.generate_in_pieces(&asked[0], &mut |_| {
+        pieces += 1;
+        pieces < 3
+    });
+    assert!(matches!(answer, Ok(Prediction::Text { tokens: 1..60, .. })), "{answer:?}");
+    assert_eq!(pieces, 3);
 }

@@ -9,10 +9,12 @@ use utoipa::openapi::OpenApi;
 use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
-const ASKING: [&str; 8] = [
+const ASKING: [&str; 10] = [
     "dry_run_job",
     "predict",
     "predict_by_endpoint",
+    "infer_v2",
+    "infer_v2_at",
     "hub_validate_yaml",
     "hub_paths_info",
     "hub_preupload",

@@ -2,7 +2,8 @@
 //! exists only if the credential is valid at this moment and its role grants that permission.
 //!
 //! A credential is an API key, or a short-lived token made from one or in a session. Each is looked up at
-//! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once.
+//! every request, so that revoking a key, ending a session, or taking a person out of a tenant, works at once;
+//! for predictions within a second ([`crate::recent`]).
 
 pub mod jwt;
 mod manifests;
@@ -15,10 +16,10 @@ mod tokens;
 
 use std::marker::PhantomData;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 use chrono::TimeDelta;
 use domain::{
-    SessionId, TenantId, UserId,
+    Digest, RequestId, SessionId, TenantId, UserId,
     access::{Credential, Permission, Role, Scopes},
 };
 use futures::{FutureExt, future::LocalBoxFuture};
@@ -156,6 +157,11 @@ impl<P: Permits> Caller<P> {
         self.is_token
     }
 
+    /// As the answer's `X-Request-Id` says it.
+    pub(crate) fn request_id(&self) -> Option<RequestId> {
+        self.request.extensions().get().copied()
+    }
+
     pub(crate) fn actor(&self) -> Actor {
         Actor::from(&self.principal)
     }
@@ -190,7 +196,12 @@ impl<P: Permits> FromRequest for Caller<P> {
         async move {
             let app = app.await.map_err(|_| no_state())?;
             let address = Address::of(&request);
-            let (principal, is_token) = identify(&app, &presented?, address).await?;
+            let presented = presented?;
+            let (principal, is_token) = match P::PERMISSION {
+                Permission::Predict => recently(&app, presented).await?,
+                _ => identify(&app, &presented).await?,
+            };
+            within(&principal, address)?;
             Actor::from(&principal).remember(&request);
             count_principal(&app, &request, &principal).await?;
             permit::<P>(&principal)?;
@@ -237,23 +248,30 @@ pub(crate) fn read_secret<P: SecretPurpose>(text: &str) -> Result<Secret<P>, Api
 }
 
 /// Whose the credential is, and whether it is an access token.
-async fn identify(
-    app: &App,
-    presented: &str,
-    address: Address,
-) -> Result<(Principal, bool), ApiError> {
-    let (principal, is_token) = if presented.starts_with(ApiSecret::START) {
+async fn identify(app: &App, presented: &str) -> Result<(Principal, bool), ApiError> {
+    Ok(if presented.starts_with(ApiSecret::START) {
         (by_secret(app, presented).await?, false)
     } else {
         (by_token(app, presented).await?, true)
-    };
+    })
+}
+
+/// As it was within the last second.
+async fn recently(app: &web::Data<App>, presented: String) -> Result<(Principal, bool), ApiError> {
+    let key = Digest::of(presented.as_bytes());
+    let state = app.clone();
+    let ask = || async move { identify(&state, &presented).await };
+    app.recent.principals.get(key, app.clock.now(), ask).await
+}
+
+fn within(principal: &Principal, address: Address) -> Result<(), ApiError> {
     if !address.is_among(&principal.addresses) {
         let detail = format!(
             "the API key may not be used from {address}; its `allowed_addresses` say from where"
         );
         return Err(ApiError::new(Code::Forbidden, detail));
     }
-    Ok((principal, is_token))
+    Ok(())
 }
 
 async fn by_secret(app: &App, presented: &str) -> Result<Principal, ApiError> {

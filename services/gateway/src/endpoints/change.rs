@@ -1,6 +1,8 @@
 //! Making endpoints, shifting their traffic and taking that back. A version is loaded before anything is sent
 //! to it, so that a split with one that cannot answer never comes into force.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, delete, http::header, post, put, web};
 use domain::name::Name;
 use serde::Deserialize;
@@ -12,9 +14,7 @@ use store::{
 use utoipa::ToSchema;
 
 use super::{EndpointView, draft::NewEndpoint, known, read::tagged};
-use crate::{
-    ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels, models::told_of_version,
-};
+use crate::{ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels, models::told};
 
 /// Make an endpoint, or change it to this. Callers that are being answered are not disturbed.
 #[utoipa::path(
@@ -98,10 +98,10 @@ fn expect(request: &HttpRequest, before: Option<&Endpoint>) -> Result<(), ApiErr
     refused(format!("`If-Match` is {shown} and the endpoint is at {tag}; read it and try again"))
 }
 
-async fn load(app: &App, version: &ModelVersion, field: &str) -> Result<(), ApiError> {
+async fn load(app: &App, version: &Arc<ModelVersion>, field: &str) -> Result<(), ApiError> {
     let loaded = app.predictor.warm(version).await;
     loaded.map_err(|error| {
-        let told = told_of_version(error);
+        let told = told(error);
         match told.code {
             Code::Conflict => ApiError::field(format!("{field}.version"), told.detail),
             _ => told,

@@ -1,5 +1,7 @@
 //! What an endpoint is asked to be, checked as far as it can be by itself.
 
+use std::sync::Arc;
+
 use domain::{FieldErrors, endpoint::Split};
 use serde::Deserialize;
 use store::{
@@ -111,7 +113,7 @@ impl NewEndpoint {
 /// A version and the field that names it.
 pub(super) struct Named {
     pub field: String,
-    pub version: ModelVersion,
+    pub version: Arc<ModelVersion>,
     pub target: NewTarget,
 }
 
@@ -119,7 +121,7 @@ impl Named {
     fn new(field: String, version: ModelVersion, weight: u32, is_shadow: bool) -> Self {
         let (model, number) = (version.model, version.number);
         let target = NewTarget { model, version: number, weight, is_shadow };
-        Self { field, version, target }
+        Self { field, version: Arc::new(version), target }
     }
 }
 

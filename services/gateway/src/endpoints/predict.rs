@@ -1,6 +1,6 @@
 //! Calling an endpoint: the split says who answers, and the shadow is asked behind the caller's back.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{HttpRequest, post, web};
 use boot::rates::Rate;
@@ -12,7 +12,7 @@ use domain::{
 use store::{
     TenantTx,
     endpoints::{Endpoint, EndpointTally, Target, TargetKey},
-    models::{self, ModelVersion},
+    models,
 };
 
 use super::{known, parts};
@@ -20,7 +20,8 @@ use crate::{
     ApiError, App, Body, Caller, Code,
     auth::Predict,
     limits::{SOON_SECS, count_endpoint},
-    models::{PredictAnswer, PredictRequest, told_of_rows, warning},
+    models::{By, PredictAnswer, PredictRequest, Question, asked, meter, of_one, told},
+    recent::Named,
 };
 
 const STICKY_KEY: &str = "Sticky-Key";
@@ -50,7 +51,6 @@ pub(super) async fn predict(
     request: Body<PredictRequest>,
     http: HttpRequest,
 ) -> Result<web::Json<PredictAnswer>, ApiError> {
-    let (rows, is_one) = request.0.rows()?;
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let endpoint = known(&mut tx, &path).await?;
     let _call = begin(&app, &http, &endpoint).await?;
@@ -64,19 +64,20 @@ pub(super) async fn predict(
         None => None,
     };
     tx.commit().await?;
+    let Question { rows, is_one, top, stream } = request.0.read(&version, false)?;
+    if stream {
+        let why = "an endpoint answers whole texts; leave it out, or ask a version itself";
+        return Err(ApiError::field("stream", why));
+    }
+    let by = By::of(&caller);
     let asked = if shadow.is_some() { rows.clone() } else { Vec::new() };
-    let predictions = answer(&app, &endpoint, target, &version, rows, None).await;
-    let predictions = predictions.map_err(|error| told_of_rows(error, is_one))?;
+    let predictions = answer(&app, &endpoint, (target, &version), (&by, rows), None).await;
+    let predictions = predictions.map_err(|error| of_one(told(error), is_one))?;
     if let Some((shadow, version)) = shadow {
         let (endpoint, shadow, answered) = (endpoint.clone(), shadow.clone(), predictions.clone());
-        ask_behind(app.clone(), endpoint, shadow, version, asked, answered);
+        ask_behind(app.clone(), endpoint, (shadow, version), (by, asked), answered);
     }
-    Ok(web::Json(PredictAnswer {
-        model: format!("{}/{}", target.tenant_slug, target.model_name),
-        version: version.number,
-        warning: warning(&version),
-        predictions,
-    }))
+    Ok(web::Json(PredictAnswer::new(&version, predictions, top)))
 }
 
 /// Within what the endpoint lets through.
@@ -115,9 +116,12 @@ async fn version(
     tx: &mut TenantTx<'_>,
     endpoint: &Endpoint,
     target: &Target,
-) -> Result<ModelVersion, ApiError> {
+) -> Result<Named, ApiError> {
     let found = models::version(tx, target.model, &Reference::Number(target.version)).await?;
-    found.filter(|version| version.state != VersionState::Deleted).ok_or_else(|| {
+    let found = found.filter(|version| version.state != VersionState::Deleted);
+    let name = format!("{}/{}", target.tenant_slug, target.model_name);
+    let named = |version| Named { name, model: target.model, version: Arc::new(version) };
+    found.map(named).ok_or_else(|| {
         let why = format!(
             "version {} of `{}/{}`, to which `{}` sends some calls, was deleted or is shown no more; change the endpoint's traffic",
             target.version, target.tenant_slug, target.model_name, endpoint.name
@@ -130,43 +134,42 @@ async fn version(
 async fn answer(
     app: &App,
     endpoint: &Endpoint,
-    target: &Target,
-    version: &ModelVersion,
-    rows: Vec<Row>,
+    (target, named): (&Target, &Named),
+    (by, rows): (&By, Vec<Row>),
     expected: Option<&[Prediction]>,
 ) -> Result<Vec<Prediction>, serving::PredictError> {
     let begun = Instant::now();
-    let answer = app.predictor.predict(version, rows).await;
+    let answer = app.predictor.predict(asked(by, named), rows).await;
     let key = TargetKey { endpoint: endpoint.id, revision: endpoint.revision, place: target.place };
     let mut tally = EndpointTally { requests: 1, ..EndpointTally::default() };
     match &answer {
-        Ok(predictions) => {
+        Ok(answered) => {
+            let predictions = &answered.predictions;
             tally.rows = predictions.len() as u64;
             tally.micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             let pairs = expected.unwrap_or_default().iter().zip(predictions);
             tally.agreed = pairs.filter(|(one, other)| agree(one, other)).count() as u64;
-            app.counts.predicted(version.model, tally.rows);
+            meter(app, by, named, answered);
         }
         // those of the rows are the caller's
         Err(serving::PredictError::Rows(_)) => {}
         Err(_) => tally.errors = 1,
     }
     app.endpoints.tallies.add(key, tally);
-    answer
+    answer.map(|answered| answered.predictions)
 }
 
 /// At most some at once: where the machine has no time left, shadows are what it has none for.
 fn ask_behind(
     app: web::Data<App>,
     endpoint: Endpoint,
-    shadow: Target,
-    version: ModelVersion,
-    rows: Vec<Row>,
+    (shadow, named): (Target, Named),
+    (by, rows): (By, Vec<Row>),
     answered: Vec<Prediction>,
 ) {
     let Ok(permit) = app.endpoints.shadow() else { return };
     tokio::spawn(async move {
-        let asked = answer(&app, &endpoint, &shadow, &version, rows, Some(&answered)).await;
+        let asked = answer(&app, &endpoint, (&shadow, &named), (&by, rows), Some(&answered)).await;
         if let Err(error) = asked {
             let error = &error as &dyn std::error::Error;
             tracing::info!(endpoint.id = %endpoint.id, error, "a shadow did not answer");

@@ -1,7 +1,7 @@
 //! Keeping the versions of some endpoints in memory while nobody calls, in every gateway: whichever is called
 //! next has them loaded. All others are loaded by a call, and make room when others need it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use boot::ticker;
@@ -29,14 +29,14 @@ pub async fn warm(app: &App) -> Result<(), Box<dyn std::error::Error + Send + Sy
     let wanted = endpoints::kept_warm(&mut tx).await?;
     tx.commit().await?;
     for (tenant, model, number) in wanted {
-        if app.predictor.is_loaded(model, number).await {
+        if app.predictor.is_loaded(model, number) {
             continue;
         }
         let mut tx = app.store.begin_for(tenant).await?;
         let found = models::version(&mut tx, model, &Reference::Number(number)).await?;
         tx.commit().await?;
         let Some(version) = found else { continue };
-        if let Err(error) = app.predictor.warm(&version).await {
+        if let Err(error) = app.predictor.warm(&Arc::new(version)).await {
             let error = &error as &dyn std::error::Error;
             warn!(model.id = %model, model.version = number, error, "could not be loaded ahead");
         }

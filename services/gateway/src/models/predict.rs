@@ -1,21 +1,23 @@
-//! Predicting: raw rows in, answers out. What the model does with them is the predictor's; here the
-//! request is read and the errors are put in the client's words.
+//! Predicting: raw rows in, answers out, or one text as it comes. What the model does with them is the predictor's;
+//! here the request is read and the errors are put in the client's words.
 
-use actix_web::{post, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT, post, web};
 use domain::{
     FieldErrors,
     predict::{Prediction, Row},
-    registry::VersionState,
 };
 use serde::{Deserialize, Serialize};
-use serving::PredictError;
-use store::models::ModelVersion;
+use serving::generates;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{known_model, known_version};
-use crate::{ApiError, App, Body, Caller, Code, Params, auth::Predict};
+use super::{
+    asking::{By, asked, meter, named, told},
+    telling,
+};
+use crate::{ApiError, App, Body, Caller, Params, auth::Predict, recent::Named};
 
-const MAX_ROWS: usize = 10_000;
+pub(crate) const MAX_ROWS: usize = 10_000;
+const MAX_TOP: u32 = 1_000_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -34,6 +36,12 @@ pub(crate) struct PredictRequest {
     row: Option<Row>,
     #[schema(value_type = Option<Vec<Object>>)]
     rows: Option<Vec<Row>>,
+    /// Of a classifier: only so many of the most probable classes, the most probable first.
+    #[schema(minimum = 1)]
+    top_k: Option<u32>,
+    /// Of a language model, with `row`: the text as it comes, as server-sent events.
+    #[serde(default)]
+    stream: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,13 +57,19 @@ pub(crate) struct PredictAnswer {
 }
 
 /// Predict with a published model.
+///
+/// With `stream`, or where `text/event-stream` is accepted, a language model's text comes as server-sent events:
+/// each `{"text": "…"}` goes on where the one before it ended, and the last one, `event: done`, has the whole.
 #[utoipa::path(
     operation_id = "predict",
     tag = "models",
     params(("tenant" = String, Path), ("model" = String, Path), PredictParams),
     request_body = PredictRequest,
     responses(
-        (status = 200, body = PredictAnswer),
+        (status = 200, content(
+            (PredictAnswer = "application/json"),
+            (telling::TextEvent = "text/event-stream"),
+        )),
         (status = 409, description = "The version's files are no model that can be run here"),
         (status = 410, description = "The version was deleted"),
     ),
@@ -66,26 +80,82 @@ pub(super) async fn predict(
     caller: Caller<Predict>,
     path: web::Path<(String, String)>,
     params: Params<PredictParams>,
-    request: Body<PredictRequest>,
-) -> Result<web::Json<PredictAnswer>, ApiError> {
+    request: HttpRequest,
+    body: Body<PredictRequest>,
+) -> Result<HttpResponse, ApiError> {
     let (tenant, name) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
-    let model = known_model(&mut tx, &tenant, &name).await?;
-    let named = params.0.version.as_deref().unwrap_or("latest");
-    let version = known_version(&mut tx, &model, named).await?;
-    tx.commit().await?;
-    let (rows, is_one) = request.0.rows()?;
-    let answer = app.predictor.predict(&version, rows).await;
-    let predictions = answer.map_err(|error| told_of_rows(error, is_one))?;
-    app.counts.predicted(model.id, predictions.len() as u64);
-    let model = format!("{tenant}/{name}");
-    let warning = warning(&version);
-    Ok(web::Json(PredictAnswer { model, version: version.number, warning, predictions }))
+    let version = params.0.version.as_deref().unwrap_or("latest");
+    let named = named(&app, &caller, (&tenant, &name), version).await?;
+    let Question { rows, is_one, top, stream } = body.0.read(&named, accepts_events(&request))?;
+    let by = By::of(&caller);
+    if stream {
+        let row = rows.into_iter().next().expect("a stream is of one row");
+        return telling::tell(app, by, named, row).await;
+    }
+    let answered = app.predictor.predict(asked(&by, &named), rows).await;
+    let answered = answered.map_err(|error| of_one(told(error), is_one))?;
+    meter(&app, &by, &named, &answered);
+    Ok(HttpResponse::Ok().json(PredictAnswer::new(&named, answered.predictions, top)))
+}
+
+impl PredictAnswer {
+    /// `top`: so many classes of each.
+    pub fn new(named: &Named, predictions: Vec<Prediction>, top: Option<usize>) -> Self {
+        let predictions = match top {
+            Some(top) => predictions.into_iter().map(|one| one.top(top)).collect(),
+            None => predictions,
+        };
+        Self {
+            model: named.name.clone(),
+            version: named.version.number,
+            warning: named.warning(),
+            predictions,
+        }
+    }
+}
+
+/// A request that is well formed.
+pub(crate) struct Question {
+    pub rows: Vec<Row>,
+    /// It came as one `row`.
+    pub is_one: bool,
+    pub top: Option<usize>,
+    pub stream: bool,
 }
 
 impl PredictRequest {
+    /// `streams`: that a stream would be taken.
+    pub fn read(self, named: &Named, streams: bool) -> Result<Question, FieldErrors> {
+        let made = named.version.made.as_ref();
+        let (top, stream) = (self.top_k, self.stream);
+        let (rows, is_one) = self.rows()?;
+        let classifies = made.is_none_or(|made| !made.config.classes.is_empty());
+        match top {
+            Some(_) if !classifies => {
+                let why = "is for classifiers, and this model has no classes; leave it out";
+                return Err(FieldErrors::one("top_k", why));
+            }
+            Some(top) if !(1..=MAX_TOP).contains(&top) => {
+                let why = format!("is {top}; use a number from 1 to {MAX_TOP}");
+                return Err(FieldErrors::one("top_k", why));
+            }
+            _ => {}
+        }
+        let can_stream = made.is_none() || generates(&named.version);
+        if stream && !(can_stream && is_one) {
+            let why = if can_stream {
+                "one text at a time comes as a stream; send `row`"
+            } else {
+                "only a language model's text comes as a stream; leave it out"
+            };
+            return Err(FieldErrors::one("stream", why));
+        }
+        let stream = stream || (streams && can_stream && is_one);
+        Ok(Question { rows, is_one, top: top.map(|top| top as usize), stream })
+    }
+
     /// The rows, and whether they came as one `row`.
-    pub fn rows(self) -> Result<(Vec<Row>, bool), FieldErrors> {
+    fn rows(self) -> Result<(Vec<Row>, bool), FieldErrors> {
         let example = "send `row`: {column: value, …}, or `rows` with several of them";
         match (self.row, self.rows) {
             (Some(row), None) => Ok((vec![row], true)),
@@ -93,7 +163,10 @@ impl PredictRequest {
                 Err(FieldErrors::one("rows", format!("is empty; {example}")))
             }
             (None, Some(rows)) if rows.len() > MAX_ROWS => {
-                let why = format!("has {} rows; send at most {MAX_ROWS} at once", rows.len());
+                let why = format!(
+                    "has {} rows; send at most {MAX_ROWS} at once, in several requests one after the other",
+                    rows.len()
+                );
                 Err(FieldErrors::one("rows", why))
             }
             (None, Some(rows)) => Ok((rows, false)),
@@ -105,40 +178,20 @@ impl PredictRequest {
     }
 }
 
-pub(crate) fn warning(version: &ModelVersion) -> Option<String> {
-    let what = match version.state {
-        VersionState::Deprecated => "is deprecated",
-        VersionState::Yanked => "was yanked",
-        VersionState::Draft | VersionState::Published | VersionState::Deleted => return None,
-    };
-    let reason = if version.reason.is_empty() { "" } else { ": " };
-    Some(format!("version {} {what}{reason}{}", version.number, version.reason))
+fn accepts_events(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
-/// In the words of a request that may have had one `row`.
-pub(crate) fn told_of_rows(error: PredictError, is_one: bool) -> ApiError {
-    match error {
-        PredictError::Rows(mut errors) => {
-            if is_one {
-                for error in &mut errors.0 {
-                    error.field = error.field.replacen("rows[0]", "row", 1);
-                }
-            }
-            errors.into()
+/// One `row` is not called `rows[0]`.
+pub(crate) fn of_one(mut error: ApiError, is_one: bool) -> ApiError {
+    if is_one {
+        for field in &mut error.errors {
+            field.field = field.field.replacen("rows[0]", "row", 1);
         }
-        error => told_of_version(error),
-    }
-}
-
-/// What is wrong with the version, whatever it is asked.
-pub(crate) fn told_of_version(error: PredictError) -> ApiError {
-    match error {
-        PredictError::Blobs(error) => error.into(),
-        PredictError::NotOurs => {
-            let why =
-                "the version's files are no model that can be run here; download them instead";
-            ApiError::new(Code::Conflict, why)
+        if let [only] = error.errors.as_slice() {
+            error.detail = format!("{}: {}", only.field, only.message);
         }
-        error => ApiError::internal(&error),
     }
+    error
 }

@@ -138,6 +138,34 @@ pub(super) fn of_endpoints() -> Vec<Row> {
     ]
 }
 
+/// The Open Inference Protocol: whoever may predict.
+pub(super) fn of_inference() -> Vec<Row> {
+    const PREDICTS: [u16; 9] = [200, 200, 200, 403, 403, 403, 401, 404, 404];
+    let empty = || Json(json!({ "inputs": [] }));
+    let mut rows = vec![
+        row("GET /v2/health/live", Nothing, [200; 9]),
+        row("GET /v2/health/ready", Nothing, [200; 9]),
+        row("GET /v2", Nothing, [200, 200, 200, 403, 403, 403, 401, 200, 200]),
+    ];
+    // permitted, and without the inputs that the model has
+    let asked = [400, 400, 400, 403, 403, 403, 401, 404, 404];
+    rows.push(row("POST /v2/models/{tenant}/{model}/infer", empty(), asked));
+    rows.push(row("POST /v2/models/{tenant}/{model}/versions/{version}/infer", empty(), asked));
+    for route in [
+        "GET /v2/models/{tenant}/{model}",
+        "GET /v2/models/{tenant}/{model}/ready",
+        "GET /v2/models/{tenant}/{model}/config",
+        "GET /v2/models/{tenant}/{model}/stats",
+        "GET /v2/models/{tenant}/{model}/versions/{version}",
+        "GET /v2/models/{tenant}/{model}/versions/{version}/ready",
+        "GET /v2/models/{tenant}/{model}/versions/{version}/config",
+        "GET /v2/models/{tenant}/{model}/versions/{version}/stats",
+    ] {
+        rows.push(row(route, Nothing, PREDICTS));
+    }
+    rows
+}
+
 pub(super) fn of_hub() -> Vec<Row> {
     // in the caller's own tenant; the first of those who may has made it
     let repository = Json(json!({ "name": "notes", "type": "model" }));

@@ -18,10 +18,10 @@ use boot::{
     rates::{Rate, Rates},
 };
 use domain::{ApiKeyId, UserId, access::Role};
-use gateway::{ApiSecret, App, Config, Counts, Egress, Passwords, Signer};
+use gateway::{ApiSecret, App, Config, Counts, Egress, Metered, Passwords, Recent, Signer};
 use registry::{Blobs, LocalMaster, Masters, TenantKeys};
 use serde_json::json;
-use serving::Predictor;
+use serving::{Limits, Predictor};
 use store::{
     Store,
     keys::{self, KeyDraft, NewKey},
@@ -37,7 +37,12 @@ pub use served::{Running, Served};
 /// Of everybody in the tests.
 pub const PASSWORD: &str = "correct horse battery staple";
 const MAX_CONNECTIONS: u32 = 6;
-const MODEL_BUDGET_BYTES: usize = 64 << 20;
+const PREDICTING: Limits = Limits {
+    memory_bytes: 64 << 20,
+    cores: 1,
+    batch_rows: Limits::BATCH_ROWS,
+    patience: Limits::PATIENCE,
+};
 
 pub struct TestApp {
     /// What the handlers see: `app.state.store`, `app.state.clock`, …
@@ -188,7 +193,7 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
     let blobs = Blobs::folder(folder).expect("the folder can be used").encrypted_with(keys);
     App {
         bus: Bus::open(&store, None, end).expect("Postgres' bus needs no address"),
-        predictor: Predictor::new(blobs.clone(), MODEL_BUDGET_BYTES, 1),
+        predictor: Predictor::new(blobs.clone(), PREDICTING),
         signer: Signer::load(&store, Some(masters.clone()), &config.public_url)
             .await
             .expect("a key can be made"),
@@ -197,6 +202,8 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
         passwords: Passwords::new().expect("there is randomness"),
         rates: Rates::open(None, NonZeroU32::MIN).expect("there is no address to be wrong"),
         egress: Egress::default(),
+        metered: Metered::default(),
+        recent: Recent::default(),
         clock: testkit::manual_clock(),
         // one recorder per process, and nextest gives every test a process
         metrics: gateway::install_metrics().ok(),

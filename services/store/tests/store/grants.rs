@@ -44,6 +44,7 @@ as_gateway model_tally: insert; select; update (downloads, is_settled, likes, pr
 as_gateway model_version: select; update (bytes, files, manifest, revision)
 as_gateway password_reset: insert; select; update (used_at)
 as_gateway pool: insert; select; update (accelerator_hour_price, cpu_hour_price, gib_hour_price)
+as_gateway prediction_usage: insert; select
 as_gateway public_model: select; update (downloads, likes, predictions, tier, trending)
 as_gateway queue_bound: select (tenant_id); update (unfinished)
 as_gateway queue_change: insert
@@ -160,6 +161,7 @@ tenant model_share: delete; insert; select
 tenant model_tally: select
 tenant model_version: insert; select; update (reason, state)
 tenant pool: select
+tenant prediction_usage: select
 tenant public_model: select
 tenant queue_bound: insert; select; update (counted_at, horizon, live, unfinished)
 tenant queue_change: insert; select

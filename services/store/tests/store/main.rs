@@ -18,6 +18,7 @@ mod grants;
 mod holds;
 mod invariants;
 mod leader;
+mod predictions;
 mod publishing;
 mod queue;
 mod row_level_security;

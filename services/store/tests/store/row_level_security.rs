@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ApiKeyId, Digest, InvitationId, JobId, ScheduleId, SessionId, SweepId, TenantId,
+    ApiKeyId, Digest, InvitationId, JobId, ModelId, ScheduleId, SessionId, SweepId, TenantId,
     access::Role,
     audit::Entry,
     child::Event as Said,
@@ -21,7 +21,7 @@ use store::{
     jobs::{self, NewJob, sweeps},
     keys,
     models::{self, Change},
-    pools, schedule, sessions, storage, tenant_keys,
+    pools, predictions, schedule, sessions, storage, tenant_keys,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
@@ -118,6 +118,14 @@ async fn fill(world: &World, tenant: &Tenant) {
     assert!(pools::set_quota(&mut tx, tenant.id, "default", &Quota::default()).await.unwrap());
     let sent = egress::Sent { tenant: tenant.id, hour: 0, bytes: 1 };
     egress::add(&mut tx, &[sent]).await.unwrap();
+    let asked = (ModelId::generate(), 1);
+    let record = predictions::Record::new(
+        tenant.id,
+        asked,
+        chrono::DateTime::UNIX_EPOCH,
+        predictions::Predicted::default(),
+    );
+    predictions::add(&mut tx, &[record]).await.unwrap();
     audit::append(&mut tx, Some(tenant.id), &Entry::default()).await.unwrap();
     assert_eq!(audit::seal(&mut tx, audit::Look::All).await.unwrap(), 1);
     tx.commit().await.unwrap();

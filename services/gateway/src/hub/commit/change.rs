@@ -8,7 +8,7 @@ use domain::{
     model::ModelConfig,
     registry::{FilePath, VersionFile},
 };
-use serving::PredictError;
+use serving::LoadError;
 use store::models::{Made, ModelVersion};
 
 use crate::{
@@ -99,10 +99,10 @@ pub(super) async fn made(
     };
     match app.predictor.check(tenant, &made).await {
         Ok(()) => Ok(Some(made)),
-        Err(PredictError::Engine(why)) => {
+        Err(LoadError::Engine(why)) => {
             Err(HubError::bad(format!("{WEIGHTS_FILE} is not what {CONFIG_FILE} describes: {why}")))
         }
-        Err(PredictError::Blobs(error)) => Err(error.into()),
+        Err(LoadError::Blobs(error)) => Err(error.into()),
         Err(error) => Err(ApiError::internal(&error).into()),
     }
 }

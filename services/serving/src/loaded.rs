@@ -1,0 +1,167 @@
+//! Versions that are loaded. A version never changes, so what is loaded never goes stale. Each is read once, however
+//! many wait for it, and by a task of its own: who waits for one version does not wait for another, and one that
+//! cannot be loaded fails those who waited for it; the next request tries again.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use domain::child::CONFIG_FILE;
+use engine::{EngineError, Model};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use registry::{BlobError, Blobs};
+use store::models::ModelVersion;
+use tokio::task::JoinError;
+use tracing::info;
+
+use crate::{
+    shelf::{Key, NoRoom, Shelf},
+    stats::Stats,
+};
+
+/// A model in memory, and what it has done since it is there.
+pub struct Hot {
+    pub model: Model,
+    pub stats: Stats,
+    pub key: Key,
+    /// `tenant/model`, once it was asked by it.
+    pub name: OnceLock<String>,
+    pub bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the version has no model that can be run here")]
+    NotOurs,
+    #[error(
+        "the model takes {bytes} bytes of memory, more than the {budget_bytes} that models may take together; ask \
+         the operator for a larger `CUPOLA_MODEL_MEMORY_BYTES`"
+    )]
+    TooLarge { bytes: u64, budget_bytes: u64 },
+    #[error("too many models are being loaded to have room for this one; come again in a moment")]
+    Crowded,
+    #[error("the model's files cannot be read")]
+    Blobs(#[from] BlobError),
+    #[error("the model cannot be rebuilt")]
+    Engine(#[from] EngineError),
+    #[error("the loading broke off")]
+    Broken(#[from] JoinError),
+}
+
+impl From<NoRoom> for LoadError {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::TooLarge { bytes, budget_bytes } => Self::TooLarge { bytes, budget_bytes },
+            NoRoom::Crowded => Self::Crowded,
+        }
+    }
+}
+
+type Outcome = Result<Arc<Hot>, Arc<LoadError>>;
+
+enum Entry {
+    Loading(Shared<BoxFuture<'static, Outcome>>),
+    Ready(Arc<Hot>),
+}
+
+pub struct Loaded {
+    blobs: Blobs,
+    shelf: Mutex<Shelf<Entry>>,
+}
+
+impl Loaded {
+    pub const fn new(blobs: Blobs, budget_bytes: u64) -> Self {
+        Self { blobs, shelf: Mutex::new(Shelf::new(budget_bytes)) }
+    }
+
+    /// Loads it if it is not there.
+    pub async fn get(self: &Arc<Self>, version: &Arc<ModelVersion>) -> Outcome {
+        let key = (version.model, version.number);
+        let loading = {
+            let mut shelf = self.shelf();
+            match shelf.get(key) {
+                Some(Entry::Ready(hot)) => return Ok(Arc::clone(hot)),
+                Some(Entry::Loading(loading)) => loading.clone(),
+                None => {
+                    let place = (bytes_of(version)?, true);
+                    let begin = || Entry::Loading(self.begin(version));
+                    shelf.put(key, place, begin).map_err(|error| Arc::new(error.into()))?;
+                    match shelf.get(key) {
+                        Some(Entry::Loading(loading)) => loading.clone(),
+                        _ => unreachable!("it was put there under the lock"),
+                    }
+                }
+            }
+        };
+        loading.await
+    }
+
+    pub fn known(&self) -> Vec<Arc<Hot>> {
+        let ready = |entry: &Entry| match entry {
+            Entry::Ready(hot) => Some(Arc::clone(hot)),
+            Entry::Loading(_) => None,
+        };
+        self.shelf().values().filter_map(ready).collect()
+    }
+
+    pub fn is_there(&self, key: Key) -> bool {
+        self.shelf().get(key).is_some()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.shelf().bytes()
+    }
+
+    /// In a task of its own: it goes on when whoever asked first has left.
+    fn begin(self: &Arc<Self>, version: &Arc<ModelVersion>) -> Shared<BoxFuture<'static, Outcome>> {
+        let (this, version) = (Arc::clone(self), Arc::clone(version));
+        let key = (version.model, version.number);
+        let after_panic = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let loaded = this.load(&version).await;
+            this.settle(key, loaded)
+        });
+        let ended = task.map(move |ended| {
+            ended.unwrap_or_else(|error| after_panic.settle(key, Err(error.into())))
+        });
+        ended.boxed().shared()
+    }
+
+    async fn load(&self, version: &ModelVersion) -> Result<Arc<Hot>, LoadError> {
+        let made = version.made.as_ref().ok_or(LoadError::NotOurs)?;
+        let files = registry::load_model(&self.blobs, version.tenant, made).await?;
+        let rebuild = move || Model::load(&files.config, &files.weights);
+        let model = tokio::task::spawn_blocking(rebuild).await??;
+        let (bytes, key) = (model.memory_bytes(), (version.model, version.number));
+        info!(model.id = %key.0, model.version = key.1, bytes, "model loaded");
+        Ok(Arc::new(Hot { model, stats: Stats::default(), key, name: OnceLock::new(), bytes }))
+    }
+
+    fn settle(&self, key: Key, loaded: Result<Arc<Hot>, LoadError>) -> Outcome {
+        let mut shelf = self.shelf();
+        let kept = loaded.and_then(|hot| {
+            let gone = shelf.put(key, (hot.bytes, false), || Entry::Ready(Arc::clone(&hot)))?;
+            for (model, version) in gone {
+                info!(model.id = %model, model.version = version, "model dropped for another one");
+            }
+            Ok(hot)
+        });
+        kept.map_err(|error| {
+            shelf.remove(key);
+            Arc::new(error)
+        })
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf<Entry>> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What it will take, by what its row says of its files: about what [`Model::memory_bytes`] will say.
+fn bytes_of(version: &ModelVersion) -> Result<u64, Arc<LoadError>> {
+    let made = version.made.as_ref().ok_or_else(|| Arc::new(LoadError::NotOurs))?;
+    let config = version.files.iter().find(|file| file.path.as_str() == CONFIG_FILE);
+    let config = config.map_or(0, |file| file.bytes);
+    Ok(made.weights_bytes.saturating_add(config.saturating_mul(3)))
+}
