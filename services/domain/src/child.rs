@@ -24,6 +24,9 @@ pub const DATA_FILE: &str = "data";
 pub const TEST_FILE: &str = "test";
 /// Name of a checkpoint to resume from, where there is one, and of those that the child writes.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+/// The two files of the model that a training starts from, where there is one.
+pub const BASE_WEIGHTS_FILE: &str = "base.safetensors";
+pub const BASE_CONFIG_FILE: &str = "base.json";
 /// The two files of a published model.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CONFIG_FILE: &str = "config.json";

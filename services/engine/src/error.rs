@@ -128,6 +128,8 @@ pub enum EngineError {
     BadRound { round: u64, rank: u32, why: String },
     #[error("not a model of this engine: {0}")]
     WrongModelFile(String),
+    #[error("the base model does not fit: {0}")]
+    BaseDoesNotFit(String),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -176,6 +178,7 @@ impl EngineError {
             Self::BadCheckpoint(_) => "bad_checkpoint",
             Self::BadRound { .. } => "bad_round",
             Self::WrongModelFile(_) => "wrong_model_file",
+            Self::BaseDoesNotFit(_) => "base_does_not_fit",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull
                 | io::ErrorKind::QuotaExceeded

@@ -13,6 +13,7 @@
 
 mod attention;
 mod balance;
+mod base;
 mod calendar;
 mod chance;
 mod checkpoint;
@@ -47,6 +48,7 @@ mod train;
 mod unit;
 mod value;
 
+pub use base::misfits;
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
 pub use infer::{Model, Prepared};

@@ -37,6 +37,7 @@ use utoipa::ToSchema;
 
 pub(crate) use aliases::own_model;
 pub(crate) use change::looks_like;
+pub(crate) use fork::licence_to_build_upon;
 pub(crate) use predict::{PredictAnswer, PredictRequest, told_of_rows, told_of_version, warning};
 pub(crate) use reproduce::Reproduction;
 pub(crate) use sealing::{keep_sealing_models, sealed};

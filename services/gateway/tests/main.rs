@@ -31,3 +31,4 @@ mod storage;
 mod support;
 mod sweeps;
 mod tenants;
+mod upon;

@@ -41,6 +41,8 @@ pub struct Assignment {
     /// Of this one of its workers.
     pub resources: Resources,
     pub checkpoint: Option<Checkpoint>,
+    /// Whose the model is whose weights it starts from, where there is one.
+    pub base_of: Option<TenantId>,
     /// As of the plan that did so.
     pub assigned_at: Timestamp,
 }
@@ -98,10 +100,12 @@ pub async fn assigned_to(
          )
          select j.id, j.attempt, g.rank as "rank!", j.workers, j.tenant_id, j.kind, j.spec, j.cpu_milli,
                 j.memory_bytes, j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256,
-                v.bytes, v.format, v.compression, g.assigned_at as "assigned_at!"
+                v.bytes, v.format, v.compression, g.assigned_at as "assigned_at!",
+                b.tenant_id as "base_of?"
          from given g
          join job j on j.id = g.job_id and j.attempt = g.number
          join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
+         left join model_version b on b.model_id = j.base_model_id and b.number = j.base_number
          order by j.id, g.rank"#,
         worker.uuid(),
         since,
@@ -135,6 +139,7 @@ pub async fn assigned_to(
                 .checkpoint_path
                 .zip(row.checkpoint_step)
                 .map(|(path, step)| Checkpoint { path, step: step.unsigned_abs() }),
+            base_of: row.base_of.map(TenantId::from_uuid),
             assigned_at: row.assigned_at,
         })
     })

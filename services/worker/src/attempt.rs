@@ -14,7 +14,10 @@ use std::{
 
 use boot::ticker;
 use domain::{
-    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, TEST_FILE, Task},
+    child::{
+        BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE,
+        TEST_FILE, Task,
+    },
     job::{Cause, JobKind},
 };
 use registry::BlobError;
@@ -133,14 +136,20 @@ async fn prepare(
     assignment: &Assignment,
     folder: &Path,
 ) -> Result<Option<u64>, Cause> {
-    let Assignment { attempt, tenant, kind, spec, data, checkpoint, .. } = assignment;
+    let Assignment { attempt, tenant, kind, spec, data, checkpoint, base_of, .. } = assignment;
     let unusable = |error: io::Error| io_cause(&format!("use {}", folder.display()), &error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(unusable)?;
     let test = spec.as_ref().and_then(|spec| spec.test.as_ref());
-    let test = test.map(|test| (test.data.sha256, TEST_FILE));
-    for (sha256, name) in [(data.sha256, DATA_FILE)].into_iter().chain(test) {
+    let test = test.map(|test| (*tenant, test.data.sha256, TEST_FILE));
+    let base = spec.as_ref().and_then(|spec| spec.base_model.as_ref()).zip(*base_of);
+    let base = base.into_iter().flat_map(|(base, of)| {
+        [(of, base.config_sha256, BASE_CONFIG_FILE), (of, base.weights_sha256, BASE_WEIGHTS_FILE)]
+    });
+    for (of, sha256, name) in
+        [(*tenant, data.sha256, DATA_FILE)].into_iter().chain(test).chain(base)
+    {
         let to = folder.join(name);
-        let fetch = || context.blobs.fetch_content(*tenant, sha256, &to);
+        let fetch = || context.blobs.fetch_content(of, sha256, &to);
         with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
     }
     let mut resumed_from = None;

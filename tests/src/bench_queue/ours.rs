@@ -279,6 +279,7 @@ impl Tenant {
             concurrency: None,
             point: None,
             reproduces: None,
+            base: None,
         }
     }
 }

@@ -36,6 +36,7 @@ use domain::{
 };
 
 use crate::{
+    base::Base,
     checkpoint::{self, Fold},
     error::EngineError,
     export::export,
@@ -146,6 +147,7 @@ fn work(
     let fits = source.fits(spec)?;
     // before hours of training, not after them
     let test = if leads { read_test(run)? } else { None };
+    let base = Base::read(run)?;
     let digest = checkpoint::run_digest(spec, data);
     let mut saved = checkpoint::read(&scratch.join(CHECKPOINT_FILE), digest)?;
     let mut folds = saved.as_ref().map_or_else(Vec::new, |saved| saved.folds().to_vec());
@@ -156,10 +158,13 @@ fn work(
     let mut first = true;
     loop {
         let fit = folds.len();
-        let prepared = source.prepare(spec, source.split(spec, fit)?)?;
+        let prepared = source.prepare(spec, source.split(spec, fit)?, base.as_ref())?;
         let mut session = match saved.take() {
             Some(saved) => Session::resume(run, &prepared, saved, fits)?,
-            None => Session::start(run, &prepared, std::mem::take(&mut folds), fits)?,
+            None => {
+                let folds = std::mem::take(&mut folds);
+                Session::start(run, &prepared, base.as_ref(), folds, fits)?
+            }
         };
         if first {
             session.announce(on_event);

@@ -18,3 +18,4 @@ mod techniques;
 mod threads;
 mod training;
 mod trouble;
+mod upon;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use domain::{
     Digest, JobId, Resources, WorkerId,
-    child::{DATA_FILE, Event},
+    child::{BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, DATA_FILE, Event},
     dataset::ReadLimits,
     hint::Hint,
     job::{Attempt, Cause, JobKind, Report},
@@ -155,6 +155,16 @@ impl Hand {
             },
             JobKind::Train => {
                 let spec = given.spec.as_ref().expect("a training has one");
+                if let (Some(base), Some(of)) = (&spec.base_model, given.base_of) {
+                    let blobs = &self.state.blobs;
+                    for (name, sha256) in [
+                        (BASE_CONFIG_FILE, base.config_sha256),
+                        (BASE_WEIGHTS_FILE, base.weights_sha256),
+                    ] {
+                        let to = scratch.path().join(name);
+                        blobs.fetch_content(of, sha256, &to).await.unwrap();
+                    }
+                }
                 let run = Run {
                     spec,
                     data: &given.data,

@@ -91,6 +91,8 @@ pub struct NewJob {
     pub point: Option<(SweepId, Value)>,
     /// The version that it makes again.
     pub reproduces: Option<(ModelId, u32)>,
+    /// The version whose weights it starts from.
+    pub base: Option<(ModelId, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

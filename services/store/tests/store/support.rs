@@ -277,6 +277,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         concurrency: None,
         point: None,
         reproduces: None,
+        base: None,
     }
 }
 
@@ -314,6 +315,7 @@ pub fn spec() -> TrainingSpec {
         max_runtime: 600,
         checkpoint_every: None,
         registered_model_name: "flowers".parse().unwrap(),
+        base_model: None,
     }
 }
 
