@@ -19,6 +19,7 @@ use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
     auth,
+    clearing::keep_clearing,
     counts::{keep_counting, write_counts},
     datasets, egress, endpoints, hub, invitations, jobs, keys,
     limits::limit,
@@ -108,6 +109,7 @@ pub async fn serve(
         tokio::spawn(models::keep_sealing_models(app.clone())),
         tokio::spawn(egress::keep_writing(app.clone())),
         tokio::spawn(keep_counting(app.clone())),
+        tokio::spawn(keep_clearing(app.clone())),
         tokio::spawn(endpoints::keep_writing(app.clone())),
         tokio::spawn(endpoints::keep_warm(app.clone())),
     ];

@@ -133,6 +133,10 @@ pub(crate) fn blob_cause(error: &BlobError) -> Cause {
         BlobError::KeyDestroyed { .. } => Cause::fatal("key_destroyed", error.to_string()),
         // another worker may have been given the key that this one lacks
         BlobError::Master(_) => Cause::retryable("master_key", error.to_string()),
+        BlobError::Store(_) if error.is_full() => Cause::retryable(
+            "object_store_full",
+            format!("{error}; the operator has to make room in the object store"),
+        ),
         BlobError::Store(_) | BlobError::BadUrl { .. } | BlobError::Keys(_) => {
             Cause::retryable("object_store_unavailable", error.to_string())
         }
