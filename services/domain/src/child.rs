@@ -2,7 +2,7 @@
 //!
 //! The child gets a scratch folder with `task.json` ([`Task`]) and the dataset's file in it, and
 //! writes one [`Event`] a line to stdout. It ends with exactly one of `Profiled`, `Trained`,
-//! `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
+//! `Evaluated`, `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
 //! checkpoint at the next step and stop.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest,
+    comparison::{Comparison, Side},
     dataset::{Compression, Format, Profile, ReadLimits},
     job::Cause,
     spec::TrainingSpec,
@@ -58,6 +59,14 @@ pub enum Task {
         /// Where several train together.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<Member>,
+    },
+    /// The files of both sides are in the scratch folder ([`Side::files`]).
+    Evaluate {
+        data: DataFile,
+        limits: ReadLimits,
+        /// On the rows that its training held back; on all of them if absent.
+        held_back_by: Option<Side>,
+        memory_bytes: u64,
     },
 }
 
@@ -140,6 +149,9 @@ pub enum Event {
     /// `model.safetensors` and `config.json` are whole and on disk.
     Trained {
         metrics: BTreeMap<String, f64>,
+    },
+    Evaluated {
+        comparison: Comparison,
     },
     Stopped {
         step: u64,

@@ -11,6 +11,7 @@ use domain::{
 use crate::{
     error::EngineError,
     files,
+    head::Head,
     import::{TensorProblem, named, open, problems_of},
     infer::Model,
     network::Network,
@@ -21,6 +22,7 @@ use crate::{
 /// The model that a run starts from, sound by itself.
 pub(crate) struct Base {
     pub config: ModelConfig,
+    pub head: Head,
     weights: Vec<u8>,
 }
 
@@ -34,9 +36,8 @@ impl Base {
             let path = run.scratch.join(name);
             std::fs::read(&path).map_err(EngineError::io(path.display()))
         };
-        let (json, weights) = (file(BASE_CONFIG_FILE)?, file(BASE_WEIGHTS_FILE)?);
-        let config = Model::load(&json, &weights)?.config().clone();
-        let spec = run.spec;
+        let base = Self::of(&file(BASE_CONFIG_FILE)?, file(BASE_WEIGHTS_FILE)?)?;
+        let (config, spec) = (&base.config, run.spec);
         if (config.task, &config.classes) != (spec.task, &spec.classes) {
             let why = "its task and classes are not those of the specification".to_owned();
             return Err(EngineError::BaseDoesNotFit(why));
@@ -45,7 +46,17 @@ impl Base {
             let why = "what it has learned to read is not what the specification says".to_owned();
             return Err(EngineError::BaseDoesNotFit(why));
         }
-        Ok(Some(Self { config, weights }))
+        Ok(Some(base))
+    }
+
+    pub fn of(json: &[u8], weights: Vec<u8>) -> Result<Self, EngineError> {
+        let model = Model::load(json, &weights)?;
+        let (config, head) = (model.config().clone(), model.head().clone());
+        if !reads(&config.input, &config.spec.input) {
+            let why = "what it has learned to read is not what its specification says";
+            return Err(EngineError::WrongModelFile(why.to_owned()));
+        }
+        Ok(Self { config, head, weights })
     }
 
     pub fn network(&self, layers: &[Layer]) -> Result<Network, EngineError> {

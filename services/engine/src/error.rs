@@ -130,6 +130,8 @@ pub enum EngineError {
     WrongModelFile(String),
     #[error("the base model does not fit: {0}")]
     BaseDoesNotFit(String),
+    #[error("the two models cannot be compared: {0}")]
+    NotComparable(String),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -179,6 +181,7 @@ impl EngineError {
             Self::BadRound { .. } => "bad_round",
             Self::WrongModelFile(_) => "wrong_model_file",
             Self::BaseDoesNotFit(_) => "base_does_not_fit",
+            Self::NotComparable(_) => "not_comparable",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull
                 | io::ErrorKind::QuotaExceeded

@@ -17,6 +17,7 @@ mod base;
 mod calendar;
 mod chance;
 mod checkpoint;
+mod compare;
 mod convolution;
 mod corpus;
 mod error;
@@ -49,6 +50,7 @@ mod unit;
 mod value;
 
 pub use base::misfits;
+pub use compare::{Comparing, compare};
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
 pub use infer::{Model, Prepared};

@@ -7,6 +7,7 @@ mod card;
 mod change;
 mod collections;
 mod compare;
+mod evaluate;
 mod featured;
 mod files;
 pub(crate) mod finding;
@@ -71,6 +72,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(lineage::lineage)
         .service(lineage::of_dataset)
         .service(compare::compare)
+        .service(evaluate::evaluate)
         .service(reproduce::reproduce)
         .service(fork::fork)
         .service(sealing::manifest_keys)

@@ -22,6 +22,10 @@ pub async fn named(
                from model_version v, jsonb_array_elements(v.files) file
                where v.tenant_id = $1
                  and (v.state <> 'deleted' or exists (
+                     select from evaluation e join job j on j.id = e.job_id
+                     where j.finished_at is null
+                       and ((e.a_model_id = v.model_id and e.a_number = v.number)
+                         or (e.b_model_id = v.model_id and e.b_number = v.number))) or exists (
                      select from job j
                      where j.base_model_id = v.model_id and j.base_number = v.number
                        and j.finished_at is null))

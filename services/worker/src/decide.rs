@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use domain::{
     child::Event,
+    comparison::Comparison,
     dataset::Profile,
     job::{Cause, StopReason},
 };
@@ -52,6 +53,7 @@ pub(crate) enum Ending {
     Profiled(Profile),
     /// The model's files are in the scratch folder.
     Trained,
+    Evaluated(Comparison),
     Stopped,
     Failed(Cause),
     /// It is no longer this worker's to report.
@@ -75,6 +77,7 @@ pub(crate) fn ending(last: Option<Event>, exit: &Exit, order: Order) -> Ending {
         (_, Order::Kill) => Ending::Superseded,
         (Some(Event::Profiled { profile }), _) => Ending::Profiled(profile),
         (Some(Event::Trained { .. }), _) => Ending::Trained,
+        (Some(Event::Evaluated { comparison }), _) => Ending::Evaluated(comparison),
         (Some(Event::Stopped { .. }), _) => Ending::Stopped,
         (Some(Event::Failed { cause }), _) => Ending::Failed(cause),
         // it had nothing to save, or was killed when its grace was over

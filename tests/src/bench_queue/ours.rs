@@ -280,6 +280,7 @@ impl Tenant {
             point: None,
             reproduces: None,
             base: None,
+            evaluates: None,
         }
     }
 }

@@ -46,6 +46,7 @@ use crate::{
     source::{Part, Prepared, Source},
     table::Room,
 };
+pub(crate) use judge::{Verdict, judge};
 use session::Session;
 
 /// One run: `scratch` holds the dataset's file and perhaps a checkpoint to go on from, and takes

@@ -186,6 +186,7 @@ async fn queue_profile(
         point: None,
         reproduces: None,
         base: None,
+        evaluates: None,
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

@@ -283,6 +283,7 @@ fn new_job(
         point: None,
         reproduces: None,
         base: base.as_ref().map(|base| base.id),
+        evaluates: None,
     })
 }
 

@@ -108,5 +108,6 @@ fn again(
         point: None,
         reproduces: Some((model.id, number)),
         base: None,
+        evaluates: None,
     }
 }

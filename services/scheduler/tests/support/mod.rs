@@ -73,6 +73,7 @@ pub async fn submit(store: &Store, tenant: &Tenant, workers: u32) -> JobId {
         point: None,
         reproduces: None,
         base: None,
+        evaluates: None,
     };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();

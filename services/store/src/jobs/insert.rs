@@ -1,11 +1,11 @@
 //! A job's row as it begins, with its first event and the scheduler's note of it: each is written once.
 
-use domain::{JobId, Timestamp, job::JobKind, spec::TrainingSpec, wait::WaitReason};
+use domain::{JobId, Timestamp, spec::TrainingSpec, wait::WaitReason};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{NewJob, kind_str};
+use super::{NewJob, kind::kind_str};
 use crate::{StoreError, TenantTx, Tx};
 
 /// A job's row as it begins.
@@ -41,10 +41,9 @@ pub(super) struct NewRow<'a> {
 impl<'a> NewRow<'a> {
     /// `on`: what it waits for.
     pub(super) fn of(job: &'a NewJob, on: Vec<JobId>) -> Self {
-        let kind = if job.spec.is_some() { JobKind::Train } else { JobKind::Profile };
         Self {
             id: job.id.uuid(),
-            kind: kind_str(kind),
+            kind: kind_str(job.kind()),
             name: &job.name,
             submitted_by: job.submitted_by.uuid(),
             dataset_id: job.dataset.uuid(),

@@ -278,6 +278,7 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         point: None,
         reproduces: None,
         base: None,
+        evaluates: None,
     }
 }
 

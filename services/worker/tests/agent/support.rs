@@ -193,6 +193,7 @@ impl World {
             point: None,
             reproduces: None,
             base: None,
+            evaluates: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
