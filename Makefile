@@ -11,7 +11,7 @@ CYCLONEDX_VERSION := 0.5.9
 RELEASE         := $(CARGO_TARGET_DIR)/release/cupola
 # always the whole workspace: another selection would build the dependencies again, with other features
 BUILD_TESTS     := cargo nextest run --locked --workspace --no-run
-FUZZ_TARGETS    := spec table tokenizer checkpoint token secret cursor audit
+FUZZ_TARGETS    := spec table tokenizer checkpoint import token secret cursor audit
 FUZZ_SECONDS    ?= 60
 PEERS           := $(CACHE)/peers
 PEERS_NEED      := tests/bench/peers/requirements.txt

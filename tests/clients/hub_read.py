@@ -8,7 +8,7 @@ import httpx2
 import huggingface_hub
 import numpy
 import onnxruntime
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, ModelCard, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -77,6 +77,11 @@ row = {"length": [[5.0]], "width": [[0.5]], "colour": [["blue"]]}
 types = {"length": numpy.float64, "width": numpy.float64, "colour": object}
 (label,) = session.run(["label"], {name: numpy.array(value, types[name]) for name, value in row.items()})
 assert list(label) == ["rose"], label
+card = ModelCard.load(REPO, token=OWNER)
+assert card.data.pipeline_tag == "tabular-classification" and card.data.library_name == "cupola", card.data
+(accuracy,) = [result for result in card.data.eval_results if result.metric_type == "accuracy"]
+assert accuracy.dataset_name == "flowers" and 0.9 < accuracy.metric_value <= 1.0, accuracy
+assert "| Layers | Dense, Dense |" in card.text and "# acme/garden" in card.text, card.text
 metadata = api.get_safetensors_metadata(REPO)
 names = {name for file in metadata.files_metadata.values() for name in file.tensors}
 assert names == set(weights), "read by ranges"

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("boot", &["domain", "store"]),
     ("serving", &["domain", "engine", "registry", "store"]),
     ("simulator", &["domain", "planner"]),
-    ("gateway", &["boot", "domain", "planner", "registry", "serving", "store"]),
+    ("gateway", &["boot", "domain", "engine", "planner", "registry", "serving", "store"]),
     ("scheduler", &["boot", "domain", "planner", "store"]),
     ("worker", &["boot", "domain", "engine", "onnx", "registry", "store"]),
     (

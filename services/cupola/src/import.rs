@@ -64,11 +64,16 @@ fn fitted(spec: &Path, data: &Path, out: &Path) -> anyhow::Result<ModelConfig> {
     let file = out.join(DATA_FILE);
     let described = place(data, &file)?;
     let limits = ReadLimits::default();
-    let profile = engine::profile(&file, &described, &limits)
-        .with_context(|| format!("{}", data.display()))?;
-    let spec = resolve(spec, &described, None, &profile)?;
-    let run = Run { spec: &spec, data: &described, limits: &limits, scratch: out, member: None };
-    let blueprint = engine::blueprint(run)?;
+    let fit = || {
+        let profile = engine::profile(&file, &described, &limits)
+            .with_context(|| format!("{}", data.display()))?;
+        let spec = resolve(spec, &described, None, &profile)?;
+        let run =
+            Run { spec: &spec, data: &described, limits: &limits, scratch: out, member: None };
+        Ok(engine::blueprint(run)?)
+    };
+    // whatever comes of it, what was only read does not stay among what was made
+    let fitted = fit();
     remove(&file)?;
-    Ok(blueprint)
+    fitted
 }

@@ -25,6 +25,8 @@ use tracing::{info, warn};
 
 use crate::config::{Backends, Capacity, Patience, Shared, Sharing};
 
+/// A publish may wait for a database that is away.
+const LEAST_CLEAR_AFTER_SECS: u64 = 3_600;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]
@@ -41,6 +43,10 @@ pub struct Listen {
     /// The most bytes of one uploaded dataset.
     #[arg(long, env = "CUPOLA_MAX_UPLOAD_BYTES", default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
+    /// Seconds for which bytes lie in the object store that nothing names, before they are set aside and then
+    /// again before they are deleted: longer than anything takes from its upload to its entry.
+    #[arg(long, env = "CUPOLA_CLEAR_AFTER_SECS", default_value_t = 86_400)]
+    pub clear_after_secs: u64,
     #[command(flatten)]
     pub rates: Rates,
     #[command(flatten)]
@@ -195,6 +201,7 @@ pub async fn serve_gateway(
             public_url,
             trusted_proxies: listen.trusted_proxies.clone(),
             rates: listen.rates.of_requests(),
+            clear_after: Duration::from_secs(listen.clear_after_secs.max(LEAST_CLEAR_AFTER_SECS)),
             ..gateway::Config::default()
         },
         metrics: Some(metrics),

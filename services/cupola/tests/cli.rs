@@ -144,6 +144,14 @@ fn a_model_goes_out_as_onnx_and_its_weights_come_back_in() {
         assert!(read(&weights) == read(&path("back/model.safetensors")));
         assert_eq!(std::fs::read_dir(&back).unwrap().count(), 2, "nothing else is left");
     }
+    let other = path("other.json");
+    std::fs::write(&other, r#"{"target": "nothing"}"#).unwrap();
+    for (spec, names) in [(&other, "target: "), (&path("none.json"), "none.json")] {
+        let odd = ["--weights", &weights, "--out", &path("odd"), "--spec", spec, "--data", data];
+        let refused = cupola(&[&["import"], &odd[..]].concat());
+        assert!(stderr(&refused).contains(names), "{}", stderr(&refused));
+        assert_eq!(std::fs::read_dir(path("odd")).unwrap().count(), 0, "nothing is left");
+    }
     std::fs::write(&weights, b"short").unwrap();
     let refused = cupola(&["import", "--weights", &weights, "--out", &back, "--config", &config]);
     assert!(stderr(&refused).contains("no safetensors file"), "{}", stderr(&refused));

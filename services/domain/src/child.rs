@@ -2,7 +2,7 @@
 //!
 //! The child gets a scratch folder with `task.json` ([`Task`]) and the dataset's file in it, and
 //! writes one [`Event`] a line to stdout. It ends with exactly one of `Profiled`, `Trained`,
-//! `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
+//! `Evaluated`, `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
 //! checkpoint at the next step and stop.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest,
+    comparison::{Comparison, Side},
     dataset::{Compression, Format, Profile, ReadLimits},
     job::Cause,
     spec::TrainingSpec,
@@ -24,6 +25,9 @@ pub const DATA_FILE: &str = "data";
 pub const TEST_FILE: &str = "test";
 /// Name of a checkpoint to resume from, where there is one, and of those that the child writes.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+/// The two files of the model that a training starts from, where there is one.
+pub const BASE_WEIGHTS_FILE: &str = "base.safetensors";
+pub const BASE_CONFIG_FILE: &str = "base.json";
 /// The two files of a published model.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CONFIG_FILE: &str = "config.json";
@@ -55,6 +59,14 @@ pub enum Task {
         /// Where several train together.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<Member>,
+    },
+    /// The files of both sides are in the scratch folder ([`Side::files`]).
+    Evaluate {
+        data: DataFile,
+        limits: ReadLimits,
+        /// On the rows that its training held back; on all of them if absent.
+        held_back_by: Option<Side>,
+        memory_bytes: u64,
     },
 }
 
@@ -137,6 +149,9 @@ pub enum Event {
     /// `model.safetensors` and `config.json` are whole and on disk.
     Trained {
         metrics: BTreeMap<String, f64>,
+    },
+    Evaluated {
+        comparison: Comparison,
     },
     Stopped {
         step: u64,

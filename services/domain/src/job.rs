@@ -38,6 +38,8 @@ pub enum JobKind {
     Profile,
     /// Trains a model and publishes it.
     Train,
+    /// Judges two models on the same rows.
+    Evaluate,
 }
 
 /// Why something ended or failed, in words that a person can act on.

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod audit;
 pub mod child;
+pub mod comparison;
 pub mod dataset;
 pub mod digest;
 pub mod endpoint;

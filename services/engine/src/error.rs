@@ -128,6 +128,10 @@ pub enum EngineError {
     BadRound { round: u64, rank: u32, why: String },
     #[error("not a model of this engine: {0}")]
     WrongModelFile(String),
+    #[error("the base model does not fit: {0}")]
+    BaseDoesNotFit(String),
+    #[error("the two models cannot be compared: {0}")]
+    NotComparable(String),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -176,6 +180,8 @@ impl EngineError {
             Self::BadCheckpoint(_) => "bad_checkpoint",
             Self::BadRound { .. } => "bad_round",
             Self::WrongModelFile(_) => "wrong_model_file",
+            Self::BaseDoesNotFit(_) => "base_does_not_fit",
+            Self::NotComparable(_) => "not_comparable",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull
                 | io::ErrorKind::QuotaExceeded

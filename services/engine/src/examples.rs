@@ -46,6 +46,7 @@ pub(crate) fn spec(task: Task, target: &str, input: Input) -> TrainingSpec {
         max_runtime: 60,
         checkpoint_every: None,
         registered_model_name: "model".parse().unwrap(),
+        base_model: None,
         estimate: Estimate::default(),
     }
 }

@@ -62,8 +62,12 @@ impl fmt::Display for TensorProblem {
 }
 
 fn listed(problems: &[TensorProblem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-    format!("the weights are not those of the layers:{}", lines.concat())
+    format!("the weights are not those of the layers:{}", named(problems))
+}
+
+/// A line for each.
+pub(crate) fn named(problems: &[TensorProblem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
 /// What a run would learn weights for: layers, and what is fitted on the training rows of its data. It
@@ -107,7 +111,7 @@ pub fn import(blueprint: ModelConfig, weights: &[u8]) -> Result<ModelFiles, Impo
     Ok(ModelFiles { config, weights })
 }
 
-fn open(weights: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
+pub(crate) fn open(weights: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
     if let Some(bytes) = weights.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
         && bytes > MAX_HEADER_BYTES
     {
@@ -117,7 +121,10 @@ fn open(weights: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
 }
 
 /// Those that are missing, that are other than `expected`, and that nothing asks for.
-fn problems_of(file: &SafeTensors<'_>, expected: &[(String, Vec<usize>)]) -> Vec<TensorProblem> {
+pub(crate) fn problems_of(
+    file: &SafeTensors<'_>,
+    expected: &[(String, Vec<usize>)],
+) -> Vec<TensorProblem> {
     let mut problems = vec![];
     let mut add = |name: &str, message: String| {
         if problems.len() < MAX_PROBLEMS {

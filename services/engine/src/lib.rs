@@ -13,9 +13,11 @@
 
 mod attention;
 mod balance;
+mod base;
 mod calendar;
 mod chance;
 mod checkpoint;
+mod compare;
 mod convolution;
 mod corpus;
 mod error;
@@ -47,6 +49,8 @@ mod train;
 mod unit;
 mod value;
 
+pub use base::misfits;
+pub use compare::{Comparing, compare};
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
 pub use infer::{Model, Prepared};

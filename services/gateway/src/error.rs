@@ -45,6 +45,8 @@ pub enum Code {
     /// Beyond a quota's size of a job.
     QuotaExceeded,
     BudgetExceeded,
+    /// The platform's, not the tenant's.
+    StoreFull,
     Internal,
     Unavailable,
 }
@@ -104,6 +106,9 @@ impl Code {
             Self::QuotaExceeded => (S::FORBIDDEN, "quota_exceeded", "Beyond the tenant's quota"),
             Self::BudgetExceeded => {
                 (S::FORBIDDEN, "budget_exceeded", "Beyond what the tenant may spend")
+            }
+            Self::StoreFull => {
+                (S::INSUFFICIENT_STORAGE, "object_store_full", "The platform has no room left")
             }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Not available right now"),
@@ -243,6 +248,12 @@ impl From<&BlobError> for ApiError {
         match error {
             BlobError::KeyDestroyed { .. } => Self::new(Code::NotFound, error.to_string()),
             BlobError::Keys(error) => error.into(),
+            error if error.is_full() => {
+                tracing::error!(error = %Chain(&error), "the object store is full");
+                let why = "the platform's object store has no room left, and nothing was stored; the operator has \
+                           to make room: try again later";
+                Self::new(Code::StoreFull, why)
+            }
             BlobError::Store(_) | BlobError::File { .. } => {
                 Self::unavailable(error, "the object store")
             }

@@ -1,6 +1,7 @@
 //! Jobs: submitting a training, and following it to its end.
 
 mod attempts;
+mod base;
 mod dry_run;
 mod events;
 mod explain;
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 
 pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
+    base::again as base_again,
     prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared},
     refusal::accepted_or,
     submit::start,

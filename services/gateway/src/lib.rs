@@ -20,6 +20,7 @@ mod address;
 mod audit;
 pub mod auth;
 mod body;
+mod clearing;
 mod counts;
 mod datasets;
 mod download;

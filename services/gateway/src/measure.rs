@@ -11,6 +11,8 @@ use actix_web::{
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::clearing;
+
 const REQUESTS: &str = "http_requests_total";
 const DURATION: &str = "http_request_duration_seconds";
 const DURATION_BUCKETS_SECS: [f64; 12] =
@@ -26,6 +28,8 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &DURATION_BUCKETS_SECS)?
         .install_recorder()?;
     describe_counter!(REQUESTS, "Requests answered, by method, route and status");
+    describe_counter!(clearing::OBJECTS, "Objects deleted that nobody needed any more");
+    describe_counter!(clearing::BYTES, "Bytes of objects deleted that nobody needed any more");
     describe_histogram!(DURATION, "Seconds from a request's head to its answer's head");
     Ok(handle)
 }

@@ -8,6 +8,7 @@ mod card;
 mod change;
 mod collections;
 mod compare;
+mod evaluate;
 mod featured;
 mod files;
 pub(crate) mod finding;
@@ -41,6 +42,7 @@ use utoipa::ToSchema;
 pub(crate) use aliases::own_model;
 pub(crate) use asking::{By, asked, meter, named, runnable, told};
 pub(crate) use change::looks_like;
+pub(crate) use fork::licence_to_build_upon;
 pub(crate) use measured::measured;
 pub(crate) use predict::{MAX_ROWS, PredictAnswer, PredictRequest, Question, of_one};
 pub(crate) use reproduce::Reproduction;
@@ -75,6 +77,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(lineage::lineage)
         .service(lineage::of_dataset)
         .service(compare::compare)
+        .service(evaluate::evaluate)
         .service(reproduce::reproduce)
         .service(fork::fork)
         .service(sealing::manifest_keys)

@@ -19,6 +19,7 @@ use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
     auth,
+    clearing::keep_clearing,
     counts::{keep_counting, write_counts},
     datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
@@ -114,6 +115,7 @@ pub async fn serve(
         tokio::spawn(egress::keep_writing(app.clone())),
         tokio::spawn(keep_counting(app.clone())),
         tokio::spawn(metered::keep_metering(app.clone())),
+        tokio::spawn(keep_clearing(app.clone())),
         tokio::spawn(endpoints::keep_writing(app.clone())),
         tokio::spawn(endpoints::keep_warm(app.clone())),
     ];

@@ -57,6 +57,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     pub retry: RetryPolicy,
     pub limits: Limits,
+    /// How long bytes lie that no row names, before they are set aside and before they are deleted.
+    pub clear_after: Duration,
     pub rates: RequestRates,
 }
 
@@ -70,6 +72,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
+            clear_after: Duration::from_secs(24 * 3_600),
             rates: RequestRates::default(),
         }
     }

@@ -166,3 +166,61 @@ async fn two_versions_are_compared_by_what_they_have_different() {
         acme.viewer.get(&format!("{path}={with}")).await.expect(status);
     }
 }
+
+#[actix_web::test]
+async fn two_versions_are_judged_again_on_the_same_rows() {
+    let (app, acme, hand) = public_garden("mit").await;
+    train(&hand, &acme, 30).await;
+    let path = format!("{MODEL}/versions/1/compare");
+    let asked = acme.developer.post(&path, json!({"with": "2"})).await.expect(202);
+    assert_eq!(
+        (asked.text("/kind"), asked.text("/name")),
+        ("evaluate", "compare garden:1 with garden:2")
+    );
+    let evaluations = async |client: &Client, with: &str| {
+        let seen = client.get(&format!("{path}?with={with}")).await.expect(200);
+        seen.json["evaluations"].clone()
+    };
+    assert_eq!(evaluations(&acme.viewer, "2").await[0]["result"], json!(null));
+    hand.run(asked.text("/id").parse().unwrap()).await;
+    let found = &evaluations(&acme.viewer, "2").await[0];
+    assert_eq!((&found["status"], &found["held_back_by"]), (&json!("succeeded"), &json!("b")));
+    assert_eq!(found["result"]["rows"], 4, "a fifth of twenty");
+    let metric = |of: &Value, name: &str| {
+        let all = of["result"]["metrics"].as_array().unwrap().clone();
+        all.into_iter().find(|metric| metric["name"] == name).unwrap()
+    };
+    // on the rows that its training held back the newer has the figures of its training
+    let newer = acme.viewer.get(&format!("{MODEL}/versions/2")).await.expect(200);
+    assert_eq!(metric(found, "accuracy")["b"], newer.json["metrics"]["val_accuracy"]);
+    assert_eq!(metric(found, "accuracy")["interval"], json!(null), "of four rows nothing is sure");
+
+    // others' rows, and enough of them
+    let zeta = app.tenant("zeta").await;
+    hand.run(push(&zeta.developer, "petals", flowers(200)).await).await;
+    let path = format!("{MODEL}/versions/1/compare");
+    let refused = zeta.developer.post(&path, json!({"with": "2"})).await;
+    assert_eq!(refused.expect_problem(422, "validation_failed").fields(), ["dataset"]);
+    let asked = zeta.developer.post(&path, json!({"with": "2", "dataset": "petals"})).await;
+    hand.run(asked.expect(202).text("/id").parse().unwrap()).await;
+    let theirs = &evaluations(&zeta.viewer, "2").await[0];
+    assert_eq!((&theirs["held_back_by"], &theirs["result"]["rows"]), (&json!(null), &json!(200)));
+    let loss = metric(theirs, "log_loss");
+    let of = |name: &str| loss[name].as_f64().unwrap();
+    assert!(of("b") < of("a"), "thirty epochs have learned more than two: {loss}");
+    assert!((of("difference") - (of("b") - of("a"))).abs() < 1e-12);
+    let (low, high) =
+        (loss["interval"][0].as_f64().unwrap(), loss["interval"][1].as_f64().unwrap());
+    assert!(low < of("difference") && of("difference") < high && high < 0.0, "{loss}");
+    // whose jobs they were is for their own to see
+    assert_eq!(evaluations(&acme.viewer, "2").await.as_array().unwrap().len(), 1);
+
+    // data that neither can read ends the job with a cause
+    let other = push(&zeta.developer, "other", "x,kind\n1,iris\n2,rose\n").await;
+    hand.run(other).await;
+    let asked =
+        zeta.developer.post(&path, json!({"with": "2", "dataset": "other"})).await.expect(202);
+    hand.run(asked.text("/id").parse().unwrap()).await;
+    let ended = zeta.viewer.get(&format!("/v1/jobs/{}", asked.text("/id"))).await.expect(200);
+    assert_eq!((ended.text("/status"), ended.text("/cause/code")), ("failed", "unknown_column"));
+}

@@ -209,7 +209,8 @@ async fn a_version_has_a_manifest_that_is_checked_without_the_platform() {
     assert_eq!(version(&acme.viewer, revision.as_str()).await["version"], 1);
     assert_eq!((manifest.model.as_str(), manifest.version), ("acme/garden", 1));
     let paths: Vec<_> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    let files = ["config.json", "model.onnx", "model.safetensors", "preprocessing.json"];
+    let files =
+        ["README.md", "config.json", "model.onnx", "model.safetensors", "preprocessing.json"];
     assert_eq!(paths, files);
     for (file, said) in manifest.files.iter().zip(seen["files"].as_array().unwrap()) {
         let got = acme.viewer.get(said["url"].as_str().unwrap()).await.expect(200);

@@ -73,9 +73,11 @@ async fn what_a_job_has_trained_is_kept_and_then_nothing_more_is_taken() {
         (done.text("/status"), &done.json["published"]["version"]),
         ("succeeded", &json!(1))
     );
+    // with its card, which it has once it has a manifest
+    acme.viewer.get("/v1/models/acme/garden/versions/1/manifest").await.expect(200);
     let version = acme.viewer.get("/v1/models/acme/garden/versions/1").await.expect(200);
     let files = version.json["files"].as_array().unwrap();
-    assert_eq!(files.len(), 4);
+    assert_eq!(files.len(), 5);
     let model: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
     let used = data + model;
     let weights = "/v1/models/acme/garden/versions/1/files/model.safetensors";

@@ -22,6 +22,9 @@ use crate::{
     tenant_keys::TenantKeys,
 };
 
+/// What an object store over HTTP answers that has no room.
+const NO_ROOM: &str = "507 Insufficient Storage";
+
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     #[error("the object store does not have {0}")]
@@ -46,6 +49,20 @@ pub enum BlobError {
 }
 
 impl BlobError {
+    /// Whether it is that there is no room: of the object store's own disk, or as the store says.
+    pub fn is_full(&self) -> bool {
+        let Self::Store(error) = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+                return matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
+            }
+            cause = error.source();
+        }
+        error.to_string().contains(NO_ROOM)
+    }
+
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.display().to_string();
         move |source| Self::File { path, source }
@@ -128,7 +145,7 @@ impl Blobs {
         tenant: TenantId,
         key: &Key,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
-        let found = self.store.get(key).await.map_err(|error| missing(key, error))?;
+        let found = self.get(key, GetOptions::new()).await?;
         let stored = found.into_stream().map_err(BlobError::from).boxed();
         let Some(keys) = &self.keys else { return Ok(stored) };
         Ok(opened(stored, keys.of(tenant).await?, tenant, key.to_string()))
@@ -154,8 +171,7 @@ impl Blobs {
         let key = Self::content_key(tenant, sha256);
         let part = async |range: Range<u64>| {
             let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
-            let found = self.store.get_opts(&key, options).await;
-            found.map_err(|error| missing(&key, error))
+            self.get(&key, options).await
         };
         if let Some(keys) = &self.keys {
             let head = part(0..seal::HEADER as u64).await?;

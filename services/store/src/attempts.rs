@@ -1,56 +1,26 @@
 //! What a worker reads and writes about its attempts. Every write carries the attempt's number and
 //! matches nothing once the attempt has been superseded: that is an answer, not an error.
 
+mod assigned;
 mod record;
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use domain::{
-    JobId, Resources, TenantId, Timestamp, WorkerId,
-    child::DataFile,
-    job::{Attempt, JobEvent, JobKind, JobState, Refused, Report, RetryPolicy, StopReason},
-    spec::TrainingSpec,
+    JobId, WorkerId,
+    job::{Attempt, JobEvent, JobState, Refused, Report, RetryPolicy, StopReason},
 };
 use serde_json::json;
 
 use crate::{
     StoreError, SystemTx, Tx,
     changes::{self, Change},
-    datasets::digest,
     events,
-    jobs::{
-        json_column,
-        transition::{Told, number, transition, transition_all},
-    },
+    jobs::transition::{Told, number, transition, transition_all},
 };
 
+pub use assigned::{Assignment, Checkpoint, Sides, Stored, assigned_to};
 pub use record::record;
-
-/// Everything a worker needs to run an attempt, wherever it is.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    pub attempt: Attempt,
-    /// Which of the job's workers; 0 speaks for the attempt.
-    pub rank: u32,
-    /// How many there are.
-    pub workers: u32,
-    pub tenant: TenantId,
-    pub kind: JobKind,
-    pub spec: Option<TrainingSpec>,
-    pub data: DataFile,
-    /// Of this one of its workers.
-    pub resources: Resources,
-    pub checkpoint: Option<Checkpoint>,
-    /// As of the plan that did so.
-    pub assigned_at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Where its bytes are in the object store.
-    pub path: String,
-    pub step: u64,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Directive {
@@ -74,71 +44,6 @@ pub enum Word {
 pub enum Recorded {
     Recorded,
     Superseded,
-}
-
-/// Attempts given to this worker that it has not started, of a gang's attempt each rank. `since` leaves out
-/// those that were given earlier, so that a worker of a million attempts need not walk over what is left of
-/// those that have ended (a reader's open snapshot keeps it).
-pub async fn assigned_to(
-    tx: &mut SystemTx<'_>,
-    worker: WorkerId,
-    since: Option<Timestamp>,
-) -> Result<Vec<Assignment>, StoreError> {
-    sqlx::query!(
-        r#"with given as (
-             select job_id, number, 0 as rank, assigned_at
-             from attempt
-             where worker_id = $1 and ended_at is null and started_at is null
-               and assigned_at >= coalesce($2, '-infinity'::timestamptz)
-             union all
-             select s.job_id, s.number, s.rank, a.assigned_at
-             from seat s join attempt a using (job_id, number)
-             where s.worker_id = $1 and s.rank > 0 and s.started_at is null and s.left_at is null
-               and a.outcome is null and a.assigned_at >= coalesce($2, '-infinity'::timestamptz)
-         )
-         select j.id, j.attempt, g.rank as "rank!", j.workers, j.tenant_id, j.kind, j.spec, j.cpu_milli,
-                j.memory_bytes, j.accelerator_milli, j.checkpoint_path, j.checkpoint_step, v.sha256,
-                v.bytes, v.format, v.compression, g.assigned_at as "assigned_at!"
-         from given g
-         join job j on j.id = g.job_id and j.attempt = g.number
-         join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
-         order by j.id, g.rank"#,
-        worker.uuid(),
-        since,
-    )
-    .fetch_all(tx.conn())
-    .await?
-    .into_iter()
-    .map(|row| {
-        let bad = |column| move |why: String| StoreError::corrupt("dataset_version", column, why);
-        let number = NonZeroU32::new(row.attempt.unsigned_abs())
-            .ok_or_else(|| StoreError::corrupt("job", "attempt", "0 while live"))?;
-        Ok(Assignment {
-            attempt: Attempt { job: JobId::from_uuid(row.id), number },
-            rank: row.rank.unsigned_abs(),
-            workers: row.workers.unsigned_abs(),
-            tenant: TenantId::from_uuid(row.tenant_id),
-            kind: if row.kind == "train" { JobKind::Train } else { JobKind::Profile },
-            spec: json_column(row.spec, "job", "spec")?,
-            data: DataFile {
-                format: row.format.parse().map_err(bad("format"))?,
-                compression: row.compression.parse().map_err(bad("compression"))?,
-                sha256: digest(&row.sha256, "dataset_version", "sha256")?,
-                bytes: row.bytes.unsigned_abs(),
-            },
-            resources: Resources {
-                cpu_milli: row.cpu_milli.unsigned_abs().into(),
-                memory_bytes: row.memory_bytes.unsigned_abs(),
-                accelerator_milli: row.accelerator_milli.unsigned_abs().into(),
-            },
-            checkpoint: row
-                .checkpoint_path
-                .zip(row.checkpoint_step)
-                .map(|(path, step)| Checkpoint { path, step: step.unsigned_abs() }),
-            assigned_at: row.assigned_at,
-        })
-    })
-    .collect()
 }
 
 /// Says that the worker is alive, which renews its lease and so that of all its attempts; and its

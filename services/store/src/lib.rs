@@ -10,6 +10,7 @@ pub mod attempts;
 pub mod audit;
 pub mod budgets;
 pub mod changes;
+pub mod contents;
 pub mod cron;
 pub mod datasets;
 pub mod egress;

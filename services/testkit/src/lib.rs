@@ -9,6 +9,7 @@
 mod clients;
 mod cluster;
 mod database;
+mod full_disk;
 mod redis;
 mod s3;
 
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 pub use clients::{CLIENTS_VARIABLE, python_with_clients};
 pub use cluster::Cluster;
 pub use database::{TestDb, make_template};
+pub use full_disk::FullDisk;
 pub use redis::Redis;
 pub use s3::S3;
 

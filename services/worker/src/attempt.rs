@@ -14,7 +14,12 @@ use std::{
 
 use boot::ticker;
 use domain::{
-    child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, TEST_FILE, Task},
+    Digest, TenantId,
+    child::{
+        BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE,
+        TEST_FILE, Task,
+    },
+    comparison::Side,
     job::{Cause, JobKind},
 };
 use registry::BlobError;
@@ -133,14 +138,12 @@ async fn prepare(
     assignment: &Assignment,
     folder: &Path,
 ) -> Result<Option<u64>, Cause> {
-    let Assignment { attempt, tenant, kind, spec, data, checkpoint, .. } = assignment;
+    let Assignment { attempt, kind, spec, data, checkpoint, .. } = assignment;
     let unusable = |error: io::Error| io_cause(&format!("use {}", folder.display()), &error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(unusable)?;
-    let test = spec.as_ref().and_then(|spec| spec.test.as_ref());
-    let test = test.map(|test| (test.data.sha256, TEST_FILE));
-    for (sha256, name) in [(data.sha256, DATA_FILE)].into_iter().chain(test) {
+    for (of, sha256, name) in given(assignment) {
         let to = folder.join(name);
-        let fetch = || context.blobs.fetch_content(*tenant, sha256, &to);
+        let fetch = || context.blobs.fetch_content(of, sha256, &to);
         with_tries(SOME, fetch).await.map_err(|error| blob_cause(&error))?;
     }
     let mut resumed_from = None;
@@ -162,6 +165,11 @@ async fn prepare(
             let member = member(assignment);
             Task::Train { data, limits, spec: Box::new(spec.clone()), member }
         }
+        (JobKind::Evaluate, _) => {
+            let held_back_by = assignment.sides.and_then(|sides| sides.held_back_by);
+            let memory_bytes = assignment.resources.memory_bytes;
+            Task::Evaluate { data, limits, held_back_by, memory_bytes }
+        }
         (JobKind::Train, None) => {
             return Err(Cause::fatal("internal_error", "the job has no specification"));
         }
@@ -169,6 +177,27 @@ async fn prepare(
     let task = serde_json::to_vec(&task).expect("a task is plain JSON");
     fs::write(folder.join(TASK_FILE), task).await.map_err(unusable)?;
     Ok(resumed_from)
+}
+
+/// The files that a child is given: whose each is, its content, and its name in the scratch folder.
+fn given(assignment: &Assignment) -> Vec<(TenantId, Digest, &'static str)> {
+    let Assignment { tenant, spec, data, base_of, sides, .. } = assignment;
+    let mut files = vec![(*tenant, data.sha256, DATA_FILE)];
+    let spec = spec.as_ref();
+    if let Some(test) = spec.and_then(|spec| spec.test.as_ref()) {
+        files.push((*tenant, test.data.sha256, TEST_FILE));
+    }
+    if let Some((base, of)) = spec.and_then(|spec| spec.base_model.as_ref()).zip(*base_of) {
+        files.push((of, base.config_sha256, BASE_CONFIG_FILE));
+        files.push((of, base.weights_sha256, BASE_WEIGHTS_FILE));
+    }
+    if let Some(sides) = sides {
+        for (side, of) in [(Side::A, sides.a), (Side::B, sides.b)] {
+            let (config, weights) = side.files();
+            files.extend([(of.tenant, of.config, config), (of.tenant, of.weights, weights)]);
+        }
+    }
+    files
 }
 
 /// A child that runs, and what is done about what it says and about what is asked of it.
@@ -267,6 +296,7 @@ impl Watch<'_> {
             Said::Event(
                 event @ (Event::Profiled { .. }
                 | Event::Trained { .. }
+                | Event::Evaluated { .. }
                 | Event::Stopped { .. }
                 | Event::Failed { .. }),
             ) => {

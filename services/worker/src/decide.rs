@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use domain::{
     child::Event,
+    comparison::Comparison,
     dataset::Profile,
     job::{Cause, StopReason},
 };
@@ -52,6 +53,7 @@ pub(crate) enum Ending {
     Profiled(Profile),
     /// The model's files are in the scratch folder.
     Trained,
+    Evaluated(Comparison),
     Stopped,
     Failed(Cause),
     /// It is no longer this worker's to report.
@@ -75,6 +77,7 @@ pub(crate) fn ending(last: Option<Event>, exit: &Exit, order: Order) -> Ending {
         (_, Order::Kill) => Ending::Superseded,
         (Some(Event::Profiled { profile }), _) => Ending::Profiled(profile),
         (Some(Event::Trained { .. }), _) => Ending::Trained,
+        (Some(Event::Evaluated { comparison }), _) => Ending::Evaluated(comparison),
         (Some(Event::Stopped { .. }), _) => Ending::Stopped,
         (Some(Event::Failed { cause }), _) => Ending::Failed(cause),
         // it had nothing to save, or was killed when its grace was over
@@ -133,6 +136,10 @@ pub(crate) fn blob_cause(error: &BlobError) -> Cause {
         BlobError::KeyDestroyed { .. } => Cause::fatal("key_destroyed", error.to_string()),
         // another worker may have been given the key that this one lacks
         BlobError::Master(_) => Cause::retryable("master_key", error.to_string()),
+        BlobError::Store(_) if error.is_full() => Cause::retryable(
+            "object_store_full",
+            format!("{error}; the operator has to make room in the object store"),
+        ),
         BlobError::Store(_) | BlobError::BadUrl { .. } | BlobError::Keys(_) => {
             Cause::retryable("object_store_unavailable", error.to_string())
         }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use domain::{
     child::{CONFIG_FILE, Member, WEIGHTS_FILE},
+    comparison::Comparison,
     dataset::Profile,
     job::{Attempt, Cause, Report},
 };
 use store::{
     attempts::{self, Assignment},
     datasets,
-    models::{self, Artifact},
+    models::{self, Artifact, evaluations},
 };
 use tracing::{info, warn};
 
@@ -28,6 +29,7 @@ use crate::{
 enum Outcome {
     Profiled(Profile),
     Published(Box<Artifact>),
+    Evaluated(Comparison),
     Stopped,
     Failed(Cause),
 }
@@ -42,6 +44,7 @@ pub(crate) async fn finish(work: &mut Work, folder: &Path, ending: Ending) {
     let outcome = match ending {
         Ending::Superseded => return,
         Ending::Profiled(profile) => Outcome::Profiled(profile),
+        Ending::Evaluated(comparison) => Outcome::Evaluated(comparison),
         Ending::Stopped => Outcome::Stopped,
         Ending::Failed(cause) => Outcome::Failed(cause),
         Ending::Trained => tokio::select! {
@@ -62,10 +65,12 @@ fn of_other(ending: Ending, Member { rank, of }: Member) -> Ending {
             let message = format!("worker {rank} of 0 to {}: {}", of - 1, cause.message);
             Ending::Failed(Cause { message, ..cause })
         }
-        Ending::Trained | Ending::Profiled(_) => Ending::Failed(Cause::retryable(
-            "internal_error",
-            format!("worker {rank} has spoken for all {of}, which the first one does"),
-        )),
+        Ending::Trained | Ending::Profiled(_) | Ending::Evaluated(_) => {
+            Ending::Failed(Cause::retryable(
+                "internal_error",
+                format!("worker {rank} has spoken for all {of}, which the first one does"),
+            ))
+        }
     }
 }
 
@@ -85,7 +90,7 @@ async fn report(work: &mut Work, outcome: Outcome) -> Option<bool> {
     match outcome {
         Outcome::Stopped => return work.ended(Report::Stopped).await,
         Outcome::Failed(cause) => return work.ended(Report::Failed(cause)).await,
-        Outcome::Profiled(_) | Outcome::Published(_) => {}
+        Outcome::Profiled(_) | Outcome::Published(_) | Outcome::Evaluated(_) => {}
     }
     let (context, attempt) = (work.context.clone(), work.assignment.attempt);
     let write = || commit(&context, attempt, &outcome);
@@ -112,6 +117,9 @@ async fn commit(context: &Context, attempt: Attempt, outcome: &Outcome) -> Answe
         Err(refused) => return Ok(Err(refused)),
     };
     match outcome {
+        Outcome::Evaluated(found) => {
+            evaluations::set_result(&mut tx, attempt.job, found).await?;
+        }
         Outcome::Profiled(profile) => datasets::set_profile(&mut tx, attempt.job, profile).await?,
         Outcome::Published(artifact) => {
             let version = models::publish(&mut tx, attempt, artifact).await?;

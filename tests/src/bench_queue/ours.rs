@@ -279,6 +279,8 @@ impl Tenant {
             concurrency: None,
             point: None,
             reproduces: None,
+            base: None,
+            evaluates: None,
         }
     }
 }

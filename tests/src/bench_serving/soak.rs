@@ -5,11 +5,7 @@ use std::{env, fs, time::Duration};
 use anyhow::Context;
 use e2e::bench::{self, MEBIBYTE};
 
-use crate::{
-    ASKERS,
-    model::Model,
-    sides::Ours,
-};
+use crate::{ASKERS, model::Model, sides::Ours};
 
 const USUAL_MINUTES: u64 = 10;
 const PER_SECOND: f64 = 500.0;
@@ -57,6 +53,7 @@ pub async fn measure() -> anyhow::Result<Soak> {
 fn resident(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("it is alive")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: f64 = line.and_then(|line| line.trim().strip_suffix(" kB")).context("VmRSS")?.parse()?;
+    let kib: f64 =
+        line.and_then(|line| line.trim().strip_suffix(" kB")).context("VmRSS")?.parse()?;
     Ok(kib * 1024.0 / MEBIBYTE)
 }

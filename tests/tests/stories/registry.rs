@@ -15,13 +15,13 @@ async fn what_was_downloaded_is_checked_against_the_signed_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let version = "/v1/models/acme/clouds/versions/1";
+    let manifest = acme.get(&format!("{version}/manifest")).await.ok();
+    std::fs::write(at("manifest.json"), manifest.to_string()).unwrap();
     let read = acme.get(version).await.ok();
     for file in read["files"].as_array().unwrap() {
         let bytes = acme.download(file["url"].as_str().unwrap()).await;
         std::fs::write(at(file["name"].as_str().unwrap()), bytes).unwrap();
     }
-    let manifest = acme.get(&format!("{version}/manifest")).await.ok();
-    std::fs::write(at("manifest.json"), manifest.to_string()).unwrap();
     let keys = acme.get("/.well-known/manifest-keys.json").await.ok();
     std::fs::write(at("keys.json"), keys.to_string()).unwrap();
     drop(platform);

@@ -46,6 +46,11 @@ pub struct TrainingDraft {
     pub image_size: Option<i64>,
     pub series: Option<SeriesDraft>,
     pub recommendation: Option<RecommendationDraft>,
+    /// Start from the weights of a model that is there, one's own or another's whose licence allows derivatives:
+    /// `tenant/model`, `tenant/model:3` or `tenant/model@champion`. What is read, and how, comes with it; so do
+    /// the layers, if `model` is absent.
+    #[schema(examples("acme/reviews@champion"))]
+    pub base_model: Option<String>,
     /// A family that fits the data if absent: for a table Dense 128 relu and Dense 64 relu (each with
     /// a dropout of 0.2 where classes are learned) and the task's output layer.
     pub model: Option<ModelDraft>,
@@ -132,6 +137,12 @@ pub struct ModelDraft {
     pub normalize_first: Option<bool>,
     /// Of the convolutions, one after another.
     pub filters: Option<Vec<u32>>,
+}
+
+impl ModelDraft {
+    pub fn of_layers(layers: Vec<Layer>) -> Self {
+        Self { layers: Some(layers), ..Self::default() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

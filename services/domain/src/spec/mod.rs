@@ -2,6 +2,7 @@
 //! of Keras and scikit-learn; [`TrainingSpec::parse`] fills in the defaults against the dataset's
 //! profile and reports every error at once. After that nobody validates again.
 
+mod base;
 mod draft;
 mod estimate;
 mod input;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, PoolId, Resources, child::DataFile, name::Name};
 
+pub use base::BaseModel;
 pub use draft::{
     AfterCondition, AfterDraft, ConcurrencyDraft, Family, ModelDraft, RecommendationDraft,
     ResourcesDraft, SeriesDraft, TestDraft, TrainingDraft, ValidationDraft,
@@ -87,6 +89,9 @@ pub struct TrainingSpec {
     /// Steps between checkpoints; without it, at the end of an epoch and at most every ten seconds.
     pub checkpoint_every: Option<u32>,
     pub registered_model_name: Name,
+    /// Whose weights it starts from, in place of random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<BaseModel>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -96,6 +96,31 @@ pub(crate) fn metric(metric: Metric, p: &Predictions) -> Option<f64> {
     value.filter(|v| v.is_finite())
 }
 
+/// What each row adds to a figure that is the mean of it over the rows; none of any other figure.
+pub(crate) fn scores(metric: Metric, p: &Predictions) -> Option<Vec<f64>> {
+    if !metric.fits(p.task) || !p.are_sound() {
+        return None;
+    }
+    let width = if p.is_classification() { 1 } else { p.outputs };
+    let of_row = |(answers, targets): (&[f64], &[f64])| {
+        let one = Predictions { answers, targets, ..*p };
+        self::metric(metric, &one)
+    };
+    match metric {
+        Metric::Accuracy
+        | Metric::LogLoss
+        | Metric::BrierScore
+        | Metric::MeanSquaredError
+        | Metric::MeanAbsoluteError => p
+            .answers
+            .chunks_exact(p.outputs)
+            .zip(p.targets.chunks_exact(width))
+            .map(of_row)
+            .collect(),
+        _ => None,
+    }
+}
+
 /// Those of the wanted metrics that have a value, by name.
 pub(crate) fn metrics(wanted: &[Metric], p: &Predictions) -> BTreeMap<String, f64> {
     wanted.iter().filter_map(|&m| Some((m.as_str().to_owned(), metric(m, p)?))).collect()

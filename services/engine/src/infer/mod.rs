@@ -53,6 +53,10 @@ impl Model {
         &self.config
     }
 
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
     /// About how much memory it holds while loaded.
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes

@@ -74,6 +74,15 @@ impl Network {
         Ok(Self { arrays, roles, layers: Layers::new(layers, input) })
     }
 
+    /// Names and shapes of what the layers have, in order.
+    pub fn declared(
+        layers: &[Layer],
+        input: Shape,
+    ) -> Result<Vec<(String, Vec<usize>)>, EngineError> {
+        let declared = declare::declare(layers, input)?;
+        Ok(declared.into_iter().map(|d| (d.name, d.shape)).collect())
+    }
+
     /// The weights that `read` gives for the names and shapes that the layers declare.
     pub fn restore(
         layers: &[Layer],

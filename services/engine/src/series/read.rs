@@ -19,8 +19,8 @@ use crate::{
 
 /// The series of a file, in order of their names, without gaps.
 pub(crate) struct RawSeries {
-    pub(super) form: TimeForm,
-    pub(super) step: TimeStep,
+    pub(crate) form: TimeForm,
+    pub(crate) step: TimeStep,
     pub(super) regular: bool,
     pub(super) series: Vec<Steps>,
     /// The values of each known column that holds categories; its cells are indexes into them.

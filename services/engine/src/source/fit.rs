@@ -6,7 +6,7 @@ use domain::{
 };
 
 use super::{Raw, Source};
-use crate::{corpus, error::EngineError, text::Tokenizer, unit::Unit};
+use crate::{base::Base, corpus, error::EngineError, text::Tokenizer, unit::Unit};
 
 /// What is fitted on the training rows, and what is made of it.
 pub(crate) struct Fitted {
@@ -29,17 +29,43 @@ impl Fitted {
     /// The specification's layers; a language model's last one has as many units as the vocabulary
     /// that was found.
     pub fn layers(&self, spec: &TrainingSpec) -> Vec<Layer> {
-        let mut layers = spec.layers.clone();
-        if let (FittedInput::Corpus(text), Some(Layer::Dense { units, .. })) =
-            (&self.input, layers.last_mut())
-        {
-            *units = text.vocabulary;
-        }
-        layers
+        layers_of(spec, &self.input)
     }
 }
 
+pub(crate) fn layers_of(spec: &TrainingSpec, input: &FittedInput) -> Vec<Layer> {
+    let mut layers = spec.layers.clone();
+    if let (FittedInput::Corpus(text), Some(Layer::Dense { units, .. })) =
+        (input, layers.last_mut())
+    {
+        *units = text.vocabulary;
+    }
+    layers
+}
+
 impl Source {
+    /// As another model was: its weights mean nothing to other inputs.
+    pub fn fitted_as(&self, base: &Base) -> Result<Fitted, EngineError> {
+        let config = &base.config;
+        if let (Raw::Series(raw), FittedInput::Series { fitted, .. }) = (&self.data, &config.input)
+            && (raw.form, raw.step) != (fitted.form, fitted.step)
+        {
+            let (is, was) = (raw.step, fitted.step);
+            let why = format!("a step of the series is {is:?}, and of the base model's {was:?}");
+            return Err(EngineError::BaseDoesNotFit(why));
+        }
+        let tokenizer = match &config.input {
+            FittedInput::Text(text) | FittedInput::Corpus(text) => Some(&text.tokenizer),
+            _ => None,
+        };
+        let tokenizer = tokenizer.map(Tokenizer::from_json).transpose();
+        Ok(Fitted {
+            input: config.input.clone(),
+            unit: Unit { center: config.target_center, scale: config.target_scale },
+            tokenizer: tokenizer.map_err(EngineError::BaseDoesNotFit)?,
+        })
+    }
+
     pub fn fit(&self, spec: &TrainingSpec, training: &[u32]) -> Result<Fitted, EngineError> {
         let mut tokenizer = None;
         let mut unit = Unit::ITSELF;

@@ -24,7 +24,7 @@ use crate::{
     table::{RawTable, Room},
     text::RawText,
 };
-pub(crate) use fit::Fitted;
+pub(crate) use fit::{Fitted, layers_of};
 pub(crate) use prepare::Prepared;
 
 pub(crate) struct Source {

@@ -9,6 +9,7 @@ use domain::{
 
 use super::{Fitted, Raw, Source};
 use crate::{
+    base::Base,
     corpus::{self, Corpus},
     error::EngineError,
     ratings::{Draw, Rated},
@@ -24,8 +25,17 @@ pub(crate) struct Prepared {
 }
 
 impl Source {
-    pub fn prepare(&self, spec: &TrainingSpec, split: Split) -> Result<Prepared, EngineError> {
-        let fitted = self.fit(spec, &split.training)?;
+    /// What is fitted is the base's, where there is one.
+    pub fn prepare(
+        &self,
+        spec: &TrainingSpec,
+        split: Split,
+        base: Option<&Base>,
+    ) -> Result<Prepared, EngineError> {
+        let fitted = match base {
+            Some(base) => self.fitted_as(base)?,
+            None => self.fit(spec, &split.training)?,
+        };
         let (training, validation) = match (&self.data, &fitted.input) {
             (Raw::Series(raw), FittedInput::Series { series, fitted: windows }) => {
                 let (training, validation) = raw.windows(windows, series);

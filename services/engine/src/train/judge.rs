@@ -21,12 +21,12 @@ use crate::{
 const CHUNK_NUMBERS: usize = 1 << 20;
 const MAX_CHUNK_ROWS: usize = 1_024;
 
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     ledger: Ledger,
     ranking: BTreeMap<String, f64>,
 }
 
-pub(super) fn judge(
+pub(crate) fn judge(
     network: &Network,
     head: &Head,
     samples: &Samples,
@@ -91,6 +91,19 @@ impl Verdict {
         let ranking = self.ranking.iter();
         metrics.extend(ranking.map(|(name, value)| (format!("{prefix}{name}"), *value)));
         metrics
+    }
+
+    /// What each row adds to a metric that is the mean of that; none where not every row was kept.
+    pub fn scores(&self, metric: Metric, head: &Head) -> Option<Vec<f64>> {
+        let answers = answers(&self.ledger, head);
+        let all = self.ledger.rows == (answers.len() / head.outputs) as u64;
+        let predictions = Predictions {
+            task: head.task,
+            outputs: head.outputs,
+            answers: &answers,
+            targets: &self.ledger.targets,
+        };
+        all.then(|| evaluation::scores(metric, &predictions)).flatten()
     }
 
     pub fn evaluation(

@@ -36,6 +36,7 @@ use domain::{
 };
 
 use crate::{
+    base::Base,
     checkpoint::{self, Fold},
     error::EngineError,
     export::export,
@@ -45,6 +46,7 @@ use crate::{
     source::{Part, Prepared, Source},
     table::Room,
 };
+pub(crate) use judge::{Verdict, judge};
 use session::Session;
 
 /// One run: `scratch` holds the dataset's file and perhaps a checkpoint to go on from, and takes
@@ -146,6 +148,7 @@ fn work(
     let fits = source.fits(spec)?;
     // before hours of training, not after them
     let test = if leads { read_test(run)? } else { None };
+    let base = Base::read(run)?;
     let digest = checkpoint::run_digest(spec, data);
     let mut saved = checkpoint::read(&scratch.join(CHECKPOINT_FILE), digest)?;
     let mut folds = saved.as_ref().map_or_else(Vec::new, |saved| saved.folds().to_vec());
@@ -156,10 +159,13 @@ fn work(
     let mut first = true;
     loop {
         let fit = folds.len();
-        let prepared = source.prepare(spec, source.split(spec, fit)?)?;
+        let prepared = source.prepare(spec, source.split(spec, fit)?, base.as_ref())?;
         let mut session = match saved.take() {
             Some(saved) => Session::resume(run, &prepared, saved, fits)?,
-            None => Session::start(run, &prepared, std::mem::take(&mut folds), fits)?,
+            None => {
+                let folds = std::mem::take(&mut folds);
+                Session::start(run, &prepared, base.as_ref(), folds, fits)?
+            }
         };
         if first {
             session.announce(on_event);

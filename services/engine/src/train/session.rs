@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     balance,
+    base::Base,
     checkpoint::{self, Fold, Learned, Progress, Saved},
     error::EngineError,
     head::Head,
@@ -56,12 +57,16 @@ impl<'a> Session<'a> {
     pub fn start(
         run: Run<'a>,
         prepared: &'a Prepared,
+        base: Option<&Base>,
         folds: Vec<Fold>,
         fits: usize,
     ) -> Result<Self, EngineError> {
         let spec = run.spec;
         let layers = prepared.fitted.layers(spec);
-        let network = Network::init(&layers, prepared.fitted.input.shape(), spec.seed)?;
+        let network = match base {
+            Some(base) => base.network(&layers)?,
+            None => Network::init(&layers, prepared.fitted.input.shape(), spec.seed)?,
+        };
         let progress = Progress::after(folds);
         let sizes = network.trained_sizes();
         let optimizer = Optimizer::new(&spec.optimizer, &sizes);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ahead;
+mod comparing;
 mod datasets;
 mod families;
 mod gang;
@@ -18,3 +19,4 @@ mod techniques;
 mod threads;
 mod training;
 mod trouble;
+mod upon;

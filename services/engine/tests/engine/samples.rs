@@ -154,7 +154,7 @@ fn described(bytes: &[u8], format: Format, compression: Compression) -> DataFile
     DataFile { format, compression, sha256: Digest::of(bytes), bytes: bytes.len() as u64 }
 }
 
-fn dataset(name: &str, sha256: Digest) -> DatasetRef {
+pub fn dataset(name: &str, sha256: Digest) -> DatasetRef {
     DatasetRef { name: name.parse().unwrap(), version: 1, sha256 }
 }
 

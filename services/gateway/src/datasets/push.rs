@@ -185,6 +185,8 @@ async fn queue_profile(
         concurrency: None,
         point: None,
         reproduces: None,
+        base: None,
+        evaluates: None,
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

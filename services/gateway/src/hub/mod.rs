@@ -21,7 +21,7 @@ use store::{
     models::{self, Model, ModelVersion},
 };
 
-pub(crate) use self::error::HubError;
+pub(crate) use self::{error::HubError, views::pipeline_tag};
 use crate::{
     ApiError, App, Caller, ServiceConfig,
     auth::Permits,

@@ -8,7 +8,7 @@ use domain::{
     registry::{Reference, Visibility},
 };
 use serde::{Deserialize, Serialize};
-use store::models::{self, Change, Creation, ModelVersion};
+use store::models::{self, Change, Creation, ModelVersion, Named};
 use utoipa::ToSchema;
 
 use super::{Known, at, commit_of, endpoint, error::HubError, repository, views::HubModel};
@@ -231,17 +231,17 @@ pub(super) async fn refs(
     let model = repository(&mut tx, &tenant, &name).await?;
     let aliases = models::aliases(&mut tx, model.id).await?;
     let latest = models::version(&mut tx, model.id, &Reference::Latest).await?;
-    let mut named = Vec::new();
-    for alias in aliases {
-        let of = Reference::Number(alias.number);
-        if let Some(version) = models::version(&mut tx, model.id, &of).await? {
-            named.push((alias.alias, version));
-        }
-    }
     tx.commit().await?;
     let mut tags = Vec::new();
-    for (name, version) in named {
-        let target_commit = commit_of(&sealed(&app, version).await?)?.to_string();
+    for Named { alias: name, number, revision, .. } in aliases {
+        let target_commit = match revision {
+            Some(revision) => revision.to_string(),
+            // published this very moment
+            None => {
+                let tx = app.store.begin_for(caller.0.tenant()).await?;
+                commit_of(&at(&app, tx, &model, &number.to_string()).await?)?.to_string()
+            }
+        };
         tags.push(HubRef { full: format!("refs/tags/{name}"), name, target_commit });
     }
     let mut branches = Vec::new();

@@ -24,6 +24,7 @@ use store::{
     models, pools,
 };
 
+use super::base::{self, Base};
 use crate::{
     ApiError, App, Code, datasets::settled_version, models::looks_like, people::check_label,
 };
@@ -56,6 +57,7 @@ pub(crate) struct Prepared {
     version: Version,
     profile: Box<Profile>,
     test: Option<TestSet>,
+    base: Option<Base>,
 }
 
 impl Prepared {
@@ -75,7 +77,11 @@ impl Prepared {
             }
             None => None,
         };
-        Ok(Self { version, profile, test })
+        let base = match &draft.base_model {
+            Some(named) => Some(base::find(app, tenant, named).await?),
+            None => None,
+        };
+        Ok(Self { version, profile, test, base })
     }
 
     /// In the default pool, until its own is looked up.
@@ -213,7 +219,7 @@ fn test_set(
 fn new_job(
     draft: TrainingDraft,
     user: UserId,
-    Prepared { version, profile, test }: &Prepared,
+    Prepared { version, profile, test, base }: &Prepared,
     limits: &Limits,
     now: Timestamp,
 ) -> Result<NewJob, ApiError> {
@@ -243,7 +249,15 @@ fn new_job(
         version: version.number,
         sha256: version.sha256,
     };
-    let spec = match TrainingSpec::parse(draft, dataset, test.clone(), profile, limits) {
+    let parsed = match base {
+        None => TrainingSpec::parse(draft, dataset, test.clone(), profile, limits),
+        Some(base) => {
+            let (named, data) = (base.named.clone(), (dataset, test.clone()));
+            TrainingSpec::parse_upon(draft, (named, &base.config), data, profile, limits)
+                .and_then(|spec| base::fits(base, &spec).map(|()| spec))
+        }
+    };
+    let spec = match parsed {
         Ok(spec) => errors.into_result(spec)?,
         Err(more) => {
             errors.0.extend(more.0);
@@ -268,6 +282,8 @@ fn new_job(
         concurrency,
         point: None,
         reproduces: None,
+        base: base.as_ref().map(|base| base.id),
+        evaluates: None,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod facts;
 mod markdown;
+mod readme;
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -13,6 +14,7 @@ use actix_web::{
 };
 use comrak::{Options, markdown_to_html};
 
+pub(super) use self::readme::readme;
 use self::{facts::facts, markdown::written};
 use super::{known_model, known_version};
 use crate::{ApiError, App, Caller, auth::ReadModels};

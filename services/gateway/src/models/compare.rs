@@ -3,11 +3,19 @@
 use std::collections::BTreeSet;
 
 use actix_web::{get, web};
+use domain::{
+    JobId, Timestamp,
+    comparison::{Comparison, Side},
+    job::JobStatus,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{
     TenantTx,
-    models::{Model, ModelVersion},
+    models::{
+        Model, ModelVersion,
+        evaluations::{self, Evaluated},
+    },
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,8 +41,38 @@ pub(super) struct ComparisonView {
     same_data: Option<bool>,
     /// Of the specifications, by path; null where one has no such value.
     specification: Vec<Difference>,
-    /// All that either has, by name.
+    /// All that either has of its own training, by name.
     metrics: Vec<MetricDifference>,
+    /// Both judged on the same rows, by jobs of the caller's tenant: the newest first.
+    evaluations: Vec<EvaluationView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EvaluationView {
+    job: JobId,
+    status: JobStatus,
+    dataset: String,
+    dataset_version: u32,
+    /// On the rows that this one's training held back; on all of them if null.
+    held_back_by: Option<Side>,
+    /// Null until the job has succeeded.
+    result: Option<Comparison>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<Evaluated> for EvaluationView {
+    fn from(found: Evaluated) -> Self {
+        Self {
+            job: found.job,
+            status: found.status,
+            dataset: found.dataset,
+            dataset_version: found.dataset_version,
+            held_back_by: found.held_back_by,
+            result: found.result,
+            created_at: found.created_at,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -75,11 +113,15 @@ pub(super) async fn compare(
     let model = known_model(&mut tx, &tenant, &name).await?;
     let a = known_version(&mut tx, &model, &named).await?;
     let (other, b) = other(&mut tx, &model, &params.0.with).await?;
+    let pair = ((a.model, a.number), (b.model, b.number));
+    let evaluations = evaluations::of_pair(&mut tx, pair.0, pair.1).await?;
     tx.commit().await?;
-    Ok(web::Json(compared((&model, &a), (&other, &b))))
+    let found = compared((&model, &a), (&other, &b));
+    let evaluations = evaluations.into_iter().map(EvaluationView::from).collect();
+    Ok(web::Json(ComparisonView { evaluations, ..found }))
 }
 
-async fn other(
+pub(super) async fn other(
     tx: &mut TenantTx<'_>,
     model: &Model,
     named: &str,
@@ -96,9 +138,9 @@ async fn other(
     Ok((other, version))
 }
 
-type Side<'a> = (&'a Model, &'a ModelVersion);
+type Named<'a> = (&'a Model, &'a ModelVersion);
 
-fn compared((a_model, a): Side<'_>, (b_model, b): Side<'_>) -> ComparisonView {
+fn compared((a_model, a): Named<'_>, (b_model, b): Named<'_>) -> ComparisonView {
     let name = |model: &Model, version: &ModelVersion| {
         format!("{}/{}:{}", model.tenant_slug, model.name, version.number)
     };
@@ -119,6 +161,7 @@ fn compared((a_model, a): Side<'_>, (b_model, b): Side<'_>) -> ComparisonView {
         same_data: data.map(|(a, b)| a.dataset_sha256 == b.dataset_sha256),
         specification,
         metrics: metrics.collect(),
+        evaluations: Vec::new(),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn fork(
     let model = known_model(&mut tx, &tenant, &name).await?;
     let version = known_version(&mut tx, &model, &named).await?;
     tx.commit().await?;
-    let licence = allowed(&model, &version, caller.tenant())?;
+    let licence = licence_to_build_upon(&model, &version, caller.tenant())?;
     // the fork's manifest will name it as its base
     let version = sealed(&app, version).await?;
     for file in &version.files {
@@ -69,8 +69,8 @@ pub(super) async fn fork(
     Ok(HttpResponse::Created().json(ModelVersionView::new(&made, added, caller.tenant())))
 }
 
-/// The licence under which the fork stands.
-fn allowed(
+/// The licence under which what is built upon a version stands.
+pub(crate) fn licence_to_build_upon(
     model: &Model,
     version: &ModelVersion,
     by: TenantId,

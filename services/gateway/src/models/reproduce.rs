@@ -14,7 +14,7 @@ use super::{aliases::own_model, known_version};
 use crate::{
     ApiError, App, Caller, Code,
     auth::SubmitJobs,
-    jobs::{JobView, find_pools, start},
+    jobs::{JobView, base_again, find_pools, start},
 };
 
 /// What came of making a version again.
@@ -34,6 +34,10 @@ impl Reproduction {
         let made = version.made.as_ref()?;
         let BaseVersion { number, made: first, .. } = version.base.as_ref()?;
         let (weights, config) = first.as_ref()?;
+        let trained_on_from = made.config.spec.base_model.as_ref();
+        if trained_on_from.is_some_and(|base| base.config_sha256 == *config) {
+            return None;
+        }
         Some(Self {
             version: *number,
             same_weights: *weights == made.weights_sha256,
@@ -66,13 +70,14 @@ pub(super) async fn reproduce(
     let mut tx = app.store.begin_for(caller.tenant()).await?;
     let model = own_model(&mut tx, &tenant, &name).await?;
     let version = known_version(&mut tx, &model, &named).await?;
-    tx.commit().await?;
     let number = version.number;
     let (Some(trained), Some(made)) = (version.trained, version.made) else {
         let why = format!("no job has made version {number}: there is nothing to do again");
         return Err(ApiError::new(Code::Conflict, why));
     };
-    let mut job = [again(&caller, (&model, number), &trained, made)];
+    let base = base_again(&mut tx, &made).await?;
+    tx.commit().await?;
+    let mut job = [NewJob { base, ..again(&caller, (&model, number), &trained, made) }];
     find_pools(&app, caller.tenant(), &mut job).await?;
     start(&app, &caller, &job[0]).await
 }
@@ -102,5 +107,7 @@ fn again(
         concurrency: None,
         point: None,
         reproduces: Some((model.id, number)),
+        base: None,
+        evaluates: None,
     }
 }

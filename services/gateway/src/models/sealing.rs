@@ -9,16 +9,19 @@ use domain::{
     registry::{MANIFEST_FORMAT, Manifest, Source, SourceKind, TrainedFrom, VersionFile},
 };
 use jsonwebtoken::jwk::JwkSet;
+use registry::Stored;
 use store::{
     StoreError,
     models::{self, ModelVersion, Unsealed},
 };
 use tracing::warn;
 
+use super::card::readme;
 use crate::{ApiError, App};
 
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 const MOST: i64 = 100;
+const README_FILE: &str = "README.md";
 /// So many looks pass until one that could not be sealed is tried again.
 const LOOKS_APART: u32 = 60;
 
@@ -68,7 +71,9 @@ async fn seal(app: &App, (model, number): (ModelId, u32)) -> Result<(), ApiError
     let found = models::to_seal(&mut tx, model, number).await?;
     tx.commit().await?;
     let Some(unsealed) = found else { return Ok(()) };
-    let files = measured(app, &unsealed.version).await?;
+    let mut files = measured(app, &unsealed.version).await?;
+    files.extend(card(app, &unsealed).await?);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = manifest(unsealed, files);
     let sealed = app.signer.seal(&manifest, app.clock.now());
     let (revision, jws) = sealed.map_err(|error| ApiError::internal(&error))?;
@@ -82,8 +87,25 @@ async fn measured(app: &App, version: &ModelVersion) -> Result<Vec<VersionFile>,
     for file in files.iter_mut().filter(|file| file.bytes == 0) {
         file.bytes = app.blobs.verify(version.tenant, file.sha256).await?;
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Of a version that a job has made: its card at this moment, as a file beside the others.
+async fn card(app: &App, unsealed: &Unsealed) -> Result<Option<VersionFile>, ApiError> {
+    let Unsealed { version, model, .. } = unsealed;
+    let (Some(made), Some(_), Some((publisher, name))) =
+        (&version.made, &version.trained, model.split_once('/'))
+    else {
+        return Ok(None);
+    };
+    let mut tx = app.store.begin_for(version.tenant).await?;
+    let model = models::get(&mut tx, publisher, name).await?;
+    tx.commit().await?;
+    let Some(model) = model else { return Ok(None) };
+    let text = readme(&model, made);
+    let Stored { sha256, bytes } = app.blobs.put_bytes(version.tenant, text.into()).await?;
+    let path = README_FILE.parse().expect("our own names are paths");
+    Ok(Some(VersionFile { path, sha256, bytes }))
 }
 
 fn manifest(unsealed: Unsealed, files: Vec<VersionFile>) -> Manifest {

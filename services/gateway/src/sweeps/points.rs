@@ -11,8 +11,8 @@ use crate::ApiError;
 pub(crate) type Point = Map<String, Value>;
 
 const MAX_POINTS: usize = 1_000;
-/// The data are the same for all: the profile that is checked against is read once.
-const FIXED: [&str; 4] = ["dataset", "version", "test", "concurrency"];
+/// The data, and what they start from, are the same for all: what is checked against is read once.
+const FIXED: [&str; 5] = ["dataset", "version", "test", "base_model", "concurrency"];
 
 /// Every combination of `parameters`, or `points` as they are.
 pub(super) fn of(
@@ -118,6 +118,7 @@ mod tests {
         assert!(of(None, None).is_err());
         assert!(of(None, Some(&[])).is_err());
         assert!(of(Some(&parameters(json!({"test.dataset": ["a"]}))), None).is_err());
+        assert!(of(Some(&parameters(json!({"base_model": ["a/b"]}))), None).is_err());
     }
 
     #[test]

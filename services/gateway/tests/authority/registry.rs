@@ -45,6 +45,11 @@ pub(super) fn of_models() -> Vec<Row> {
         row("GET /v1/models/{tenant}/{model}/versions/{version}/compare", Nothing, MINE)
             .at("/v1/models/acme/flowers/versions/1/compare?with=1"),
         row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/compare",
+            Json(json!({ "with": "1" })),
+            [202, 202, 202, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
             "POST /v1/models/{tenant}/{model}/versions/{version}/reproduce",
             Nothing,
             [202, 202, 202, 403, 403, 403, 401, 404, 404],

@@ -6,7 +6,8 @@ use std::time::Duration;
 use actix_web::web;
 use domain::{
     Digest, JobId, Resources, WorkerId,
-    child::{DATA_FILE, Event},
+    child::{BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, DATA_FILE, Event},
+    comparison::Side,
     dataset::ReadLimits,
     hint::Hint,
     job::{Attempt, Cause, JobKind, Report},
@@ -14,7 +15,7 @@ use domain::{
     wait::WaitReason,
     world::{Command, Devices, Seats},
 };
-use engine::{Run, StopFlag};
+use engine::{Comparing, Run, StopFlag};
 use gateway::App;
 use store::{
     Service, SystemTx,
@@ -153,8 +154,19 @@ impl Hand {
                     self.commit(tx, job).await;
                 }
             },
+            JobKind::Evaluate => self.evaluate(&given, scratch.path(), &limits).await,
             JobKind::Train => {
                 let spec = given.spec.as_ref().expect("a training has one");
+                if let (Some(base), Some(of)) = (&spec.base_model, given.base_of) {
+                    let blobs = &self.state.blobs;
+                    for (name, sha256) in [
+                        (BASE_CONFIG_FILE, base.config_sha256),
+                        (BASE_WEIGHTS_FILE, base.weights_sha256),
+                    ] {
+                        let to = scratch.path().join(name);
+                        blobs.fetch_content(of, sha256, &to).await.unwrap();
+                    }
+                }
                 let run = Run {
                     spec,
                     data: &given.data,
@@ -167,6 +179,33 @@ impl Hand {
                 onnx::export_beside(scratch.path()).unwrap();
                 self.say(given.attempt, &said).await;
                 self.publish(&given, scratch.path()).await;
+            }
+        }
+    }
+
+    async fn evaluate(&self, given: &Assignment, scratch: &std::path::Path, limits: &ReadLimits) {
+        let sides = given.sides.expect("it has two");
+        for (side, of) in [(Side::A, sides.a), (Side::B, sides.b)] {
+            let (config, weights) = side.files();
+            for (name, sha256) in [(config, of.config), (weights, of.weights)] {
+                let to = scratch.join(name);
+                self.state.blobs.fetch_content(of.tenant, sha256, &to).await.unwrap();
+            }
+        }
+        let found = engine::compare(Comparing {
+            data: &given.data,
+            limits,
+            scratch,
+            held_back_by: sides.held_back_by,
+            memory_bytes: given.resources.memory_bytes,
+        });
+        match found {
+            Err(error) => self.fail(given.attempt, error.cause()).await,
+            Ok(found) => {
+                let mut tx = self.begin_as(Service::Worker).await;
+                models::evaluations::set_result(&mut tx, given.attempt.job, &found).await.unwrap();
+                self.report(&mut tx, given.attempt, Report::Succeeded).await;
+                self.commit(tx, given.attempt.job).await;
             }
         }
     }

@@ -72,6 +72,8 @@ pub async fn submit(store: &Store, tenant: &Tenant, workers: u32) -> JobId {
         concurrency: None,
         point: None,
         reproduces: None,
+        base: None,
+        evaluates: None,
     };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();

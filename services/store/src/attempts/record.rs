@@ -64,6 +64,7 @@ pub async fn record(
             | child::Event::Verdict { .. }
             | child::Event::Profiled { .. }
             | child::Event::Trained { .. }
+            | child::Event::Evaluated { .. }
             | child::Event::Stopped { .. }
             | child::Event::Failed { .. } => {}
         }

@@ -69,7 +69,7 @@ async fn pool_queue(tx: &mut TenantTx<'_>, pool: PoolId, limit: u32) -> Result<u
         r#"select count(*) as "count!" from (
                select from job
                where tenant_id = $1 and finished_at is null and status in ('queued', 'paused')
-                 and kind = 'train' and pool_id = $2
+                 and kind <> 'profile' and pool_id = $2
                limit $3) waiting"#,
         tenant,
         pool.uuid(),

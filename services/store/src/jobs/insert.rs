@@ -1,11 +1,11 @@
 //! A job's row as it begins, with its first event and the scheduler's note of it: each is written once.
 
-use domain::{JobId, Timestamp, job::JobKind, spec::TrainingSpec, wait::WaitReason};
+use domain::{JobId, Timestamp, spec::TrainingSpec, wait::WaitReason};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{NewJob, kind_str};
+use super::{NewJob, kind::kind_str};
 use crate::{StoreError, TenantTx, Tx};
 
 /// A job's row as it begins.
@@ -34,15 +34,16 @@ pub(super) struct NewRow<'a> {
     point: Option<&'a Value>,
     reproduces_model_id: Option<Uuid>,
     reproduces_number: Option<u32>,
+    base_model_id: Option<Uuid>,
+    base_number: Option<u32>,
 }
 
 impl<'a> NewRow<'a> {
     /// `on`: what it waits for.
     pub(super) fn of(job: &'a NewJob, on: Vec<JobId>) -> Self {
-        let kind = if job.spec.is_some() { JobKind::Train } else { JobKind::Profile };
         Self {
             id: job.id.uuid(),
-            kind: kind_str(kind),
+            kind: kind_str(job.kind()),
             name: &job.name,
             submitted_by: job.submitted_by.uuid(),
             dataset_id: job.dataset.uuid(),
@@ -67,6 +68,8 @@ impl<'a> NewRow<'a> {
             point: job.point.as_ref().map(|(_, point)| point),
             reproduces_model_id: job.reproduces.map(|(model, _)| model.uuid()),
             reproduces_number: job.reproduces.map(|(_, number)| number),
+            base_model_id: job.base.map(|(model, _)| model.uuid()),
+            base_number: job.base.map(|(_, number)| number),
         }
     }
 }
@@ -81,18 +84,19 @@ pub(super) async fn insert(tx: &mut TenantTx<'_>, rows: &[NewRow<'_>]) -> Result
                               spec, priority, cpu_milli, memory_bytes, max_runtime,
                               accelerator_milli, workers, pool_id, not_before, blocked, wait_reason, last_event,
                               concurrency_key, concurrency_limit, sweep_id, point,
-                              reproduces_model_id, reproduces_number)
+                              reproduces_model_id, reproduces_number, base_model_id, base_number)
              select n.id, $1, n.kind, n.name, n.submitted_by, n.dataset_id, n.dataset_version,
                     n.spec, n.priority, n.cpu_milli, n.memory_bytes, n.max_runtime,
                     n.accelerator_milli, n.workers, n.pool_id, coalesce(n.not_before, now()), n.blocked,
                     n.wait_reason, 1, n.concurrency_key, n.concurrency_limit, n.sweep_id, n.point,
-                    n.reproduces_model_id, n.reproduces_number
+                    n.reproduces_model_id, n.reproduces_number, n.base_model_id, n.base_number
              from jsonb_to_recordset($2) as n (
                  id uuid, kind text, name text, submitted_by uuid, dataset_id uuid,
                  dataset_version int, spec jsonb, priority int, cpu_milli int, memory_bytes bigint,
                  max_runtime bigint, accelerator_milli int, workers int, pool_id uuid, not_before timestamptz,
                  blocked boolean, wait_reason jsonb, concurrency_key text, concurrency_limit int,
-                 sweep_id uuid, point jsonb, reproduces_model_id uuid, reproduces_number int)
+                 sweep_id uuid, point jsonb, reproduces_model_id uuid, reproduces_number int,
+                 base_model_id uuid, base_number int)
              returning id, kind
          ), told as (
              insert into job_event (job_id, number, tenant_id, kind, data)

@@ -4,6 +4,7 @@
 mod caps;
 mod dependencies;
 mod insert;
+mod kind;
 mod ledger;
 mod locked;
 mod room;
@@ -29,9 +30,13 @@ use uuid::Uuid;
 pub use caps::refusal;
 pub use room::settle as settle_queues;
 
+use crate::models::{Evaluates, evaluations};
 use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx, storage::Storage};
 
+pub(crate) use kind::kind_of;
+
 use insert::{NewRow, insert};
+use kind::kind_str;
 
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -91,6 +96,20 @@ pub struct NewJob {
     pub point: Option<(SweepId, Value)>,
     /// The version that it makes again.
     pub reproduces: Option<(ModelId, u32)>,
+    /// The version whose weights it starts from.
+    pub base: Option<(ModelId, u32)>,
+    /// What it judges, of a job that trains nothing.
+    pub evaluates: Option<Evaluates>,
+}
+
+impl NewJob {
+    pub const fn kind(&self) -> JobKind {
+        match (&self.spec, &self.evaluates) {
+            (Some(_), _) => JobKind::Train,
+            (None, Some(_)) => JobKind::Evaluate,
+            (None, None) => JobKind::Profile,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,13 +156,6 @@ pub struct JobFilter {
     pub sweep: Option<SweepId>,
 }
 
-const fn kind_str(kind: JobKind) -> &'static str {
-    match kind {
-        JobKind::Profile => "profile",
-        JobKind::Train => "train",
-    }
-}
-
 /// Queues a job. A profile job is the platform's own and does not count against the queue's limit.
 pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, StoreError> {
     submit_all(tx, slice::from_ref(job)).await
@@ -151,13 +163,13 @@ pub async fn submit(tx: &mut TenantTx<'_>, job: &NewJob) -> Result<Submitted, St
 
 /// Queues all of these jobs or, if one of them cannot be, none.
 pub async fn submit_all(tx: &mut TenantTx<'_>, jobs: &[NewJob]) -> Result<Submitted, StoreError> {
-    let trainings: Vec<_> = jobs.iter().filter(|job| job.spec.is_some()).collect();
-    if !trainings.is_empty() {
+    let counted: Vec<_> = jobs.iter().filter(|job| job.kind() != JobKind::Profile).collect();
+    if !counted.is_empty() {
         // one submission of a tenant at a time from here on, so that counts are exact
-        if let Some(limit) = room::take(tx, trainings.len()).await? {
+        if let Some(limit) = room::take(tx, counted.len()).await? {
             return Ok(Submitted::Refused(Refusal::QueueFull { limit }));
         }
-        if let Some(refusal) = caps::beyond(tx, &trainings).await? {
+        if let Some(refusal) = caps::beyond(tx, &counted).await? {
             return Ok(Submitted::Refused(refusal));
         }
     }
@@ -171,6 +183,9 @@ pub async fn submit_all(tx: &mut TenantTx<'_>, jobs: &[NewJob]) -> Result<Submit
     insert(tx, &rows).await?;
     for job in jobs {
         dependencies::insert(tx, job).await?;
+        if let Some(asked) = &job.evaluates {
+            evaluations::insert(tx, job.id, asked).await?;
+        }
     }
     Ok(Submitted::Accepted)
 }
@@ -338,7 +353,7 @@ impl TryFrom<Row> for Job {
         Ok(Self {
             id: JobId::from_uuid(row.id),
             tenant: TenantId::from_uuid(row.tenant_id),
-            kind: if row.kind == "train" { JobKind::Train } else { JobKind::Profile },
+            kind: kind_of(&row.kind),
             name: row.name,
             dataset: DatasetId::from_uuid(row.dataset_id),
             dataset_name: row.dataset_name,

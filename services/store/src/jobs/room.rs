@@ -105,7 +105,7 @@ async fn counted(tx: &mut impl Tx, tenant: Uuid) -> Result<Found, StoreError> {
            cross join lateral (
                select count(*) as unfinished,
                       count(*) filter (where status in ('starting', 'running', 'stopping')) as live
-               from job where tenant_id = $1 and finished_at is null and kind = 'train') j
+               from job where tenant_id = $1 and finished_at is null and kind <> 'profile') j
            cross join lateral (
                select coalesce(sum(ended), 0) as ended, coalesce(sum(live), 0) as live
                from queue_change where tenant_id = $1 and xid >= s.horizon) c"#,

@@ -150,7 +150,7 @@ pub(super) async fn write(
                  last_event = j.last_event + 1
              from free n where j.id = n.id
              returning j.id, j.tenant_id, j.last_event, n.kind, n.data, j.attempt, j.worker_id, n.assigned_at,
-                       j.kind = 'train' as waited, n.ended, n.live
+                       j.kind <> 'profile' as waited, n.ended, n.live
          ), opened as (
              insert into attempt (job_id, number, tenant_id, worker_id, assigned_at)
              select id, attempt, tenant_id, worker_id, assigned_at from written

@@ -2,7 +2,7 @@
 
 use domain::{
     ModelId, Timestamp,
-    registry::{Alias, VersionState},
+    registry::{Alias, Revision, VersionState},
 };
 
 use super::lock;
@@ -13,23 +13,33 @@ use crate::{StoreError, TenantTx, Tx, amounts};
 pub struct Named {
     pub alias: String,
     pub number: u32,
+    /// Of the version, once it has a manifest.
+    pub revision: Option<Revision>,
     pub changed_at: Timestamp,
 }
 
 /// By name; there are at most [`Alias::MOST`].
 pub async fn aliases(tx: &mut impl Tx, model: ModelId) -> Result<Vec<Named>, StoreError> {
     let rows = sqlx::query!(
-        "select alias, number, changed_at from model_alias where model_id = $1 order by alias",
+        "select a.alias, a.number, a.changed_at, v.revision
+         from model_alias a join model_version v using (model_id, number)
+         where a.model_id = $1
+         order by a.alias",
         model.uuid(),
     )
     .fetch_all(tx.conn())
     .await?;
-    let named = rows.into_iter().map(|row| Named {
-        alias: row.alias,
-        number: row.number.unsigned_abs(),
-        changed_at: row.changed_at,
+    let named = rows.into_iter().map(|row| {
+        let revision = row.revision.as_deref().map(str::parse).transpose();
+        Ok(Named {
+            alias: row.alias,
+            number: row.number.unsigned_abs(),
+            revision: revision
+                .map_err(|()| StoreError::corrupt("model_version", "revision", "no digest"))?,
+            changed_at: row.changed_at,
+        })
     });
-    Ok(named.collect())
+    named.collect()
 }
 
 /// What came of naming a version.

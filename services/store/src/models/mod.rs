@@ -3,6 +3,7 @@
 mod aliases;
 mod collections;
 mod counts;
+pub mod evaluations;
 mod lineage;
 mod publish;
 mod seal;
@@ -26,6 +27,7 @@ pub use collections::{
     featured, organization, public_ones, put_collection, remove_collection, unfeature,
 };
 pub use counts::{Counted, Tally, add, like, rank, settle};
+pub use evaluations::Evaluates;
 pub use lineage::{Relative, ancestors, descendants, of_dataset, relative};
 pub use publish::{Artifact, NewVersion, add_version, lock, publish};
 pub use seal::{Unsealed, seal, to_seal, unsealed};

@@ -48,7 +48,8 @@ pub async fn publish(
                 j.tenant_id, j.id, $3, $4, $5, $6, $7, $8, j.dataset_id, j.dataset_version, $9, $10,
                 -- what only shows that the same comes out again is nobody's next model
                 $11, $12, case when j.reproduces_model_id is null then 'published' else 'draft' end,
-                j.reproduces_model_id, j.reproduces_number
+                coalesce(j.reproduces_model_id, j.base_model_id),
+                case when j.reproduces_model_id is null then j.base_number else j.reproduces_number end
          from job j where j.id = $2
          on conflict (job_id) do nothing",
         model.id,

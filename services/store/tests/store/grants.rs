@@ -19,13 +19,14 @@ as_gateway budget: delete; insert; select; update (granted_accelerator_ms, grant
   spent_accelerator_ms, spent_micro_credits)
 as_gateway change: insert
 as_gateway dataset: select (id, name)
-as_gateway dataset_version: select (dataset_id, number, profile); update (problem)
+as_gateway dataset_version: select (dataset_id, number, profile, sha256, tenant_id); update (problem)
 as_gateway egress_usage: insert; select; update (bytes)
 as_gateway endpoint: select
 as_gateway endpoint_target: select; update (agreed, errors, micros, requests, rows_answered)
+as_gateway evaluation: select (a_model_id, a_number, b_model_id, b_number, job_id)
 as_gateway featured_list: delete; insert; select; update (models, title)
 as_gateway invitation: insert; select; update (accepted_at, revoked_at)
-as_gateway job: select (accelerator_milli, assigned_at, attempt, blocked, cause, concurrency_key,
+as_gateway job: select (accelerator_milli, assigned_at, attempt, base_model_id, base_number, blocked, cause, concurrency_key,
   concurrency_limit, cpu_milli, created_at, dataset_id, dataset_version, deadline, devices,
   finished_at, id, kind, last_event, max_runtime, memory_bytes, not_before, pool_id, preempted_for,
   priority, rate_accelerator_milli, rate_micro_credits, saved_at, started_at, status, stop_reason,
@@ -100,9 +101,10 @@ as_worker budget: select (spent_accelerator_ms, spent_micro_credits, tenant_id);
 as_worker change: insert
 as_worker dataset_version: select (bytes, compression, dataset_id, format, number, problem, profile,
   sha256); update (problem, profile)
-as_worker job: select (accelerator_milli, assigned_at, attempt, blocked, cause, checkpoint_path,
-  checkpoint_step, cpu_milli, dataset_id, dataset_version, deadline, devices, finished_at, id, kind,
-  last_event, max_runtime, memory_bytes, not_before, preempted_for, rate_accelerator_milli,
+as_worker evaluation: select (a_model_id, a_number, b_model_id, b_number, held_back_by, job_id); update (result)
+as_worker job: select (accelerator_milli, assigned_at, attempt, base_model_id, base_number, blocked, cause, checkpoint_path,
+  checkpoint_step, cpu_milli, dataset_id, dataset_version, deadline, devices, finished_at, id,
+  kind, last_event, max_runtime, memory_bytes, not_before, preempted_for, rate_accelerator_milli,
   rate_micro_credits, reproduces_model_id, reproduces_number, saved_at, spec, started_at, status,
   step, stop_reason, tenant_id, tries, worker_id, workers); update (assigned_at, attempt, blocked,
   cause, checkpoint_path, checkpoint_step, deadline, devices, finished_at, last_event, not_before,
@@ -113,9 +115,10 @@ as_worker job_event: insert
 as_worker job_log: insert
 as_worker job_metric: insert; select (job_id, name, step, value); update (at, value)
 as_worker model: insert (id, name, tenant_id); select (id, licence, name, tenant_id); update (name)
-as_worker model_version: insert (attempt, base_model_id, base_number, bytes, config, config_sha256,
-  dataset_id, dataset_sha256, dataset_version, files, job_id, licence, metrics, model_id, number,
-  state, tenant_id, weights_bytes, weights_sha256); select (job_id, model_id, number)
+as_worker model_version: insert (attempt, base_model_id, base_number, bytes, config,
+  config_sha256, dataset_id, dataset_sha256, dataset_version, files, job_id, licence, metrics,
+  model_id, number, state, tenant_id, weights_bytes, weights_sha256); select (config_sha256,
+  job_id, model_id, number, tenant_id, weights_sha256)
 as_worker pool: select (id, name)
 as_worker queue_change: insert
 as_worker seat: select; update (left_at, started_at)
@@ -144,6 +147,7 @@ tenant endpoint: delete; insert; select; update (description, keep_warm, max_con
   revision)
 tenant endpoint_revision: insert; select
 tenant endpoint_target: insert; select
+tenant evaluation: insert; select
 tenant featured_list: select
 tenant idempotency_key: insert; select
 tenant job: insert; select; update (assigned_at, attempt, blocked, cause, deadline, devices,

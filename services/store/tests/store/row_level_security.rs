@@ -20,7 +20,7 @@ use store::{
     Service, attempts, audit, budgets, cron, egress, endpoints, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys,
-    models::{self, Change},
+    models::{self, Change, Evaluates},
     pools, predictions, schedule, sessions, storage, tenant_keys,
 };
 
@@ -42,7 +42,7 @@ const CLOSED: [&str; 7] = [
 /// Of the platform.
 const PLATFORM: [&str; 5] = ["worker", "leader", "signing_key", "refresh_token", "password_reset"];
 /// Of each tenant.
-const JOBS: u64 = 2;
+const JOBS: u64 = 3;
 
 /// Two tenants with a row in every table.
 struct Two {
@@ -175,6 +175,9 @@ async fn of_the_registry(world: &World, tenant: &Tenant) {
     let set = models::set_alias(&mut tx, model.id, &alias, 1).await.unwrap();
     assert_eq!(set, models::SetAlias::Set);
     models::share_with(&mut tx, model.id, &[reader.id]).await.unwrap();
+    let itself = Evaluates { a: (model.id, 1), b: (model.id, 1), held_back_by: None };
+    let judged = NewJob { spec: None, evaluates: Some(itself), ..new_job(tenant) };
+    jobs::submit(&mut tx, &judged).await.unwrap();
     let collection = models::CollectionDraft {
         title: "The best".to_owned(),
         description: String::new(),

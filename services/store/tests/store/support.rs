@@ -277,6 +277,8 @@ pub fn new_job(tenant: &Tenant) -> NewJob {
         concurrency: None,
         point: None,
         reproduces: None,
+        base: None,
+        evaluates: None,
     }
 }
 
@@ -314,6 +316,7 @@ pub fn spec() -> TrainingSpec {
         max_runtime: 600,
         checkpoint_every: None,
         registered_model_name: "flowers".parse().unwrap(),
+        base_model: None,
     }
 }
 

@@ -111,6 +111,16 @@ fn perform(task: &Task, scratch: &Path, stop: &StopFlag) -> Result<Event, Engine
             let profile = engine::profile(&scratch.join(DATA_FILE), data, limits)?;
             Ok(fitting(Event::Profiled { profile }))
         }
+        Task::Evaluate { data, limits, held_back_by, memory_bytes } => {
+            let comparing = engine::Comparing {
+                data,
+                limits,
+                scratch,
+                held_back_by: *held_back_by,
+                memory_bytes: *memory_bytes,
+            };
+            Ok(Event::Evaluated { comparison: engine::compare(comparing)? })
+        }
         Task::Train { data, limits, spec, member } => {
             let run = engine::Run { spec, data, limits, scratch, member: *member };
             let ending = match engine::train(run, stop, &mut |event| emit(&event)) {

@@ -192,6 +192,8 @@ impl World {
             concurrency: None,
             point: None,
             reproduces: None,
+            base: None,
+            evaluates: None,
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();

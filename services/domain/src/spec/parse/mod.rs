@@ -8,9 +8,10 @@ mod input;
 mod network;
 mod options;
 mod training;
+mod upon;
 
 use super::*;
-use crate::{dataset::Profile, field::FieldErrors};
+use crate::{dataset::Profile, field::FieldErrors, model::ModelConfig};
 
 #[cfg(test)]
 pub(super) use columns::sort_values;
@@ -25,12 +26,44 @@ impl TrainingSpec {
         profile: &Profile,
         limits: &Limits,
     ) -> Result<Self, FieldErrors> {
+        if draft.base_model.is_some() {
+            let why =
+                "a base model is on a platform; submit the specification there, or leave it out";
+            return Err(FieldErrors::one("base_model", why));
+        }
+        Self::resolved(draft, None, (dataset, test), profile, limits)
+    }
+
+    /// The same of a draft that names a base model, which has been found.
+    pub fn parse_upon(
+        draft: TrainingDraft,
+        base: (BaseModel, &ModelConfig),
+        (dataset, test): (DatasetRef, Option<TestSet>),
+        profile: &Profile,
+        limits: &Limits,
+    ) -> Result<Self, FieldErrors> {
+        Self::resolved(draft, Some(base), (dataset, test), profile, limits)
+    }
+
+    fn resolved(
+        mut draft: TrainingDraft,
+        base: Option<(BaseModel, &ModelConfig)>,
+        (dataset, test): (DatasetRef, Option<TestSet>),
+        profile: &Profile,
+        limits: &Limits,
+    ) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
         let e = &mut errors;
-        let input::Resolved { task, target, classes, input, rows } =
-            input::resolve(&draft, profile, e);
-        let shape = input::shape(&input, profile);
+        let (base_model, base) = base.unzip();
+        let input::Resolved { task, target, classes, input, rows } = match base {
+            Some(base) => upon::resolve(&draft, base, profile, e),
+            None => input::resolve(&draft, profile, e),
+        };
+        let shape = base.map_or_else(|| input::shape(&input, profile), |base| base.input.shape());
         let outputs = network::outputs(task, &classes, &input, shape);
+        if let Some(base) = base {
+            draft.model.get_or_insert_with(|| ModelDraft::of_layers(base.spec.layers.clone()));
+        }
         let layers = network::layers(&draft, task, &input, shape, outputs, limits, e);
         options::check(&draft, &input, e);
         let loss = training::loss(draft.loss, task, &input, e);
@@ -106,6 +139,7 @@ impl TrainingSpec {
                 .checkpoint_every
                 .map(|n| within("checkpoint_every", Some(n), 1, 1, i64::from(u32::MAX), e) as u32),
             registered_model_name,
+            base_model,
         };
         network::fits(&mut spec, shape, (rows, profile), limits, e);
         errors.into_result(spec)

@@ -26,7 +26,9 @@ pub(super) fn layers(
     e: &mut FieldErrors,
 ) -> Vec<Layer> {
     let model = draft.model.clone().unwrap_or_default();
-    if model.layers.is_some() && model != only_layers(&model) {
+    if let Some(layers) = &model.layers
+        && model != ModelDraft::of_layers(layers.clone())
+    {
         e.add("model", "layers are given, so leave out family and its options");
     }
     let Some(layers) = model.layers else {
@@ -45,10 +47,6 @@ pub(super) fn layers(
     }
     check_layers(&layers, limits, e);
     layers
-}
-
-fn only_layers(model: &ModelDraft) -> ModelDraft {
-    ModelDraft { layers: model.layers.clone(), ..ModelDraft::default() }
 }
 
 const fn output_activation(task: Task) -> Activation {

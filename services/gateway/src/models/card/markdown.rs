@@ -33,7 +33,7 @@ pub(super) fn written(facts: &Facts) -> String {
     }
     table(&mut text, "Version", &about(facts));
     if let Some(made) = &version.made {
-        table(&mut text, "Training", &training(&made.config, facts));
+        table(&mut text, "Training", &training(&made.config, facts.data, facts.cost));
         for evaluation in &made.config.evaluations {
             figures(&mut text, evaluation);
         }
@@ -42,7 +42,7 @@ pub(super) fn written(facts: &Facts) -> String {
     text
 }
 
-type Row = (&'static str, String);
+pub(super) type Row = (&'static str, String);
 
 fn about(Facts { model, version, .. }: &Facts) -> Vec<Row> {
     let licence = version.licence.or(model.licence);
@@ -71,7 +71,12 @@ fn about(Facts { model, version, .. }: &Facts) -> Vec<Row> {
     rows
 }
 
-fn training(config: &ModelConfig, facts: &Facts) -> Vec<Row> {
+/// `data`: rows and columns of what it was trained on, as far as that is known.
+pub(super) fn training(
+    config: &ModelConfig,
+    data: Option<(u64, usize)>,
+    cost: Option<Cost>,
+) -> Vec<Row> {
     let spec = &config.spec;
     let parameters: usize =
         config.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
@@ -79,7 +84,7 @@ fn training(config: &ModelConfig, facts: &Facts) -> Vec<Row> {
     let of = &spec.dataset;
     let mut rows = vec![(
         "Data",
-        match facts.data {
+        match data {
             Some((rows, columns)) => format!(
                 "`{}` version {}, {rows} rows of {columns} columns, SHA-256 `{}`",
                 of.name, of.version, of.sha256
@@ -87,6 +92,9 @@ fn training(config: &ModelConfig, facts: &Facts) -> Vec<Row> {
             None => format!("`{}` version {}, SHA-256 `{}`", of.name, of.version, of.sha256),
         },
     )];
+    if let Some(base) = &spec.base_model {
+        rows.push(("Trained on from", format!("`{}` version {}", base.model, base.version)));
+    }
     rows.extend([
         ("Held back", format!("{} of the rows", percent(spec.validation_split))),
         ("Layers", layers.join(", ")),
@@ -98,7 +106,7 @@ fn training(config: &ModelConfig, facts: &Facts) -> Vec<Row> {
         ("Seed", spec.seed.to_string()),
         ("Engine", plain(&config.engine)),
     ]);
-    if let Some(Cost { attempts, cpu_ms, accelerator_ms }) = facts.cost {
+    if let Some(Cost { attempts, cpu_ms, accelerator_ms }) = cost {
         let seconds = |ms: u64| format!("{:.1}", ms as f64 / 1000.0);
         let mut cost = format!("{} CPU seconds in {attempts} attempts", seconds(cpu_ms));
         if accelerator_ms > 0 {
@@ -110,7 +118,7 @@ fn training(config: &ModelConfig, facts: &Facts) -> Vec<Row> {
 }
 
 /// Each with the interval that holds it in 95 of 100 such samples, where one is known.
-fn figures(text: &mut String, evaluation: &Evaluation) {
+pub(super) fn figures(text: &mut String, evaluation: &Evaluation) {
     let of = match evaluation.split {
         EvaluationSplit::Validation => "rows held back",
         EvaluationSplit::Test => "rows of a test set of its own",
@@ -135,11 +143,18 @@ fn interval_of(metric: &str, value: f64, of: &Evaluation) -> Option<(f64, f64)> 
             interval::of_auc(value, positive.support, negative.support)
         }
         ("recall", Some([_, positive])) => interval::of_share(value, positive.support),
+        // of the rows that were taken for the positive class
+        ("precision", Some([_, _])) => interval::of_share(value, taken_for_positive(of)?),
         _ => None,
     }
 }
 
-fn limits(text: &mut String, config: &ModelConfig) {
+fn taken_for_positive(of: &Evaluation) -> Option<u64> {
+    let rows = of.confusion_matrix.as_ref()?;
+    rows.iter().map(|by_prediction| by_prediction.get(1).copied()).sum()
+}
+
+pub(super) fn limits(text: &mut String, config: &ModelConfig) {
     let _ = writeln!(text, "## Limits\n");
     let mut say = |what: &str| {
         let _ = writeln!(text, "- {what}");
@@ -170,7 +185,7 @@ fn limits(text: &mut String, config: &ModelConfig) {
     );
 }
 
-fn table(text: &mut String, title: &str, rows: &[Row]) {
+pub(super) fn table(text: &mut String, title: &str, rows: &[Row]) {
     let _ = writeln!(text, "## {title}\n\n| | |\n| --- | --- |");
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {value} |");
@@ -204,7 +219,7 @@ fn percent(share: impl Into<f64>) -> impl Display {
 }
 
 /// What somebody has named, as text on one line and nothing else.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
