@@ -79,7 +79,7 @@ impl Connection {
     }
 
     /// Each as soon as the one before was answered.
-    async fn as_much_as_it_can(mut self, within: Duration) -> anyhow::Result<Vec<f64>> {
+    async fn again_and_again(mut self, within: Duration) -> anyhow::Result<Vec<f64>> {
         let warm = Instant::now() + WARM_UP;
         let (end, mut times) = (warm + within, Vec::new());
         loop {
@@ -131,7 +131,7 @@ async fn together(mut all: JoinSet<anyhow::Result<Vec<f64>>>) -> anyhow::Result<
 pub async fn saturate(load: &Load, askers: usize, within: Duration) -> anyhow::Result<Answered> {
     let mut all = JoinSet::new();
     for n in 0..askers {
-        all.spawn(Connection::open(load, n * 17).await?.as_much_as_it_can(within));
+        all.spawn(Connection::open(load, n * 17).await?.again_and_again(within));
     }
     Ok(Answered::of(&together(all).await?, within))
 }
