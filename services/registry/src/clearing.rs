@@ -189,5 +189,5 @@ impl Pass<'_> {
 
 /// What a key's last part says.
 fn last<T: std::str::FromStr>(key: &Key) -> Option<T> {
-    key.parts().last()?.as_ref().parse().ok()
+    key.parts().next_back()?.as_ref().parse().ok()
 }

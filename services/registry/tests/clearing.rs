@@ -1,7 +1,5 @@
 //! Clearing away in a bucket of S3, where nothing is renamed in one step.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use std::time::Duration;
 
 use domain::{TenantId, Timestamp};
