@@ -28,7 +28,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search bench-serving replays chaos peers queue-peers serving-peers fuzz lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search bench-serving replays chaos peers queue-peers serving-peers fuzz screens lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -45,6 +45,12 @@ build: claim ## the binary, in release
 test: setup setup-test ## every test, with Postgres and Redis of their own
 	$(BUILD_TESTS)
 	CUPOLA_EMULATOR=$(EMULATOR) CUPOLA_CLIENTS=$(CLIENTS) $(WITH_SERVICES) cargo nextest run --locked --workspace
+
+screens: setup setup-test ## photograph the console's pages into docs/screens, at a desktop's and a phone's width
+	$(BUILD_TESTS)
+	mkdir -p docs/screens
+	CUPOLA_SCREENS=$(CURDIR)/docs/screens CUPOLA_CLIENTS=$(CLIENTS) $(WITH_SERVICES) \
+	  cargo nextest run --locked --workspace -E 'package(e2e) & test(console::)'
 
 bench-quality: build ## train every kind of model on the real data in CUPOLA_DATA; ROWS=imdb for some
 	cargo test --quiet --locked --workspace --no-run
@@ -182,6 +188,8 @@ setup-test: ## what the tests need besides
 	@command -v redis-server >/dev/null || $(call install,redis-server,Redis)
 	@test -z "$(EMULATOR)" || command -v $(EMULATOR) >/dev/null \
 	  || $(call install,qemu-user,the emulator of a processor without AVX)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || $(call install,chromium,the browser that the console is tried in)
 	@python3 -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv,Python)
 	@$(call python,$(CLIENTS),$(CLIENTS_NEED))
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version $(NEXTEST_VERSION)

@@ -17,12 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("serving", &["domain", "engine", "registry", "store"]),
     ("simulator", &["domain", "planner"]),
     ("gateway", &["boot", "domain", "engine", "planner", "registry", "serving", "store"]),
+    ("console", &["domain", "gateway"]),
     ("scheduler", &["boot", "domain", "planner", "store"]),
     ("worker", &["boot", "domain", "engine", "onnx", "registry", "store"]),
     (
         "cupola",
         &[
             "boot",
+            "console",
             "domain",
             "engine",
             "gateway",

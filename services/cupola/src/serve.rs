@@ -209,7 +209,7 @@ pub async fn serve_gateway(
         blobs,
         bus,
     };
-    gateway::serve(app, listener, end).await.context("the gateway stopped")
+    gateway::serve(app, listener, end, console::routes).await.context("the gateway stopped")
 }
 
 /// Waits for the database where it is not up yet; `None` if asked to end meanwhile.

@@ -245,6 +245,7 @@ pub fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
 
 fn welcome(url: &str, operator_key: &Path, data: &Path) {
     println!("cupola is up");
+    println!("  console        {url}/");
     println!("  API            {url}/v1");
     println!("  documentation  {url}/docs");
     println!("  operator's key {}", operator_key.display());

@@ -69,6 +69,6 @@ pub use openapi::openapi;
 pub use page::{Listing, PageParams, after_cursor};
 pub use recent::Recent;
 pub use schedules::fire_due;
-pub use serve::{application, configure, serve};
+pub use serve::{Further, application, configure, serve};
 pub use state::{App, Config};
 pub use utoipa_actix_web::service_config::ServiceConfig;

@@ -77,9 +77,13 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.default_service(web::to(unrouted));
 }
 
+/// Routes of somebody else, beside the API's.
+pub type Further = fn(&mut web::ServiceConfig);
+
 /// The application as it is served and tested: routes, what was refused, and measurements.
 pub fn application(
     app: web::Data<App>,
+    further: Further,
 ) -> Actix<
     impl ServiceFactory<
         ServiceRequest,
@@ -92,6 +96,7 @@ pub fn application(
     Actix::new()
         .app_data(app)
         .configure(configure)
+        .configure(further)
         .wrap(from_fn(forget))
         .wrap(from_fn(limit))
         .wrap(from_fn(watch))
@@ -104,6 +109,7 @@ pub async fn serve(
     app: App,
     listener: TcpListener,
     shutdown: CancellationToken,
+    further: Further,
 ) -> std::io::Result<()> {
     let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
     let app = web::Data::new(app);
@@ -120,7 +126,7 @@ pub async fn serve(
         tokio::spawn(endpoints::keep_warm(app.clone())),
     ];
     let last = app.clone();
-    let server = HttpServer::new(move || application(app.clone()))
+    let server = HttpServer::new(move || application(app.clone(), further))
         .listen(listener)?
         .disable_signals()
         .client_request_timeout(HEAD_WITHIN)

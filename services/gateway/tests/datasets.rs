@@ -251,7 +251,7 @@ async fn a_refused_upload_lets_its_client_read_why() {
     let app = TestApp::with(|config| config.max_upload_bytes = 1_000).await;
     let acme = app.tenant("acme").await;
     let state = app.state.clone();
-    let server = HttpServer::new(move || gateway::application(state.clone()))
+    let server = HttpServer::new(move || gateway::application(state.clone(), crate::FURTHER))
         .workers(1)
         .disable_signals()
         .bind(("127.0.0.1", 0))

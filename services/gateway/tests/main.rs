@@ -36,3 +36,6 @@ mod support;
 mod sweeps;
 mod tenants;
 mod upon;
+
+/// The API alone.
+const FURTHER: gateway::Further = |_| ();

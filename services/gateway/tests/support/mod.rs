@@ -83,7 +83,7 @@ impl TestApp {
         change(&mut config);
         let end = CancellationToken::new();
         let state = web::Data::new(assemble(&db, folder.path(), config, end.clone()).await);
-        let service = test::init_service(gateway::application(state.clone())).await;
+        let service = test::init_service(gateway::application(state.clone(), crate::FURTHER)).await;
         let nobody = Client::new(move |request: TestRequest| {
             let answer = service.call(request.to_request());
             Box::pin(async move {

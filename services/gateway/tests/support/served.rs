@@ -25,7 +25,8 @@ impl Running {
         let state = assemble(&app.db, app.blobs.path(), config, end.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let address = listener.local_addr().expect("it has an address");
-        let server = actix_web::rt::spawn(gateway::serve(state, listener, end.clone()));
+        let server =
+            actix_web::rt::spawn(gateway::serve(state, listener, end.clone(), crate::FURTHER));
         Self { address, end, server }
     }
 

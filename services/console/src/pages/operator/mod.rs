@@ -1,0 +1,15 @@
+//! What those who run the platform look after: pools and workers, tenants, and who they are.
+
+mod people;
+pub(super) mod pools;
+mod tenant;
+mod tenants;
+
+use actix_web::web;
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    pools::routes(cfg);
+    tenants::routes(cfg);
+    tenant::routes(cfg);
+    people::routes(cfg);
+}

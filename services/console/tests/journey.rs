@@ -1,0 +1,266 @@
+//! What people do here: the example in two clicks, a training that is checked first, data that is pushed, a
+//! model that is tried and promoted.
+
+use actix_web::test::TestRequest;
+use domain::JobId;
+use serde_json::{Value, json};
+
+use crate::{
+    browser::{Browser, Page},
+    hand::{Hand, flowers, push},
+    support::TestApp,
+};
+
+fn job_of(page: &Page) -> JobId {
+    page.location().strip_prefix("/console/jobs/").unwrap().parse().unwrap()
+}
+
+/// Of the data that was pushed last.
+async fn profile_job(browser: &Browser) -> JobId {
+    let jobs = browser.get("/console/jobs?kind=profile").await.expect(200);
+    let newest = jobs.values_of("href=\"/console/jobs/job_").next().unwrap();
+    format!("job_{newest}").parse().unwrap()
+}
+
+/// A job that waits.
+async fn held_and_ended(browser: &Browser, at: &str) {
+    browser.act(&format!("{at}/pause"), &[]).await.expect(303);
+    browser.get(at).await.expect(200).shows("Let it go on");
+    browser.act(&format!("{at}/resume"), &[]).await.expect(303);
+    browser.act(&format!("{at}/cancel"), &[]).await.expect(303);
+    browser.get(at).await.expect(200).shows("cancelled").shows_no("data-events");
+}
+
+#[actix_web::test]
+async fn the_example_is_two_clicks_away_and_answers() {
+    let app = TestApp::new().await;
+    app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    let start = browser.get("/console").await.expect(200);
+    start.shows("Push the example");
+
+    let pushed = browser.post_from(&start, "/console/example", &[]).await.expect(303);
+    assert_eq!(pushed.location(), "/console/datasets/breast-cancer");
+    let waiting = browser.get(pushed.location()).await.expect(200);
+    waiting.shows("A worker is making the profile");
+    hand.run(profile_job(&browser).await).await;
+    let data = browser.get(pushed.location()).await.expect(200);
+    data.shows("569").shows("Balance of diagnosis").shows("radius_mean").shows("Train the example");
+
+    let submitted = browser.post_from(&data, "/console/example/train", &[]).await.expect(303);
+    let job = job_of(&submitted);
+    let queued = browser.get(submitted.location()).await.expect(200);
+    queued.shows("data-events=\"").shows("as soon as the first epoch has ended").shows("Cancel");
+    hand.run(job).await;
+    let done = browser.get(submitted.location()).await.expect(200);
+    done.shows("Loss: training from")
+        .shows("validation from")
+        .shows("Accuracy: training from")
+        .shows_no("data-events");
+    let model = done.values_of("href=\"/console/models/acme/breast-cancer?version=").next();
+    assert_eq!(model, Some("1"));
+
+    let model = browser.get("/console/models/acme/breast-cancer?version=1").await.expect(200);
+    model
+        .shows("name=\"column.radius_mean\"")
+        .shows("model.safetensors")
+        .shows("curl -sS")
+        .shows("trained on breast-cancer version 1");
+    model.shows("95 %");
+    let given = [
+        ("version", "1"),
+        ("column.radius_mean", "30"),
+        ("column.area_mean", "2500"),
+        ("column.texture_mean", ""),
+    ];
+    let missing = browser
+        .post_from(&model, "/console/models/acme/breast-cancer/try", &given)
+        .await
+        .expect(200);
+    missing.shows("role=\"alert\"");
+    let names: Vec<_> =
+        model.values_of("name=\"column.").map(|name| format!("column.{name}")).collect();
+    assert_eq!(names.len(), 30);
+    let mut fields = vec![("version", "1")];
+    fields.extend(names.iter().map(|name| (name.as_str(), "")));
+    let answered = browser
+        .post_from(&model, "/console/models/acme/breast-cancer/try", &fields)
+        .await
+        .expect(200);
+    answered.shows("It says <strong>");
+    browser.get("/console").await.expect(200).shows("the example").shows_no("Push the example");
+}
+
+#[actix_web::test]
+async fn a_training_is_checked_and_corrected_before_it_is_submitted_and_can_be_cloned() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(40)).await).await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    browser
+        .get("/console/jobs/new")
+        .await
+        .expect(200)
+        .shows("href=\"/console/jobs/new?dataset=flowers\"");
+    let form = browser.get("/console/jobs/new?dataset=flowers").await.expect(200);
+    form.shows("<option value=\"kind\" selected>");
+
+    let typed = [("dataset", "flowers"), ("target", "kind"), ("epochs", "many")];
+    browser
+        .post_from(&form, "/console/jobs/check", &typed)
+        .await
+        .expect(200)
+        .shows("`many` is no number");
+    let wrong = [
+        ("dataset", "flowers"),
+        ("target", "kind"),
+        ("epochs", "0"),
+        ("split", "2"),
+        ("family", "mlp"),
+    ];
+    let wrong = browser.post_from(&form, "/console/jobs/check", &wrong).await.expect(200);
+    wrong.shows("<code>epochs</code>").shows("<code>validation.split</code>");
+
+    let yaml = "dataset: flowers\ntarget: kind\nepochs: 2\nbatch_size: 16\nmodel:\n  layers:\n    - {type: Dense, units: 1, activation: sigmoid}\n";
+    let checked =
+        browser.post_from(&wrong, "/console/jobs/check", &[("spec", yaml)]).await.expect(200);
+    checked.shows("It is valid").shows("binary classification").shows("Costs at most");
+    assert_eq!(checked.area("spec"), yaml);
+    browser
+        .post_from(&wrong, "/console/jobs", &[("spec", "[1, 2]")])
+        .await
+        .expect(422)
+        .shows("must be an object");
+    browser
+        .post_from(&wrong, "/console/jobs", &[("spec", "{\"dataset\": \"nothing\"}")])
+        .await
+        .expect(422)
+        .shows("nothing");
+
+    let once = checked.values_of("name=\"once\" value=\"").next().unwrap().to_owned();
+    let send = [("spec", yaml), ("once", once.as_str())];
+    let first = browser.post_from(&checked, "/console/jobs", &send).await.expect(303);
+    let again = browser.post_from(&checked, "/console/jobs", &send).await.expect(303);
+    assert_eq!(first.location(), again.location(), "a form sent twice is one job");
+
+    let clone =
+        browser.get(&format!("/console/jobs/new?from={}", job_of(&first))).await.expect(200);
+    let spec: Value = serde_json::from_str(&clone.area("spec")).unwrap();
+    assert_eq!(
+        (&spec["epochs"], &spec["features"]),
+        (&json!(2), &json!(["length", "width", "colour"]))
+    );
+    let text = spec.to_string();
+    browser
+        .post_from(&clone, "/console/jobs/check", &[("spec", text.as_str())])
+        .await
+        .expect(200)
+        .shows("It is valid");
+
+    held_and_ended(&browser, first.location()).await;
+    let cancelled = browser.get("/console/jobs?status=cancelled").await.expect(200);
+    cancelled.shows(&job_of(&first).to_string());
+}
+
+#[actix_web::test]
+async fn a_file_is_pushed_by_a_form_and_its_trouble_is_told() {
+    let app = TestApp::new().await;
+    app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    let page = browser.get("/console/datasets").await.expect(200);
+    let send = |name: &str, file: &str, bytes: &str| {
+        let part = |name: &str, value: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let head = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        let body =
+            part("seal", page.seal()) + &part("name", name) + &head + bytes + "\r\n--b--\r\n";
+        let request = TestRequest::post().uri("/console/datasets").set_payload(body);
+        browser.send(request.insert_header(("content-type", "multipart/form-data; boundary=b")))
+    };
+    let pushed = send("garden", "My Garden.CSV", &flowers(30)).await.expect(303);
+    assert_eq!(pushed.location(), "/console/datasets/garden?version=1");
+    hand.run(profile_job(&browser).await).await;
+    browser
+        .get("/console/datasets/garden")
+        .await
+        .expect(200)
+        .shows("Balance of kind")
+        .shows(">iris<");
+    send("garden", "a.exe", "x").await.expect(400).shows("its name ends with none of");
+    send("No Name!", "a.csv", "a\n1\n").await.expect(400).shows("name: ");
+
+    let broken = send("broken", "a.csv", "a,b\n1\n").await.expect(303).location().to_owned();
+    let profile = profile_job(&browser).await;
+    hand.run(profile).await;
+    browser.get(&broken).await.expect(200).shows("ragged_row").shows("push it again");
+    browser
+        .get(&format!("/console/jobs/{profile}"))
+        .await
+        .expect(200)
+        .shows("ragged_row")
+        .shows("Mend the file");
+}
+
+#[actix_web::test]
+async fn a_model_is_promoted_described_made_public_and_found_by_others() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    app.tenant("zeta").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(40)).await).await;
+    let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 2, "batch_size": 16 });
+    let job = acme.developer.post("/v1/jobs", draft).await.expect(202);
+    hand.run(job.text("/id").parse().unwrap()).await;
+    let owner = Browser::signed_in(&app, "owner@acme.example").await;
+    let at = "/console/models/acme/flowers";
+    owner.act(&format!("{at}/alias"), &[("version", "1"), ("alias", "champion")]).await.expect(303);
+    owner.get(at).await.expect(200).shows("champion");
+    owner
+        .act(
+            &format!("{at}/state"),
+            &[("version", "1"), ("state", "deprecated"), ("reason", "old")],
+        )
+        .await
+        .expect(303);
+    owner.get(at).await.expect(200).shows("This version is").shows("old");
+    owner
+        .act(&format!("{at}/state"), &[("version", "1"), ("state", "published"), ("reason", "")])
+        .await
+        .expect(303);
+
+    let other = Browser::signed_in(&app, "developer@zeta.example").await;
+    other.get(at).await.expect(404);
+    let said = [
+        ("description", "Tells <b>flowers</b> apart"),
+        ("tags", "botany, small"),
+        ("card", "# Flowers\n\n<script>alert(1)</script>"),
+        ("visibility", "public"),
+        ("shared_with", ""),
+        ("licence", "mit"),
+    ];
+    owner.act(at, &said).await.expect(303);
+    let found = other.get("/console/models?visibility=public&q=flowers").await.expect(200);
+    found.shows("acme/").shows("Tells &lt;b&gt;flowers&lt;/b&gt; apart").shows("botany");
+    let seen = other.get(at).await.expect(200);
+    seen.shows("Make it one of ours")
+        .shows_no("Promote")
+        .shows_no("<script>alert")
+        .shows_no("<b>flowers");
+    let row =
+        [("version", "1"), ("column.length", "5"), ("column.width", ""), ("column.colour", "red")];
+    other.post_from(&seen, &format!("{at}/try"), &row).await.expect(200).shows("It says <strong>");
+    other.post_from(&seen, &format!("{at}/like"), &[]).await.expect(303);
+    other
+        .post_from(&seen, &format!("{at}/fork"), &[("version", "1"), ("name", "meadow")])
+        .await
+        .expect(303);
+    other.get("/console/models/zeta/meadow").await.expect(200).shows("acme/flowers");
+    // what one may not do is refused, whatever a page has shown
+    other.act(&format!("{at}/alias"), &[("version", "1"), ("alias", "mine")]).await.expect(403);
+}

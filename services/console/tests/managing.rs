@@ -1,0 +1,138 @@
+//! What a tenant and an operator look after.
+
+use serde_json::json;
+
+use crate::{
+    browser::Browser,
+    hand::Hand,
+    support::{PASSWORD, TestApp},
+};
+
+async fn operator(app: &TestApp) -> Browser {
+    let invited = json!({ "email": "op@platform.example", "role": "operator" });
+    let invited = app.operator().await.post("/v1/platform/invitations", invited).await.expect(201);
+    let answer = json!({ "token": invited.text("/token"), "name": "Op", "password": PASSWORD });
+    app.nobody().post("/v1/invitations/accept", answer).await.expect(200);
+    Browser::signed_in(app, "op@platform.example").await
+}
+
+#[actix_web::test]
+async fn a_key_is_shown_once_works_and_is_revoked() {
+    let app = TestApp::new().await;
+    app.tenant("acme").await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    browser.act("/console/keys", &[("name", "")]).await.expect(422).shows("name");
+    let made = browser
+        .act(
+            "/console/keys",
+            &[("name", "nightly"), ("scope", "jobs:read"), ("scope", "self:read")],
+        )
+        .await
+        .expect(201);
+    let (_, rest) = made.text.split_once("id=\"secret\"").unwrap();
+    let (_, rest) = rest.split_once('>').unwrap();
+    let secret = rest.split('<').next().unwrap().to_owned();
+    let client = app.with_credential(&secret);
+    client.get("/v1/jobs").await.expect(200);
+    client.get("/v1/models").await.expect(403);
+    let list = browser.get("/console/keys").await.expect(200);
+    list.shows("nightly").shows("jobs:read").shows_no(&secret);
+    // the newest stands first
+    let revoke = list.values_of("action=\"/console/keys/").map(str::to_owned).collect::<Vec<_>>();
+    for one in revoke {
+        browser.post_from(&list, &format!("/console/keys/{one}"), &[]).await.expect(303);
+    }
+    client.get("/v1/jobs").await.expect(401);
+}
+
+#[actix_web::test]
+async fn people_are_invited_given_roles_and_taken_out() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let browser = Browser::signed_in(&app, "owner@acme.example").await;
+    let invited = browser
+        .act("/console/people/invitations", &[("email", "new@acme.example"), ("role", "viewer")])
+        .await
+        .expect(200);
+    let url =
+        invited.shows("not shown again").text.split("/console/invitation?token=").nth(1).unwrap();
+    let token = url.split('<').next().unwrap().to_owned();
+    let newcomer = Browser::new(&app);
+    let page = newcomer.get(&format!("/console/invitation?token={token}")).await.expect(200);
+    newcomer
+        .post_from(
+            &page,
+            "/console/invitation",
+            &[("token", &token), ("name", "Neu"), ("password", PASSWORD)],
+        )
+        .await
+        .expect(303);
+    newcomer.get("/console").await.expect(200).shows("viewer").shows_no("Train a model");
+    newcomer.get("/console/people").await.expect(403);
+
+    let people = browser.get("/console/people").await.expect(200);
+    people.shows("new@acme.example");
+    let id = acme.developer_id.to_string();
+    browser
+        .post_from(&people, &format!("/console/people/{id}"), &[("role", "viewer")])
+        .await
+        .expect(303);
+    assert_eq!(acme.developer.get("/v1/me").await.expect(200).text("/role"), "viewer");
+    browser.post_from(&people, &format!("/console/people/{id}/remove"), &[]).await.expect(303);
+    acme.developer.get("/v1/me").await.expect(401);
+    browser.get("/console/audit").await.expect(200).shows("change user").shows("accept invitation");
+}
+
+#[actix_web::test]
+async fn an_operator_makes_a_tenant_gives_it_a_share_and_drains_a_worker() {
+    let app = TestApp::new().await;
+    let hand = Hand::hire(&app).await;
+    let browser = operator(&app).await;
+    let first = browser.get("/console").await.expect(200);
+    first.shows("Pools and workers").shows("hand").shows("64");
+    let worker = hand.worker();
+    browser
+        .post_from(&first, &format!("/console/workers/{worker}/cordoned"), &[])
+        .await
+        .expect(303);
+    browser.get("/console").await.expect(200).shows("Use again");
+    browser
+        .post_from(&first, &format!("/console/workers/{worker}/nonsense"), &[])
+        .await
+        .expect(422);
+
+    let draft = [("slug", "acme"), ("name", "Acme"), ("email", "ada@acme.example")];
+    browser
+        .act("/console/tenants", &draft)
+        .await
+        .expect(200)
+        .shows("Hand this to ada@acme.example")
+        .shows("cupi_");
+    browser.act("/console/tenants", &draft).await.expect(200).shows("role=\"alert\"");
+    let at = "/console/tenants/acme";
+    let share = [
+        ("pool", "default"),
+        ("guaranteed_cpus", "2"),
+        ("limit_cpus", "8"),
+        ("weight", "3"),
+        ("max_running", ""),
+        ("cohort", ""),
+    ];
+    browser.act(&format!("{at}/quotas"), &share).await.expect(303);
+    let tenant = browser.get(at).await.expect(200);
+    tenant.shows("2 CPUs").shows("8 CPUs");
+    browser
+        .act(&format!("{at}/quotas"), &[("pool", "default"), ("weight", "-1")])
+        .await
+        .expect(422)
+        .shows("weight");
+    browser.act(&format!("{at}/limits"), &[("max_running_jobs", "3")]).await.expect(303);
+    browser.act(&format!("{at}/budget"), &[("credits", "10")]).await.expect(303);
+    browser.get(at).await.expect(200).shows("value=\"3\"").shows("of 10");
+    browser.act(&format!("{at}/quotas/default/remove"), &[]).await.expect(303);
+    browser.act(&format!("{at}/budget"), &[]).await.expect(303);
+    browser.get(at).await.expect(200).shows("None was set").shows("of no budget");
+    // tenants' own pages are not an operator's
+    browser.get("/console/jobs").await.expect(403);
+    browser.get("/console/audit?tenant=acme").await.expect(200).shows("create tenant");
+}

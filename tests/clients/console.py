@@ -1,0 +1,122 @@
+"""The console in a browser: somebody new comes in, pushes the example, trains, sees the curve move, opens
+the model and tries it. Each page on the way is judged by axe-core in light and dark, fits a phone, and has
+nothing from another host; with SCREENS in the environment it is photographed into that folder."""
+
+import os
+import re
+import shutil
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+URL, TOKEN = os.environ["URL"], os.environ["TOKEN"]
+SCREENS = os.environ.get("SCREENS")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+EPOCHS = 200
+PATIENT = 120_000
+
+axe = Axe()
+trouble = []
+
+
+def violations(page):
+    found = axe.run(page).response["violations"]
+    return [f"{one['id']}: {node['target']} {node.get('failureSummary', '')}" for one in found
+            if one["impact"] in ("serious", "critical") for node in one["nodes"]]
+
+
+def judge(page, name):
+    """What must hold for every page, at every width and in both colours."""
+    expect(page.locator("h1")).to_have_count(1)
+    for scheme in ["light", "dark"]:
+        page.emulate_media(color_scheme=scheme)
+        found = violations(page)
+        assert not found, f"{name}, {scheme}: " + "\n".join(found)
+    page.emulate_media(color_scheme="light")
+    for size, what in [(PHONE, "phone"), (DESKTOP, "desktop")]:
+        page.set_viewport_size(size)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"], f"{name} is {width} wide on a {what}"
+        if SCREENS:
+            page.screenshot(path=f"{SCREENS}/{name}-{what}.png")
+
+
+def points(page):
+    line = page.locator("#curves polyline").first.get_attribute("points")
+    return len(line.split())
+
+
+with sync_playwright() as playwright:
+    chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    page = browser.new_page(viewport=DESKTOP)
+    page.set_default_timeout(30_000)
+    page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: trouble.append(request.url)
+            if not request.url.startswith((URL, "data:", "about:")) else None)
+
+    page.goto(URL)
+    judge(page, "front")
+    page.get_by_role("link", name="I have an invitation").click()
+    page.get_by_label("Invitation", exact=True).fill(TOKEN)
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    judge(page, "invitation")
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("heading", name="From data to an answer")).to_be_visible()
+    judge(page, "start")
+
+    # by the keyboard alone: the skip link is first, and what has the focus is seen
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.get_by_role("button", name="Push the example").focus()
+    page.keyboard.press("Enter")
+    # the page redraws itself when a worker has made the profile
+    expect(page.get_by_role("heading", name="Balance of diagnosis")).to_be_visible(timeout=PATIENT)
+    judge(page, "dataset")
+
+    page.get_by_role("link", name="Train on it").click()
+    page.get_by_text("More choices").click()
+    page.get_by_label("Epochs").fill(str(EPOCHS))
+    page.get_by_label("Rows held back").fill("0.2")
+    judge(page, "training")
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
+    judge(page, "specification")
+    page.get_by_role("button", name="Train", exact=True).click()
+
+    expect(page.locator("#curves polyline").first).to_be_attached(timeout=PATIENT)
+    before = points(page)
+    page.wait_for_function(
+        "before => document.querySelector('#curves polyline').getAttribute('points').split(' ').length > before",
+        arg=before, timeout=PATIENT)
+    print(f"the curve has moved from {before} to {points(page)} points")
+    if SCREENS:
+        judge(page, "job-running")
+    expect(page.locator("#head .badge")).to_have_text("succeeded", timeout=PATIENT)
+    judge(page, "job")
+
+    page.locator("#state").get_by_role("link", name="version 1").click()
+    judge(page, "model")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#answer")).to_contain_text("It says")
+    expect(page.locator("#answer svg").first).to_be_visible()
+    judge(page, "prediction")
+
+    for name in ["Overview", "Datasets", "Jobs", "Models", "Discover", "Usage", "API keys", "People", "Audit log"]:
+        page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+        judge(page, name.lower().replace(" ", "-"))
+
+    page.get_by_role("navigation").get_by_role("link", name="Datasets", exact=True).click()
+    page.get_by_label("File").set_input_files(
+        files=[{"name": "My Prices.csv", "mimeType": "text/csv", "buffer": b"rooms,price\n" + b"2,100\n3,150\n" * 20}])
+    expect(page.get_by_label("Name")).to_have_value("my-prices")
+    page.get_by_role("button", name="Push", exact=True).click()
+    page.wait_for_url(re.compile(r"/console/datasets/my-prices\?version=1$"))
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="The furnace that a whole street shares")).to_be_visible()
+    browser.close()
+
+assert not trouble, trouble
