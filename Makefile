@@ -169,7 +169,8 @@ $(WITH_SERVICES): | setup-test
 	test -x $@ || $(BUILD_TESTS)
 
 openapi: claim ## write the OpenAPI document of the code to docs/openapi.json
-	cargo run --quiet --locked --package cupola -- openapi > docs/openapi.json
+	cargo build --quiet --locked --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/cupola openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
 
 # cargo tells a changed file by its time alone: what another clone has built here last must not pass
 # for the work of this one

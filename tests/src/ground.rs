@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     Client, Process,
     client::Address,
-    process::{run, try_run},
+    process::{cupola_as, run},
     wait_until,
 };
 
@@ -89,7 +89,7 @@ impl Ground {
     /// What `cupola admin …` says, and whether it succeeds.
     pub fn admin(&self, arguments: &[&str]) -> (bool, String) {
         let output =
-            try_run(&[&["admin"], arguments].concat(), &self.environment(Service::Gateway));
+            cupola_as(&[&["admin"], arguments].concat(), &self.environment(Service::Gateway));
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 

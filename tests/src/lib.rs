@@ -24,6 +24,6 @@ mod wait;
 pub use client::{Answer, Client, Event};
 pub use data::{breast_cancer, two_clouds};
 pub use platform::{Platform, Up};
-pub use process::{Process, cupola};
+pub use process::{Process, cupola, cupola_as};
 pub use system::{descendants, is_alive, kill};
 pub use wait::wait_until;

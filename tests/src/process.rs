@@ -141,7 +141,7 @@ fn spawn(
 /// # Panics
 /// If it fails, with what it said.
 pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) -> String {
-    let output = try_run(arguments, environment);
+    let output = cupola_as(arguments, environment);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`cupola {}` failed:\n{said}", arguments.join(" "));
     String::from_utf8(output.stdout).unwrap()
@@ -149,13 +149,13 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&'static str, String)]) ->
 
 /// What `cupola …` says to whoever has no server, and whether it succeeds.
 pub fn cupola(arguments: &[&str]) -> (bool, String) {
-    let Output { status, stdout, stderr } = try_run(arguments, &[]);
+    let Output { status, stdout, stderr } = cupola_as(arguments, &[]);
     let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     (status.success(), said.concat())
 }
 
-/// The same, whether it fails or not.
-pub(crate) fn try_run(arguments: &[&str], environment: &[(&'static str, String)]) -> Output {
+/// The same in an environment, with how it ends and what it says where.
+pub fn cupola_as(arguments: &[&str], environment: &[(&'static str, String)]) -> Output {
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     command(&[], &arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))

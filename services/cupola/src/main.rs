@@ -1,5 +1,5 @@
 //! The binary: composes the services, together (`up`) or each by itself, and carries the tools of
-//! those who run them.
+//! those who run them, and of those who use them from elsewhere.
 
 mod admin;
 mod audit;
@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod import;
 mod models;
+mod remote;
 mod serve;
 mod simulate;
 mod train;
@@ -33,6 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Remote(remote::Command),
     /// Everything on this machine, with a Postgres of its own unless DATABASE_URL is set.
     Up(up::Arguments),
     /// The HTTP API.
@@ -56,9 +59,6 @@ enum Command {
     Export(export::Arguments),
     /// Makes a model of weights that came from elsewhere, for a specification's layers.
     Import(import::Arguments),
-    /// Published models, without a server.
-    #[command(subcommand)]
-    Models(models::Command),
     /// One attempt, started by a worker: not for people.
     #[command(hide = true)]
     Child(worker::child::ChildArgs),
@@ -72,14 +72,15 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
-        Command::Models(command) => models::run(&command),
+        Command::Remote(command) => remote::run(command),
         command => telemetry::init(arguments.log_format).and_then(|()| run(command)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if remote::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cupola: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("{} {error:#}", terminal::style("cupola:").red().for_stderr());
+            ExitCode::from(remote::exit_code(&error))
         }
     }
 }
@@ -102,7 +103,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Train(_)
         | Command::Export(_)
         | Command::Import(_)
-        | Command::Models(_)
+        | Command::Remote(_)
         | Command::Child(_) => {
             unreachable!("handled before the runtime started")
         }

@@ -10,12 +10,6 @@ use domain::{Digest, registry::VersionFile};
 use gateway::auth::{JwkSet, verify_manifest};
 use serde_json::Value;
 
-#[derive(clap::Subcommand)]
-pub enum Command {
-    /// Checks the files of a version against its signed manifest.
-    Verify(Verify),
-}
-
 #[derive(clap::Args)]
 pub struct Verify {
     /// The folder with the version's files.
@@ -28,8 +22,7 @@ pub struct Verify {
     keys: PathBuf,
 }
 
-pub fn run(command: &Command) -> anyhow::Result<()> {
-    let Command::Verify(arguments) = command;
+pub fn run(arguments: &Verify) -> anyhow::Result<()> {
     let Verify { folder, manifest, keys } = arguments;
     let named = |path: &Path| path.display().to_string();
     let known: JwkSet =

@@ -93,6 +93,15 @@ pub fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
     let (sha256, bytes) = fs::File::open(path)
         .and_then(|mut file| Digest::of_reader(&mut file))
         .with_context(|| format!("read {}", path.display()))?;
+    let (format, compression) = kind_of(path)?;
+    remove(to)?;
+    let whole = fs::canonicalize(path).with_context(|| format!("read {}", path.display()))?;
+    std::os::unix::fs::symlink(whole, to).with_context(|| format!("make {}", to.display()))?;
+    Ok(DataFile { format, compression, sha256, bytes })
+}
+
+/// What a file is, by its name.
+pub fn kind_of(path: &Path) -> anyhow::Result<(Format, Compression)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let (stem, compression) = match name.rsplit_once('.') {
         Some((stem, "gz")) => (stem, Compression::Gzip),
@@ -107,10 +116,7 @@ pub fn place(path: &Path, to: &Path) -> anyhow::Result<DataFile> {
         Some("zip") => Format::Images,
         _ => bail!("{}: name it .csv, .tsv, .jsonl, .txt or .zip", path.display()),
     };
-    remove(to)?;
-    let whole = fs::canonicalize(path).with_context(|| format!("read {}", path.display()))?;
-    std::os::unix::fs::symlink(whole, to).with_context(|| format!("make {}", to.display()))?;
-    Ok(DataFile { format, compression, sha256, bytes })
+    Ok((format, compression))
 }
 
 pub fn remove(path: &Path) -> anyhow::Result<()> {

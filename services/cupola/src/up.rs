@@ -115,7 +115,7 @@ fn start_postgres(arguments: &Arguments, data: &Path) -> anyhow::Result<Embedded
 }
 
 /// What tenants store is for this user's eyes alone.
-fn private_folder(path: &Path) -> anyhow::Result<()> {
+pub fn private_folder(path: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.with_context(|| format!("{} cannot be made", path.display()))
 }

@@ -32,6 +32,15 @@ fn help_names_what_people_run_and_hides_the_child() {
         "import",
         "models",
         "openapi",
+        "login",
+        "datasets",
+        "jobs",
+        "predict",
+        "endpoints",
+        "usage",
+        "init",
+        "completion",
+        "man",
     ] {
         assert!(text.contains(&format!("\n  {command}")), "{command} is missing from {text}");
     }
@@ -68,6 +77,52 @@ fn a_busy_port_is_said_before_anything_is_started() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains(&address), "{}", stderr(&refused));
     assert!(left.is_empty(), "nothing was started: {left:?}");
+}
+
+#[test]
+fn what_is_typed_wrongly_is_told_apart_from_what_fails() {
+    for arguments in [["jobs", "watch", "job_1"], ["predict", "Model", "--row={}"]] {
+        let refused = cupola(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    }
+    let refused = cupola(&["predict", "m"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("--row") && stderr(&refused).contains("--csv"));
+    let lost = cupola(&["whoami"]);
+    assert_eq!(lost.status.code(), Some(1));
+    assert!(stderr(&lost).contains("XDG_CONFIG_HOME"), "{}", stderr(&lost));
+}
+
+#[test]
+fn shells_complete_and_manuals_are_written() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = cupola(&["completion", shell]);
+        let text = String::from_utf8(script.stdout).unwrap();
+        assert!(script.status.success() && text.contains("datasets"), "{shell}: {text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("man");
+    assert!(cupola(&["man", "--out", &out.display().to_string()]).status.success());
+    let page = std::fs::read_to_string(out.join("cupola-jobs-submit.1")).unwrap();
+    assert!(page.contains("dry\\-run"), "{page}");
+    assert!(!out.join("cupola-child.1").exists(), "the child is not for people");
+}
+
+#[test]
+fn a_specification_is_begun_from_a_file_and_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/breast-cancer.csv");
+    std::fs::copy(data, path("cancer.csv")).unwrap();
+    let begin = || cupola(&["init", &path("cancer.csv"), "--target", "diagnosis"]);
+    let made = begin();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let spec = std::fs::read_to_string(path("cancer.yaml")).unwrap();
+    assert!(spec.contains("target: \"diagnosis\"  # classes: B, M"), "{spec}");
+    assert!(spec.contains("drop: [\"id\"]"), "{spec}");
+    let refused = begin();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("--out"), "{}", stderr(&refused));
 }
 
 /// A folder with a specification in it, and where the model goes.

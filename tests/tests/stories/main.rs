@@ -7,6 +7,7 @@ mod bad_uploads;
 mod canary;
 mod cancel;
 mod chaos;
+mod cli;
 mod console;
 mod drain;
 mod gang;

@@ -2,8 +2,6 @@
 //! pushed, the model of the README trained and followed live, the published version asked about a row
 //! that was held back. Ends well only if all of it really happened.
 
-mod client;
-mod follow;
 mod server;
 
 use std::{fs, path::PathBuf};
@@ -11,13 +9,22 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use gateway::ApiSecret;
+use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::up::{self, DataDir};
-use client::Client;
+use crate::{
+    remote::{
+        api::Client,
+        show::{Out, text},
+        watch,
+    },
+    up::{self, DataDir},
+};
 
 /// What the journey must reach on this dataset.
 const MIN_VAL_ACCURACY: f64 = 0.95;
+/// Seconds that the push waits for the dataset's profile.
+const WAIT_SECS: u32 = 30;
 const TENANT: &str = "demo";
 const DATASET: &str = "breast-cancer";
 const TARGET: &str = "diagnosis";
@@ -52,7 +59,7 @@ async fn journey(url: &str, data: &std::path::Path, csv: &PathBuf) -> anyhow::Re
 
     step("2. Push the data; a worker reads it in its sandbox");
     let path = format!("/v1/datasets/{DATASET}/versions");
-    let version = client.push(&path, "text/csv", pushed).await?;
+    let version = push(&client, &path, pushed).await?;
     show_profile(&version)?;
 
     step("3. Submit a training job");
@@ -63,10 +70,9 @@ async fn journey(url: &str, data: &std::path::Path, csv: &PathBuf) -> anyhow::Re
     println!("   {id} is {}", text(&job, "/status"));
 
     step("4. Follow it live");
-    follow::until_the_end(&client, &id).await?;
+    let job = watch::until_the_end(&client, &id, Out::text()).await?;
 
     step("5. The published version");
-    let job = client.get(&format!("/v1/jobs/{id}")).await?;
     let model = format!("/v1/models/{TENANT}/{}", text(&job, "/published/model"));
     let number = job.pointer("/published/version").and_then(Value::as_u64).context("no version")?;
     let version = client.get(&format!("{model}/versions/{number}")).await?;
@@ -137,6 +143,11 @@ async fn tenant_key(url: &str, data: &std::path::Path) -> anyhow::Result<String>
     up::write_secret(&path, key)?;
     println!("   made; its key is kept in {}", path.display());
     Ok(key.to_owned())
+}
+
+async fn push(client: &Client, path: &str, csv: String) -> anyhow::Result<Value> {
+    let request = client.request(Method::POST, path).header(header::CONTENT_TYPE, "text/csv");
+    client.json(request.header("Prefer", format!("wait={WAIT_SECS}")).body(csv)).await
 }
 
 /// The brief's own classifier.
@@ -226,8 +237,4 @@ fn step(title: &str) {
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("   {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,0 +1,184 @@
+//! `cupola datasets`: files are pushed as they are, with a bar, and their profile is waited for.
+
+use std::{
+    fs::File,
+    io::stdin,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use domain::{
+    dataset::{Compression, Format},
+    name::Name,
+};
+use futures::TryStreamExt;
+use indicatif::ProgressBar;
+use reqwest::{Body, Method, StatusCode, header};
+use serde_json::Value;
+use tokio_util::io::ReaderStream;
+
+use super::{
+    Asking,
+    api::Client,
+    events,
+    names::DatasetName,
+    profile,
+    show::{self, Out, bytes, list, minute, plain, text},
+};
+use crate::train::kind_of;
+
+const CHUNK_BYTES: usize = 64 << 10;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    asking: Asking,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sends a file as a new version, and waits for its profile.
+    Push(Push),
+    /// The tenant's datasets.
+    List,
+    /// What the columns of a version hold.
+    Profile {
+        /// NAME, or NAME:VERSION.
+        dataset: DatasetName,
+    },
+}
+
+#[derive(Args)]
+struct Push {
+    /// Of the dataset; one that is not there is made.
+    name: Name,
+    /// A .csv, .tsv, .jsonl or .txt file, also as .gz or .zst, or a .zip of images; `-` for stdin.
+    file: PathBuf,
+    /// csv, tsv, jsonl, text or images, where the file's name does not say it.
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (client, out) = arguments.asking.open()?;
+    match &arguments.command {
+        Command::Push(arguments) => push(&client, arguments, out).await,
+        Command::List => {
+            let answer = client.get("/v1/datasets").await?;
+            let header = ["name", "versions", "size", "made"];
+            let none = "no datasets yet; cupola datasets push NAME FILE";
+            out.show(&answer, || list(&answer, &header, row, none))
+        }
+        Command::Profile { dataset } => {
+            let version = client.get(&dataset.path()).await?;
+            show_profile(&version, out)
+        }
+    }
+}
+
+fn row(dataset: &Value) -> Vec<String> {
+    vec![
+        text(dataset, "/name").to_owned(),
+        plain(&dataset["versions"]),
+        bytes(&dataset["bytes"]),
+        minute(&dataset["created_at"]),
+    ]
+}
+
+async fn push(client: &Client, arguments: &Push, out: Out) -> anyhow::Result<()> {
+    let (format, compression) = kind(arguments)?;
+    let path = format!("/v1/datasets/{}/versions", arguments.name);
+    let path = format!("{path}?format={}&compression={}", format.as_str(), compression.as_str());
+    let mut request = client
+        .request(Method::POST, &path)
+        .header(header::CONTENT_TYPE, "application/octet-stream");
+    let (body, length, bar) = body(&arguments.file)?;
+    if let Some(length) = length {
+        request = request.header(header::CONTENT_LENGTH, length);
+    }
+    let answer = client.open(request.body(body)).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    let is_new = answer.status() == StatusCode::CREATED;
+    let version: Value = answer.json().await.context("the answer is not JSON")?;
+    if !is_new {
+        out.say("these bytes were there already")?;
+    }
+    show_profile(&profiled(client, version).await?, out)
+}
+
+fn kind(arguments: &Push) -> anyhow::Result<(Format, Compression)> {
+    match arguments.format {
+        None if is_stdin(&arguments.file) => {
+            bail!("stdin has no name that says what it is; add --format")
+        }
+        None => kind_of(&arguments.file),
+        Some(format) => {
+            let by_name = kind_of(&arguments.file).map(|(_, compression)| compression);
+            let compression = match arguments.file.extension().and_then(|name| name.to_str()) {
+                Some("gz") => Compression::Gzip,
+                Some("zst") => Compression::Zstd,
+                _ => by_name.unwrap_or(Compression::None),
+            };
+            Ok((format, compression))
+        }
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Read as it is sent; with its length where that is known, and the bar that shows it.
+fn body(path: &Path) -> anyhow::Result<(Body, Option<u64>, ProgressBar)> {
+    let named = || format!("read {}", path.display());
+    let (file, length) = if is_stdin(path) {
+        (File::from(stdin().as_fd().try_clone_to_owned().with_context(named)?), None)
+    } else {
+        let file = File::open(path).with_context(named)?;
+        let length = file.metadata().with_context(named)?.len();
+        (file, Some(length))
+    };
+    let bar = show::bytes_bar(length)?;
+    let shown = bar.clone();
+    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_BYTES);
+    let stream = stream.inspect_ok(move |chunk| shown.inc(chunk.len() as u64));
+    Ok((Body::wrap_stream(stream), length, bar))
+}
+
+/// Once a worker has read it.
+async fn profiled(client: &Client, version: Value) -> anyhow::Result<Value> {
+    let (true, Some(job)) =
+        (text(&version, "/profile/state") == "pending", version["profile_job"].as_str())
+    else {
+        return Ok(version);
+    };
+    let bar = ProgressBar::new_spinner()
+        .with_style(show::bar_style("{spinner} a worker reads it  {elapsed}")?);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let followed = events::follow(client, job, |_| Ok(())).await;
+    bar.finish_and_clear();
+    followed?;
+    let path =
+        format!("/v1/datasets/{}/versions/{}", text(&version, "/dataset"), version["version"]);
+    client.get(&path).await
+}
+
+/// A file that cannot be read is an error, and says where.
+fn show_profile(version: &Value, out: Out) -> anyhow::Result<()> {
+    match text(version, "/profile/state") {
+        "invalid" => bail!(
+            "{}:{} cannot be read, {}: {}",
+            text(version, "/dataset"),
+            version["version"],
+            text(version, "/profile/cause/code"),
+            text(version, "/profile/cause/message")
+        ),
+        "pending" => out.show(version, || "its profile is still being made".to_owned()),
+        _ => out.show(version, || profile::describe(version)),
+    }
+}

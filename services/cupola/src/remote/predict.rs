@@ -1,0 +1,220 @@
+//! `cupola predict`: about one row, or about all rows of a CSV file, in batches with a bar.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use csv::{ReaderBuilder, StringRecord, Writer};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use super::{
+    Asking,
+    api::Client,
+    names::ModelName,
+    rows::{Numbers, answer_header, answer_lines, row},
+    show::{self, Out, decimal, text},
+};
+
+/// The most that one request may hold.
+const MOST_ROWS: usize = 10_000;
+const BATCH_ROWS: usize = 500;
+/// Of a language model.
+const BATCH_PROMPTS: usize = 16;
+const MOST_CLASSES: usize = 10;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    asking: Asking,
+    /// MODEL or TENANT/MODEL, with :VERSION or @ALIAS; the newest version if absent.
+    model: ModelName,
+    #[command(flatten)]
+    about: About,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct About {
+    /// One row as JSON, column to value; `-` reads it from stdin.
+    #[arg(long)]
+    row: Option<String>,
+    /// A CSV file with a header line, `-` for stdin. Comes out as CSV with the answers beside the rows
+    /// or, with --json, as a line for each answer.
+    #[arg(long)]
+    csv: Option<PathBuf>,
+}
+
+pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (client, out) = arguments.asking.open()?;
+    let model = arguments.model.path(&client).await?;
+    let path = format!("{model}/predict?version={}", arguments.model.version);
+    if let Some(file) = &arguments.about.csv {
+        let version = client.get(&format!("{model}/versions/{}", arguments.model.version)).await?;
+        return all(&client, &path, &version, file, out).await;
+    }
+    let text = match arguments.about.row.as_deref() {
+        Some("-") => io::read_to_string(io::stdin()).context("read stdin")?,
+        given => given.unwrap_or_default().to_owned(),
+    };
+    let row: Value = serde_json::from_str(&text).context("--row is no JSON, as '{\"age\": 41}'")?;
+    ensure!(row.is_object(), "--row must be a JSON object, column to value, as '{{\"age\": 41}}'");
+    let answer = client.post(&path, &json!({"row": row})).await?;
+    warn(&answer);
+    out.show(&answer, || describe(&answer["predictions"][0]))
+}
+
+/// On stderr, once: results are results.
+fn warn(answer: &Value) {
+    if let Some(warning) = answer["warning"].as_str() {
+        eprintln!("note: {warning}");
+    }
+}
+
+fn describe(prediction: &Value) -> String {
+    let mut said = String::new();
+    for line in answer_lines(prediction) {
+        said += &format!(
+            "{}\n",
+            line.iter().filter(|cell| !cell.is_empty()).cloned().collect::<Vec<_>>().join("  ")
+        );
+    }
+    let Some(classes) = prediction["probabilities"].as_object() else { return said };
+    said = format!("{}\n", text(prediction, "/class"));
+    let mut classes: Vec<_> =
+        classes.iter().map(|(class, p)| (p.as_f64().unwrap_or(0.0), class)).collect();
+    classes.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let shown = classes.iter().take(MOST_CLASSES);
+    said + &shown.map(|(p, class)| format!("  {class}  {}\n", decimal(*p))).collect::<String>()
+}
+
+/// So many rows go together. A forecast needs the whole history at once.
+fn batch_rows(version: &Value) -> usize {
+    match text(version, "/task") {
+        "forecasting" => MOST_ROWS,
+        "language_modeling" => BATCH_PROMPTS,
+        _ => BATCH_ROWS,
+    }
+}
+
+async fn all(
+    client: &Client,
+    path: &str,
+    version: &Value,
+    file: &Path,
+    out: Out,
+) -> anyhow::Result<()> {
+    let (reader, length) = open(file)?;
+    let mut reader = ReaderBuilder::new().from_reader(reader);
+    let header = reader.headers().with_context(|| format!("{}", file.display()))?.clone();
+    let numbers = Numbers::of(version);
+    let is_forecast = text(version, "/task") == "forecasting";
+    let bar = show::bytes_bar(length)?;
+    let (mut answers, mut batch) = (Answers::new(out), Vec::new());
+    let most = batch_rows(version);
+    loop {
+        let mut record = StringRecord::new();
+        let is_row =
+            reader.read_record(&mut record).with_context(|| format!("{}", file.display()))?;
+        ensure!(
+            !(is_forecast && is_row && batch.len() == MOST_ROWS),
+            "a forecast takes at most {MOST_ROWS} rows, all at once; send the last of the history"
+        );
+        if is_row {
+            batch.push(record);
+        }
+        let is_full = batch.len() == most && !is_forecast;
+        if is_full || (!is_row && !batch.is_empty()) {
+            let rows: Vec<_> = batch.iter().map(|record| row(&header, record, &numbers)).collect();
+            let answer = client.post(path, &json!({"rows": rows})).await.with_context(|| {
+                format!("the rows that end at line {}", reader.position().line())
+            })?;
+            answers.add(&header, &batch, &answer, &bar)?;
+            batch.clear();
+            bar.set_position(reader.position().byte());
+        }
+        if !is_row {
+            bar.finish_and_clear();
+            return answers.end();
+        }
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let named = || format!("read {}", path.display());
+    let file = File::open(path).with_context(named)?;
+    let length = file.metadata().with_context(named)?.len();
+    Ok((Box::new(file), Some(length)))
+}
+
+/// What was answered, on stdout.
+struct Answers {
+    out: Out,
+    csv: Writer<io::Stdout>,
+    /// Whether the header, and a warning, were said.
+    begun: bool,
+}
+
+impl Answers {
+    fn new(out: Out) -> Self {
+        Self { out, csv: Writer::from_writer(io::stdout()), begun: false }
+    }
+
+    fn add(
+        &mut self,
+        header: &StringRecord,
+        rows: &[StringRecord],
+        answer: &Value,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let predictions = show::items(answer, "/predictions");
+        let begins = !std::mem::replace(&mut self.begun, true);
+        if begins {
+            bar.suspend(|| warn(answer));
+        }
+        if self.out.is_json() {
+            return predictions
+                .iter()
+                .try_for_each(|prediction| show::write(&prediction.to_string()));
+        }
+        let stands_alone = predictions.first().is_some_and(|first| first["times"].is_array());
+        for (place, prediction) in predictions.iter().enumerate() {
+            let (columns, cells) = match rows.get(place).filter(|_| !stands_alone) {
+                Some(row) => (header.clone(), row.clone()),
+                None => (StringRecord::new(), StringRecord::new()),
+            };
+            if begins && place == 0 {
+                self.write(&columns, answer_header(prediction).iter().copied())?;
+            }
+            for line in answer_lines(prediction) {
+                self.write(&cells, line.iter().map(String::as_str))?;
+            }
+        }
+        bar.suspend(|| self.csv.flush()).context("stdout")
+    }
+
+    fn write<'a>(
+        &mut self,
+        row: &'a StringRecord,
+        more: impl Iterator<Item = &'a str>,
+    ) -> anyhow::Result<()> {
+        let written = self.csv.write_record(row.iter().chain(more));
+        // csv's own error hides the one beneath it
+        let beneath = |error: csv::Error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => io::Error::other(format!("{other:?}")),
+        };
+        written.map_err(beneath).context("stdout")
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        self.csv.flush().context("stdout")
+    }
+}
