@@ -30,8 +30,6 @@ const ASKERS: usize = 16;
 const FOR: Duration = Duration::from_secs(5);
 /// Of what the slowest side can do: the load that is the same for all.
 const EQUAL_LOAD: f64 = 0.5;
-/// At which nobody waits for another.
-const QUIET_LOAD: f64 = 20.0;
 
 fn main() -> ExitCode {
     match run() {
@@ -108,7 +106,7 @@ fn serve(model: &'static Model, repetitions: usize, quiet: &Quiet) -> anyhow::Re
         let side = start(kind)?;
         runtime.block_on(bench::offer(side.load(), rate, ASKERS, FOR))
     })?;
-    let alone = runtime.block_on(bench::offer(&ours.load, QUIET_LOAD, 1, FOR))?;
+    let alone = runtime.block_on(bench::saturate(&ours.load, 1, FOR))?;
     Ok(Served { model, saturated, rate, equal, alone, engine_micros })
 }
 
