@@ -14,14 +14,14 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use domain::{
-    DatasetId, Digest, JobId, Resources, TenantId, UserId,
+    DatasetId, Digest, Resources, TenantId, UserId,
     access::Role,
     child::DataFile,
     dataset::{Compression, Format, ReadLimits},
     hint::Hint,
     job::Report,
     name::Name,
-    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
+    spec::{DatasetRef, Limits, TrainingDraft, TrainingSpec},
 };
 use e2e::bench::Turn;
 use store::{
@@ -262,26 +262,9 @@ impl Tenant {
     }
 
     pub fn job(&self) -> NewJob {
-        NewJob {
-            id: JobId::generate(),
-            name: "nothing".to_owned(),
-            submitted_by: self.owner,
-            dataset: self.dataset,
-            dataset_version: 1,
-            priority: 0,
-            resources: self.spec.resources,
-            workers: 1,
-            pool: DEFAULT_POOL_ID,
-            max_runtime: self.spec.max_runtime,
-            spec: Some(self.spec.clone()),
-            after: Vec::new(),
-            not_before: None,
-            concurrency: None,
-            point: None,
-            reproduces: None,
-            base: None,
-            evaluates: None,
-        }
+        let size = (self.spec.resources, self.spec.max_runtime);
+        let job = NewJob::new("nothing".to_owned(), self.owner, (self.dataset, 1), size);
+        NewJob { spec: Some(self.spec.clone()), ..job }
     }
 }
 

@@ -15,7 +15,6 @@ use domain::{
     dataset::{Compression, Format},
     hint::Hint,
     name::Name,
-    spec::DEFAULT_POOL_ID,
 };
 use futures::{Stream, StreamExt, stream};
 use registry::PutError;
@@ -169,24 +168,13 @@ async fn queue_profile(
     version: &Version,
 ) -> Result<JobId, ApiError> {
     let job = NewJob {
-        id: JobId::generate(),
-        name: format!("profile {} {}", version.dataset_name, version.number),
-        submitted_by: user,
-        dataset: version.dataset,
-        dataset_version: version.number,
         priority: PROFILE_PRIORITY,
-        resources: PROFILE_RESOURCES,
-        workers: 1,
-        pool: DEFAULT_POOL_ID,
-        max_runtime: PROFILE_MAX_RUNTIME_SECS,
-        spec: None,
-        after: Vec::new(),
-        not_before: None,
-        concurrency: None,
-        point: None,
-        reproduces: None,
-        base: None,
-        evaluates: None,
+        ..NewJob::new(
+            format!("profile {} {}", version.dataset_name, version.number),
+            user,
+            (version.dataset, version.number),
+            (PROFILE_RESOURCES, PROFILE_MAX_RUNTIME_SECS),
+        )
     };
     // never refused: the queue's limit is for training jobs
     let _accepted = jobs::submit(tx, &job).await?;

@@ -12,8 +12,8 @@ use domain::{
     dataset::Profile,
     name::Name,
     spec::{
-        AfterCondition, AfterDraft, ConcurrencyDraft, DEFAULT_POOL_ID, DatasetRef, Limits, TestSet,
-        TrainingDraft, TrainingSpec,
+        AfterCondition, AfterDraft, ConcurrencyDraft, DatasetRef, Limits, TestSet, TrainingDraft,
+        TrainingSpec,
     },
     world::Concurrency,
 };
@@ -264,26 +264,17 @@ fn new_job(
             return Err(errors.into());
         }
     };
+    let size = (spec.resources, spec.max_runtime);
     Ok(NewJob {
-        id: JobId::generate(),
-        name,
-        submitted_by: user,
-        dataset: version.dataset,
-        dataset_version: version.number,
         priority: i32::try_from(priority).unwrap_or(0),
-        resources: spec.resources,
         workers: spec.workers,
-        // looked up once a transaction is open
-        pool: DEFAULT_POOL_ID,
-        max_runtime: spec.max_runtime,
         spec: Some(spec),
         after,
         not_before,
         concurrency,
-        point: None,
-        reproduces: None,
         base: base.as_ref().map(|base| base.id),
-        evaluates: None,
+        // its pool is looked up once a transaction is open
+        ..NewJob::new(name, user, (version.dataset, version.number), size)
     })
 }
 

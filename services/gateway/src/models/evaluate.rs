@@ -2,7 +2,7 @@
 //! taken on rows of its own.
 
 use actix_web::{HttpResponse, post, web};
-use domain::{JobId, Resources, comparison::Side, job::JobKind, spec::DEFAULT_POOL_ID};
+use domain::{Resources, comparison::Side, job::JobKind};
 use serde::Deserialize;
 use store::{
     TenantTx,
@@ -71,29 +71,19 @@ pub(super) async fn evaluate(
     tx.commit().await?;
     let its_own = newer.trained.as_ref().is_some_and(|by| by.dataset_sha256 == data.sha256);
     let memory = |made: &Made| made.config.spec.resources.memory_bytes;
+    let resources = Resources::cpu(CPU_MILLI, memory(in_a).max(memory(in_b)));
     let job = NewJob {
-        id: JobId::generate(),
-        name: format!("compare {}:{} with {}:{}", model.name, a.number, with.name, b.number),
-        submitted_by: caller.user(),
-        dataset: data.dataset,
-        dataset_version: data.number,
-        priority: 0,
-        resources: Resources::cpu(CPU_MILLI, memory(in_a).max(memory(in_b))),
-        workers: 1,
-        pool: DEFAULT_POOL_ID,
-        max_runtime: MAX_RUNTIME_SECS,
-        spec: None,
-        after: Vec::new(),
-        not_before: None,
-        concurrency: None,
-        point: None,
-        reproduces: None,
-        base: None,
         evaluates: Some(Evaluates {
             a: (a.model, a.number),
             b: (b.model, b.number),
             held_back_by: its_own.then_some(side),
         }),
+        ..NewJob::new(
+            format!("compare {}:{} with {}:{}", model.name, a.number, with.name, b.number),
+            caller.user(),
+            (data.dataset, data.number),
+            (resources, MAX_RUNTIME_SECS),
+        )
     };
     debug_assert_eq!(job.kind(), JobKind::Evaluate);
     start(&app, &caller, &job).await

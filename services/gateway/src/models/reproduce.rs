@@ -2,7 +2,6 @@
 //! beside the first one, and says whether its files are the same.
 
 use actix_web::{HttpResponse, post, web};
-use domain::{JobId, spec::DEFAULT_POOL_ID};
 use serde::Serialize;
 use store::{
     jobs::NewJob,
@@ -89,25 +88,17 @@ fn again(
     made: Made,
 ) -> NewJob {
     let spec = made.config.spec;
+    let size = (spec.resources, spec.max_runtime);
     NewJob {
-        id: JobId::generate(),
-        name: format!("reproduce {}:{number}", model.name),
-        submitted_by: caller.user(),
-        dataset: trained.dataset,
-        dataset_version: trained.dataset_version,
-        priority: 0,
-        resources: spec.resources,
         workers: spec.workers,
-        // looked up once a transaction is open
-        pool: DEFAULT_POOL_ID,
-        max_runtime: spec.max_runtime,
         spec: Some(spec),
-        after: Vec::new(),
-        not_before: None,
-        concurrency: None,
-        point: None,
         reproduces: Some((model.id, number)),
-        base: None,
-        evaluates: None,
+        // its pool is looked up once a transaction is open
+        ..NewJob::new(
+            format!("reproduce {}:{number}", model.name),
+            caller.user(),
+            (trained.dataset, trained.dataset_version),
+            size,
+        )
     }
 }

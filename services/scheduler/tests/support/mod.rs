@@ -5,7 +5,6 @@ use domain::{
     access::Role,
     dataset::{Compression, Format},
     name::Name,
-    spec::DEFAULT_POOL_ID,
 };
 use store::{
     Service, Store,
@@ -55,26 +54,9 @@ impl Tenant {
 }
 
 pub async fn submit(store: &Store, tenant: &Tenant, workers: u32) -> JobId {
-    let job = NewJob {
-        id: JobId::generate(),
-        name: "a job".to_owned(),
-        submitted_by: tenant.owner,
-        dataset: tenant.dataset,
-        dataset_version: 1,
-        priority: 0,
-        resources: Resources::cpu(1_000, 1 << 30),
-        workers,
-        pool: DEFAULT_POOL_ID,
-        max_runtime: 600,
-        spec: None,
-        after: Vec::new(),
-        not_before: None,
-        concurrency: None,
-        point: None,
-        reproduces: None,
-        base: None,
-        evaluates: None,
-    };
+    let size = (Resources::cpu(1_000, 1 << 30), 600);
+    let job = NewJob::new("a job".to_owned(), tenant.owner, (tenant.dataset, 1), size);
+    let job = NewJob { workers, ..job };
     let mut tx = store.begin_for(tenant.id).await.unwrap();
     jobs::submit(&mut tx, &job).await.unwrap();
     tx.commit().await.unwrap();

@@ -18,7 +18,7 @@ use domain::{
     DatasetId, JobId, ModelId, PoolId, Resources, SweepId, TenantId, Timestamp, UserId, WorkerId,
     job::{Cause, JobEvent, JobKind, JobStatus, Refused, RetryPolicy},
     resources::ResourceName,
-    spec::{AfterCondition, TrainingSpec},
+    spec::{AfterCondition, DEFAULT_POOL_ID, TrainingSpec},
     spend::Spend,
     wait::WaitReason,
     world::Concurrency,
@@ -103,6 +103,36 @@ pub struct NewJob {
 }
 
 impl NewJob {
+    /// On one worker of the default pool, as soon as there is room. With neither a specification nor two
+    /// versions to judge it profiles its data.
+    pub fn new(
+        name: String,
+        submitted_by: UserId,
+        (dataset, version): (DatasetId, u32),
+        (resources, max_runtime): (Resources, u64),
+    ) -> Self {
+        Self {
+            id: JobId::generate(),
+            name,
+            submitted_by,
+            dataset,
+            dataset_version: version,
+            priority: 0,
+            resources,
+            workers: 1,
+            pool: DEFAULT_POOL_ID,
+            max_runtime,
+            spec: None,
+            after: Vec::new(),
+            not_before: None,
+            concurrency: None,
+            point: None,
+            reproduces: None,
+            base: None,
+            evaluates: None,
+        }
+    }
+
     pub const fn kind(&self) -> JobKind {
         match (&self.spec, &self.evaluates) {
             (Some(_), _) => JobKind::Train,

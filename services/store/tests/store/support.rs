@@ -11,8 +11,8 @@ use domain::{
     name::Name,
     registry::VersionFile,
     spec::{
-        Activation, Augmentation, DEFAULT_POOL_ID, DatasetRef, Estimate, Gradient, Input, Layer,
-        Loss, Optimizer, Preprocess, Regularization, Schedule, Task, TrainingSpec,
+        Activation, Augmentation, DatasetRef, Estimate, Gradient, Input, Layer, Loss, Optimizer,
+        Preprocess, Regularization, Schedule, Task, TrainingSpec,
     },
     spend::Rate,
     world::{Command, Devices, Seat, Seats},
@@ -260,26 +260,9 @@ pub fn start_on(attempt: Attempt, workers: &[WorkerId]) -> Command {
 }
 
 pub fn new_job(tenant: &Tenant) -> NewJob {
-    NewJob {
-        id: JobId::generate(),
-        name: "train flowers".to_owned(),
-        submitted_by: tenant.owner,
-        dataset: tenant.dataset,
-        dataset_version: 1,
-        priority: 0,
-        resources: RESOURCES,
-        workers: 1,
-        pool: DEFAULT_POOL_ID,
-        max_runtime: 600,
-        spec: Some(spec()),
-        after: Vec::new(),
-        not_before: None,
-        concurrency: None,
-        point: None,
-        reproduces: None,
-        base: None,
-        evaluates: None,
-    }
+    let data = (tenant.dataset, 1);
+    let job = NewJob::new("train flowers".to_owned(), tenant.owner, data, (RESOURCES, 600));
+    NewJob { spec: Some(spec()), ..job }
 }
 
 pub fn spec() -> TrainingSpec {

@@ -18,7 +18,7 @@ use domain::{
     hint::Hint,
     job::{Attempt, JobStatus, RetryPolicy},
     name::Name,
-    spec::{DEFAULT_POOL_ID, DatasetRef, Limits, TrainingDraft, TrainingSpec},
+    spec::{DatasetRef, Limits, TrainingDraft, TrainingSpec},
     spend::Rate,
     world::{self, Devices, Seats},
 };
@@ -175,25 +175,11 @@ impl World {
 
     /// Queues a job; a profile of the dataset where there is no specification.
     pub async fn submit(&self, spec: Option<TrainingSpec>) -> JobId {
+        let size = (spec.as_ref().map_or(RESOURCES, |spec| spec.resources), 600);
         let job = NewJob {
-            id: JobId::generate(),
-            name: "a job".to_owned(),
-            submitted_by: self.owner,
-            dataset: self.dataset,
-            dataset_version: 1,
-            priority: 0,
-            resources: spec.as_ref().map_or(RESOURCES, |spec| spec.resources),
             workers: spec.as_ref().map_or(1, |spec| spec.workers),
-            pool: DEFAULT_POOL_ID,
-            max_runtime: 600,
             spec,
-            after: Vec::new(),
-            not_before: None,
-            concurrency: None,
-            point: None,
-            reproduces: None,
-            base: None,
-            evaluates: None,
+            ..NewJob::new("a job".to_owned(), self.owner, (self.dataset, 1), size)
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
         jobs::submit(&mut tx, &job).await.unwrap();
