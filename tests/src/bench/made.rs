@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use domain::predict::Row;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::rows::Data;
 
@@ -50,6 +52,18 @@ impl Made {
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
         Ok(path)
     }
+}
+
+/// The first rows of a file without quotes, as they are asked for.
+pub fn raw_rows(text: &str, count: usize) -> anyhow::Result<Vec<Row>> {
+    let mut lines = text.lines();
+    let names: Vec<_> = lines.next().context("the data is empty")?.split(',').collect();
+    let value = |cell: &str| cell.parse::<f64>().map_or_else(|_| Value::from(cell), Value::from);
+    let row = |line: &str| {
+        let cells = names.iter().zip(line.split(','));
+        cells.map(|(name, cell)| ((*name).to_owned(), value(cell))).collect()
+    };
+    Ok(lines.take(count).map(row).collect())
 }
 
 fn table(rows: usize, features: usize, chance: &mut Chance) -> String {

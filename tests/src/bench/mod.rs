@@ -21,7 +21,7 @@ pub use child::{Ran, TookLonger, Training, parameters, run};
 pub use figures::{Spread, median, percentile};
 pub use load::{Answered, Load, offer, one_answer, saturate};
 pub use machine::{Machine, Quiet};
-pub use made::Made;
+pub use made::{Made, raw_rows};
 pub use options::{Options, binary, data_folder};
 pub use pairs::{Once, Side, best_peer, measure, ratio};
 pub use peak::Peak;

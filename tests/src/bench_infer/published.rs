@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use domain::predict::{Prediction, Row};
-use e2e::bench::{self, Training};
+use e2e::bench::{self, Training, raw_rows};
 use engine::Model;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// To train on; how well does not matter here.
@@ -39,7 +39,8 @@ impl Published {
         let read = |name| fs::read(out.join(name)).with_context(|| format!("read {name}"));
         let model = Model::load(&read("config.json")?, &read("model.safetensors")?)?;
         let text = fs::read_to_string(&data).context("read the data")?;
-        let published = Self { name: name.to_owned(), model, rows: rows(&text)?, folder };
+        let published =
+            Self { name: name.to_owned(), model, rows: raw_rows(&text, ASKED_ROWS)?, folder };
         let told = json!({"rows": published.rows, "answers": published.answers()?});
         fs::write(published.told(), told.to_string()).context("write the answers")?;
         Ok(published)
@@ -67,28 +68,5 @@ impl Published {
             _ => bail!("it must tell two classes apart"),
         };
         answers.iter().map(probability).collect()
-    }
-}
-
-/// The first ones of a file without quotes.
-fn rows(text: &str) -> anyhow::Result<Vec<Row>> {
-    let mut lines = text.lines();
-    let names: Vec<_> = lines.next().context("the data is empty")?.split(',').collect();
-    let value = |cell: &str| cell.parse::<f64>().map_or_else(|_| Value::from(cell), Value::from);
-    let row = |line: &str| {
-        let cells = names.iter().zip(line.split(','));
-        cells.map(|(name, cell)| ((*name).to_owned(), value(cell))).collect()
-    };
-    Ok(lines.take(ASKED_ROWS).map(row).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_words_are_told_apart() {
-        let rows = rows("x,text\n0.5,w1 w2\n").unwrap();
-        assert_eq!(Value::from(rows[0].clone()), json!({"x": 0.5, "text": "w1 w2"}));
     }
 }

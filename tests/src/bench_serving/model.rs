@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use domain::predict::Row;
 use e2e::{
     Client,
-    bench::{self, Made, median},
+    bench::{self, Made, median, raw_rows},
 };
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -71,7 +71,10 @@ impl Published {
             let text = |key: &str| file[key].as_str().map(str::to_owned).context("a file's words");
             fs::write(files.path().join(text("name")?), acme.download(&text("url")?).await)?;
         }
-        Ok(Self { path, rows: rows(&data)?, files })
+        let mut rows = raw_rows(&data, ASKED_ROWS)?;
+        // what is to be told
+        rows.iter_mut().for_each(|row| drop(row.remove("label")));
+        Ok(Self { path, rows, files })
     }
 
     pub fn folder(&self) -> &Path {
@@ -116,16 +119,4 @@ impl Published {
         }
         Ok(median(&times[ENGINE_CALLS / 4..]))
     }
-}
-
-/// The first ones of a file without quotes, without what is to be told.
-fn rows(text: &str) -> anyhow::Result<Vec<Row>> {
-    let mut lines = text.lines();
-    let names: Vec<_> = lines.next().context("the data is empty")?.split(',').collect();
-    let value = |cell: &str| cell.parse::<f64>().map_or_else(|_| Value::from(cell), Value::from);
-    let row = |line: &str| {
-        let cells = names.iter().zip(line.split(',')).filter(|(name, _)| **name != "label");
-        cells.map(|(name, cell)| ((*name).to_owned(), value(cell))).collect()
-    };
-    Ok(lines.take(ASKED_ROWS).map(row).collect())
 }
