@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::failure::Failure;
+use crate::failure::{Errors, Failure};
 
 /// Of an answer that a page is made of; what is larger is handed through ([`Asking::open`]).
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -122,13 +122,22 @@ impl Asking {
         route: &Route,
         json: &Value,
     ) -> Result<T, Failure> {
-        let mut question =
-            self.question(method, route.path(), json.to_string().into_bytes().into())?;
-        question.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        read(self.open(question).await?).await
+        read(self.open(self.with_json(method, route, json)?).await?).await
     }
 
-    /// The same with one more header.
+    /// What was made, or what the form that asked for it had wrong.
+    pub async fn make<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        json: &Value,
+    ) -> Result<(Option<T>, Errors), Failure> {
+        match self.send(Method::POST, route, json).await {
+            Ok(made) => Ok((Some(made), Errors::default())),
+            Err(failure) => Ok((None, failure.into_errors()?)),
+        }
+    }
+
+    /// The same as [`send`](Self::send) with one more header.
     pub async fn send_with<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -136,10 +145,8 @@ impl Asking {
         json: &Value,
         (name, value): (HeaderName, &str),
     ) -> Result<T, Failure> {
-        let mut question =
-            self.question(method, route.path(), json.to_string().into_bytes().into())?;
+        let mut question = self.with_json(method, route, json)?;
         let value = HeaderValue::from_str(value).map_err(|error| Failure::broken(&error))?;
-        question.headers_mut().insert(header::CONTENT_TYPE, JSON);
         question.headers_mut().insert(name, value);
         read(self.open(question).await?).await
     }
@@ -153,6 +160,13 @@ impl Asking {
     /// The same with JSON.
     pub async fn change(&self, method: Method, route: &Route, json: &Value) -> Result<(), Failure> {
         self.send::<Ignored>(method, route, json).await.map(drop)
+    }
+
+    fn with_json(&self, method: Method, route: &Route, json: &Value) -> Result<Request, Failure> {
+        let mut question =
+            self.question(method, route.path(), json.to_string().into_bytes().into())?;
+        question.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        Ok(question)
     }
 
     pub fn question(

@@ -41,10 +41,8 @@ async fn list(visitor: Visitor) -> Result<Markup, Failure> {
 async fn invite(sent: Sent, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let body = json!({ "email": sent.0.text("email"), "role": sent.0.text("role") });
     let route = Route::of(["platform", "invitations"]);
-    let page = match visitor.api.send::<Issued>(Method::POST, &route, &body).await {
-        Ok(made) => page(&visitor, Some(&made), &Errors::default()).await?,
-        Err(failure) => page(&visitor, None, &failure.into_errors()?).await?,
-    };
+    let (made, errors) = visitor.api.make::<Issued>(&route, &body).await?;
+    let page = page(&visitor, made.as_ref(), &errors).await?;
     Ok(HttpResponse::Ok().content_type(layout::HTML).body(page.into_string()))
 }
 

@@ -1,6 +1,6 @@
 //! The tenants of the platform, and a new one with the invitation of its owner.
 
-use actix_web::{HttpResponse, get, http::Method, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use domain::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -53,11 +53,8 @@ async fn make(sent: Sent, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let body = json!({
         "slug": fields.text("slug"), "name": fields.text("name"), "owner": { "email": fields.text("email") },
     });
-    let made = visitor.api.send::<Made>(Method::POST, &Route::of(["tenants"]), &body).await;
-    let page = match made {
-        Ok(made) => page(&visitor, Some(&made.invitation), &Errors::default()).await?,
-        Err(failure) => page(&visitor, None, &failure.into_errors()?).await?,
-    };
+    let (made, errors) = visitor.api.make::<Made>(&Route::of(["tenants"]), &body).await?;
+    let page = page(&visitor, made.as_ref().map(|made| &made.invitation), &errors).await?;
     Ok(HttpResponse::Ok().content_type(layout::HTML).body(page.into_string()))
 }
 

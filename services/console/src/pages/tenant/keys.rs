@@ -1,6 +1,10 @@
 //! API keys: made, shown once, revoked.
 
-use actix_web::{HttpResponse, get, http::Method, post, web};
+use actix_web::{
+    HttpResponse, get,
+    http::{Method, StatusCode},
+    post, web,
+};
 use domain::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -67,12 +71,10 @@ async fn make(sent: Sent, visitor: Visitor) -> Result<HttpResponse, Failure> {
     if !scopes.is_empty() {
         body["scopes"] = json!(scopes);
     }
-    let made = visitor.api.send::<Issued>(Method::POST, &Route::of(["keys"]), &body).await;
-    let (status, page) = match made {
-        Ok(made) => (201, page(&visitor, Some(&made.secret), &Errors::default()).await?),
-        Err(failure) => (422, page(&visitor, None, &failure.into_errors()?).await?),
-    };
-    let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
+    let (made, errors) = visitor.api.make::<Issued>(&Route::of(["keys"]), &body).await?;
+    let page = page(&visitor, made.as_ref().map(|made| made.secret.as_str()), &errors).await?;
+    let status =
+        if made.is_some() { StatusCode::CREATED } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(HttpResponse::build(status).content_type(layout::HTML).body(page.into_string()))
 }
 

@@ -57,11 +57,8 @@ async fn list(visitor: Visitor) -> Result<Markup, Failure> {
 #[post("/people/invitations")]
 async fn invite(sent: Sent, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let body = json!({ "email": sent.0.text("email"), "role": sent.0.text("role") });
-    let made = visitor.api.send::<Issued>(Method::POST, &Route::of(["invitations"]), &body).await;
-    let page = match made {
-        Ok(made) => page(&visitor, Some(&made), &Errors::default()).await?,
-        Err(failure) => page(&visitor, None, &failure.into_errors()?).await?,
-    };
+    let (made, errors) = visitor.api.make::<Issued>(&Route::of(["invitations"]), &body).await?;
+    let page = page(&visitor, made.as_ref(), &errors).await?;
     Ok(HttpResponse::Ok().content_type(layout::HTML).body(page.into_string()))
 }
 
