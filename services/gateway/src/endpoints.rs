@@ -104,9 +104,10 @@ impl From<EndpointTally> for CountedView {
     }
 }
 
-fn shown_name(target: &Target) -> Option<String> {
-    let is_seen = !target.model_name.is_empty();
-    is_seen.then(|| format!("{}/{}", target.tenant_slug, target.model_name))
+/// The version that is meant, for people.
+fn called(target: &Target) -> String {
+    let model = target.name.as_deref().unwrap_or("a model that is shown no more");
+    format!("version {} of `{model}`", target.version)
 }
 
 /// Those that answer with their split, and the shadow.
@@ -120,14 +121,14 @@ fn parts(targets: &[Target]) -> Result<(Vec<&Target>, Split, Option<&Target>), A
 fn views(targets: &[Target]) -> Result<(Vec<TargetView>, Option<ShadowView>), ApiError> {
     let (live, split, shadow) = parts(targets)?;
     let traffic = live.into_iter().enumerate().map(|(place, target)| TargetView {
-        model: shown_name(target),
+        model: target.name.clone(),
         version: target.version,
         weight: target.weight,
         percent: 100.0 * split.share(place),
         counted: target.tally.into(),
     });
     let shadow = shadow.map(|target| ShadowView {
-        model: shown_name(target),
+        model: target.name.clone(),
         version: target.version,
         percent: target.weight,
         agreement: (target.tally.rows > 0)

@@ -31,8 +31,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Target {
     pub place: u32,
-    pub tenant_slug: String,
-    pub model_name: String,
+    /// `tenant/model`; none where its tenant shows it no more.
+    pub name: Option<String>,
     pub model: ModelId,
     pub version: u32,
     pub weight: u32,
@@ -116,7 +116,7 @@ async fn targets(
     let rows = sqlx::query!(
         r#"select s.endpoint_id, s.revision, s.place, s.model_id, s.version, s.weight, s.is_shadow, s.requests,
                   s.errors, s.rows_answered, s.agreed, s.micros,
-                  t.slug as "slug?", m.name as "name?"
+                  t.slug || '/' || m.name as name
            from unnest($1::uuid[], $2::int[]) asked (endpoint_id, revision)
            join endpoint_target s using (endpoint_id, revision)
            -- another tenant may have hidden it since
@@ -133,8 +133,7 @@ async fn targets(
     let targets = rows.into_iter().map(|row| {
         let target = Target {
             place: u32::from(row.place.unsigned_abs()),
-            tenant_slug: row.slug.unwrap_or_default(),
-            model_name: row.name.unwrap_or_default(),
+            name: row.name,
             model: ModelId::from_uuid(row.model_id),
             version: row.version.unsigned_abs(),
             weight: row.weight.unsigned_abs(),

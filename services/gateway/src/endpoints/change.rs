@@ -13,7 +13,7 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{EndpointView, draft::NewEndpoint, known, read::tagged};
+use super::{EndpointView, called, draft::NewEndpoint, known, read::tagged};
 use crate::{ApiError, App, Body, Caller, Code, audit::Object, auth::WriteModels, models::told};
 
 /// Make an endpoint, or change it to this. Callers that are being answered are not disturbed.
@@ -161,10 +161,7 @@ async fn still_there(tx: &mut TenantTx<'_>, targets: &[endpoints::Target]) -> Re
         let reference = domain::registry::Reference::Number(target.version);
         let found = models::version(tx, target.model, &reference).await?;
         if found.is_none_or(|found| found.state == domain::registry::VersionState::Deleted) {
-            let why = format!(
-                "version {} of `{}/{}` is gone, to which that split sends",
-                target.version, target.tenant_slug, target.model_name
-            );
+            let why = format!("{} is gone, to which that split sends", called(target));
             return Err(ApiError::new(Code::Conflict, why));
         }
     }

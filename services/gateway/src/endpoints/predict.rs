@@ -12,10 +12,10 @@ use domain::{
 use store::{
     TenantTx,
     endpoints::{Endpoint, EndpointTally, Target, TargetKey},
-    models,
+    models::{self, ModelVersion},
 };
 
-use super::{known, parts};
+use super::{called, known, parts};
 use crate::{
     ApiError, App, Body, Caller, Code,
     auth::Predict,
@@ -119,12 +119,16 @@ async fn version(
 ) -> Result<Named, ApiError> {
     let found = models::version(tx, target.model, &Reference::Number(target.version)).await?;
     let found = found.filter(|version| version.state != VersionState::Deleted);
-    let name = format!("{}/{}", target.tenant_slug, target.model_name);
-    let named = |version| Named { name, model: target.model, version: Arc::new(version) };
-    found.map(named).ok_or_else(|| {
+    let named = |(version, name): (ModelVersion, &String)| Named {
+        name: name.clone(),
+        model: target.model,
+        version: Arc::new(version),
+    };
+    found.zip(target.name.as_ref()).map(named).ok_or_else(|| {
         let why = format!(
-            "version {} of `{}/{}`, to which `{}` sends some calls, was deleted or is shown no more; change the endpoint's traffic",
-            target.version, target.tenant_slug, target.model_name, endpoint.name
+            "{}, to which `{}` sends some calls, was deleted or is shown no more; change the endpoint's traffic",
+            called(target),
+            endpoint.name
         );
         ApiError::new(Code::Gone, why)
     })
