@@ -3,26 +3,14 @@
 
 use std::time::Duration;
 
-use actix_web::web;
-use boot::ticker;
 use metrics::counter;
 use tracing::{info, warn};
 
 use crate::{ApiError, App};
 
-const CLEAR_EVERY: Duration = Duration::from_secs(3_600);
+pub(crate) const CLEAR_EVERY: Duration = Duration::from_secs(3_600);
 pub(crate) const OBJECTS: &str = "cupola_cleared_objects_total";
 pub(crate) const BYTES: &str = "cupola_cleared_bytes_total";
-
-pub(crate) async fn keep_clearing(app: web::Data<App>) {
-    let mut look = ticker(CLEAR_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = clear(&app).await {
-            warn!(%error, "could not look for what nobody needs in the object store");
-        }
-    }
-}
 
 /// One pass. What goes wrong with one tenant's bytes does not keep another's.
 pub async fn clear(app: &App) -> Result<(), ApiError> {

@@ -10,19 +10,17 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web::{self, Bytes};
-use boot::ticker;
+use actix_web::web::Bytes;
 use domain::{TenantId, Timestamp};
 use futures::{Stream, TryStreamExt};
 use store::{
     Store, StoreError,
     egress::{self, Month, Sent},
 };
-use tracing::warn;
 
 use crate::{ApiError, App, Code};
 
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(1);
 const SECS_PER_HOUR: i64 = 3_600;
 
 /// What this process has counted.
@@ -139,16 +137,6 @@ impl Drop for Download {
     fn drop(&mut self) {
         if self.left != 0 {
             self.counted.count(self.key, -self.left);
-        }
-    }
-}
-
-pub(crate) async fn keep_writing(app: web::Data<App>) {
-    let mut look = ticker(WRITE_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = app.egress.write(&app.store).await {
-            warn!(error = &error as &dyn std::error::Error, "could not write what was downloaded");
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use utoipa::ToSchema;
 
 use self::tallies::Tallies;
-pub(crate) use self::{tallies::keep_writing, warm::keep_warm};
+pub(crate) use self::{tallies::WRITE_EVERY, warm::LOOK_EVERY};
 pub use self::{tallies::write_tallies, warm::warm};
 use crate::{ApiError, ServiceConfig};
 

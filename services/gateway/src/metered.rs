@@ -10,20 +10,15 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web;
-use boot::ticker;
 use domain::{ModelId, TenantId, Timestamp};
 use store::{
     Store, StoreError,
     predictions::{self, Record},
 };
-use tracing::warn;
 
 pub use store::predictions::Predicted;
 
-use crate::App;
-
-const WRITE_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(10);
 
 /// Who called, the model and its version.
 type Key = (TenantId, ModelId, u32);
@@ -69,15 +64,5 @@ impl Metered {
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-pub(crate) async fn keep_metering(app: web::Data<App>) {
-    let mut look = ticker(WRITE_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = app.metered.write(&app.store, app.clock.now()).await {
-            warn!(error = &error as &dyn std::error::Error, "could not write what was predicted");
-        }
     }
 }

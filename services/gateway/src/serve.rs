@@ -1,6 +1,6 @@
 //! Puts the routes together and serves them until asked to stop.
 
-use std::{net::TcpListener, time::Duration};
+use std::{error::Error as StdError, net::TcpListener, time::Duration};
 
 use actix_web::{
     App as Actix, Error, HttpServer,
@@ -11,6 +11,7 @@ use actix_web::{
     web,
 };
 use boot::ticker;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -18,8 +19,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code,
     audit::{self, Operations, keep_sealing, watch},
-    auth,
-    clearing::keep_clearing,
+    auth, clearing,
     counts::{keep_counting, write_counts},
     datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
@@ -113,18 +113,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let upkeep = app.metrics.clone().map(|handle| tokio::spawn(upkeep(handle)));
     let app = web::Data::new(app);
-    let background = [
-        tokio::spawn(keep_firing(app.clone())),
-        tokio::spawn(keep_tending(app.clone())),
-        tokio::spawn(keep_sealing(app.store.clone())),
-        tokio::spawn(models::keep_sealing_models(app.clone())),
-        tokio::spawn(egress::keep_writing(app.clone())),
-        tokio::spawn(keep_counting(app.clone())),
-        tokio::spawn(metered::keep_metering(app.clone())),
-        tokio::spawn(keep_clearing(app.clone())),
-        tokio::spawn(endpoints::keep_writing(app.clone())),
-        tokio::spawn(endpoints::keep_warm(app.clone())),
-    ];
+    let background = background(&app);
     let last = app.clone();
     let server = HttpServer::new(move || application(app.clone(), further))
         .listen(listener)?
@@ -154,6 +143,51 @@ pub async fn serve(
     ended
 }
 
+/// What goes on beside the requests.
+fn background(app: &web::Data<App>) -> [JoinHandle<()>; 10] {
+    [
+        every(SCHEDULES_EVERY, app, "could not look for scheduled runs", |app| async move {
+            schedules::fire_due(&app).await.map(drop)
+        }),
+        // what credentials leave behind: signing keys that others have added or that have had their day, and
+        // sessions that have ended long ago
+        every(
+            TEND_EVERY,
+            app,
+            "could not look after signing keys and sessions",
+            |app| async move { auth::tend(&app).await },
+        ),
+        every(egress::WRITE_EVERY, app, "could not write what was downloaded", |app| async move {
+            app.egress.write(&app.store).await
+        }),
+        every(metered::WRITE_EVERY, app, "could not write what was predicted", |app| async move {
+            app.metered.write(&app.store, app.clock.now()).await
+        }),
+        every(
+            endpoints::WRITE_EVERY,
+            app,
+            "could not write what came of calls by endpoints",
+            |app| async move { endpoints::write_tallies(&app).await },
+        ),
+        every(
+            endpoints::LOOK_EVERY,
+            app,
+            "could not keep versions of endpoints in memory",
+            |app| async move { endpoints::warm(&app).await },
+        ),
+        every(
+            clearing::CLEAR_EVERY,
+            app,
+            "could not look for what nobody needs in the object store",
+            |app| async move { clearing::clear(&app).await },
+        ),
+        // these remember what they did before
+        tokio::spawn(keep_sealing(app.store.clone())),
+        tokio::spawn(models::keep_sealing_models(app.clone())),
+        tokio::spawn(keep_counting(app.clone())),
+    ]
+}
+
 /// What was counted since it was written last.
 async fn write_last(app: &App) {
     let written = [
@@ -167,27 +201,28 @@ async fn write_last(app: &App) {
     }
 }
 
-/// Submits what the clock says. Trouble with the database is waited out: the next look tries again.
-async fn keep_firing(app: web::Data<App>) {
-    let mut look = ticker(SCHEDULES_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = schedules::fire_due(&app).await {
-            warn!(error = &error as &dyn std::error::Error, "could not look for scheduled runs");
+/// Does something again and again. Trouble is waited out: the next time it is tried again.
+fn every<F, E>(
+    period: Duration,
+    app: &web::Data<App>,
+    trouble: &'static str,
+    work: fn(web::Data<App>) -> F,
+) -> JoinHandle<()>
+where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+{
+    let app = app.clone();
+    tokio::spawn(async move {
+        let mut next = ticker(period);
+        loop {
+            next.tick().await;
+            if let Err(error) = work(app.clone()).await {
+                let error: Box<dyn StdError + Send + Sync> = error.into();
+                warn!(error = &*error as &dyn StdError, "{trouble}");
+            }
         }
-    }
-}
-
-/// What credentials leave behind: signing keys that others have added or that have had their day, and
-/// sessions that have ended long ago.
-async fn keep_tending(app: web::Data<App>) {
-    let mut look = ticker(TEND_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = auth::tend(&app).await {
-            warn!(error = &*error, "could not look after signing keys and sessions");
-        }
-    }
+    })
 }
 
 fn bad_query(error: &QueryPayloadError) -> ApiError {

@@ -8,17 +8,14 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web;
-use boot::ticker;
 use store::{
     StoreError,
     endpoints::{self, EndpointTally, TargetKey},
 };
-use tracing::warn;
 
 use crate::App;
 
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Tallies(Mutex<HashMap<TargetKey, EndpointTally>>);
@@ -57,15 +54,4 @@ pub async fn write_tallies(app: &App) -> Result<(), StoreError> {
         }
     }
     written
-}
-
-pub(crate) async fn keep_writing(app: web::Data<App>) {
-    let mut look = ticker(WRITE_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = write_tallies(&app).await {
-            let error = &error as &dyn std::error::Error;
-            warn!(error, "could not write what came of calls by endpoints");
-        }
-    }
 }

@@ -3,25 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix_web::web;
-use boot::ticker;
 use domain::registry::Reference;
 use store::{endpoints, models};
 use tracing::warn;
 
 use crate::App;
 
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-pub(crate) async fn keep_warm(app: web::Data<App>) {
-    let mut look = ticker(LOOK_EVERY);
-    loop {
-        look.tick().await;
-        if let Err(error) = warm(&app).await {
-            warn!(error = &*error, "could not keep versions of endpoints in memory");
-        }
-    }
-}
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks once. One that cannot be loaded does not keep the others from it.
 pub async fn warm(app: &App) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
