@@ -4,6 +4,9 @@
 //!
 //! Several who ask the same at once wait for one answer. It is read by a task of its own: who leaves meanwhile keeps
 //! nobody's connection. Errors are told and not remembered.
+//!
+//! What is asked all the time is asked anew before its second is over, and nobody waits for that: else one call in
+//! each second would wait for the database.
 
 use std::{
     collections::HashMap,
@@ -29,6 +32,8 @@ use store::{models::ModelVersion, principals::Principal};
 use crate::{ApiError, App, audit::Origin};
 
 const KEPT: TimeDelta = TimeDelta::seconds(1);
+/// From then on the next answer is asked for.
+const RENEWED: TimeDelta = TimeDelta::milliseconds(500);
 /// Of each kind, before those that are too old are forgotten.
 const MANY: usize = 10_000;
 
@@ -71,7 +76,14 @@ impl Recent {
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V, ApiError>>>;
 
-pub(crate) struct Answers<K, V>(Mutex<HashMap<K, (Timestamp, Answer<V>)>>);
+pub(crate) struct Answers<K, V>(Mutex<HashMap<K, Kept<V>>>);
+
+struct Kept<V> {
+    asked: Timestamp,
+    answer: Answer<V>,
+    /// The answer that follows it, from when on it was asked.
+    next: Option<(Timestamp, Answer<V>)>,
+}
 
 impl<K, V> Default for Answers<K, V> {
     fn default() -> Self {
@@ -90,33 +102,57 @@ impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Answers<K, V> {
     where
         F: Future<Output = Result<V, ApiError>> + Send + 'static,
     {
-        let is_recent = |at: Timestamp| (TimeDelta::zero()..KEPT).contains(&(now - at));
-        let answer = {
-            let mut all = self.all();
-            match all.get(&key).filter(|(at, _)| is_recent(*at)) {
-                Some((_, answer)) => answer.clone(),
-                None => {
-                    if all.len() >= MANY {
-                        all.retain(|_, (at, _)| is_recent(*at));
-                    }
-                    let answer = begun(ask());
-                    all.insert(key.clone(), (now, answer.clone()));
-                    answer
-                }
-            }
-        };
+        let answer = self.answer(&key, now, ask);
         let told = answer.clone().await;
         if told.is_err() {
             let mut all = self.all();
-            if all.get(&key).is_some_and(|(_, kept)| kept.ptr_eq(&answer)) {
+            if all.get(&key).is_some_and(|kept| kept.answer.ptr_eq(&answer)) {
                 all.remove(&key);
             }
         }
         told
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<K, (Timestamp, Answer<V>)>> {
+    fn answer<F>(&self, key: &K, now: Timestamp, ask: impl FnOnce() -> F) -> Answer<V>
+    where
+        F: Future<Output = Result<V, ApiError>> + Send + 'static,
+    {
+        let mut all = self.all();
+        if let Some(kept) = all.get_mut(key) {
+            kept.follow(now);
+            if kept.is_recent(now) {
+                if now - kept.asked >= RENEWED && kept.next.is_none() {
+                    kept.next = Some((now, begun(ask())));
+                }
+                return kept.answer.clone();
+            }
+        }
+        if all.len() >= MANY {
+            all.retain(|_, kept| kept.is_recent(now));
+        }
+        let answer = begun(ask());
+        all.insert(key.clone(), Kept { asked: now, answer: answer.clone(), next: None });
+        answer
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Kept<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V: Clone> Kept<V> {
+    fn is_recent(&self, now: Timestamp) -> bool {
+        (TimeDelta::zero()..KEPT).contains(&(now - self.asked))
+    }
+
+    /// The next answer takes its place once it is there, and waited for when this one is too old.
+    fn follow(&mut self, now: Timestamp) {
+        let is_due = !self.is_recent(now);
+        let is_there =
+            |(_, next): &mut (_, Answer<V>)| is_due || next.clone().now_or_never().is_some();
+        if let Some((asked, answer)) = self.next.take_if(is_there) {
+            (self.asked, self.answer) = (asked, answer);
+        }
     }
 }
 
@@ -182,6 +218,28 @@ mod tests {
         assert_eq!(counting.get("a", 999).await.unwrap(), 0);
         assert_eq!(counting.get("b", 999).await.unwrap(), 1);
         assert_eq!(counting.get("a", 1_000).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_often_is_asked_anew_in_time_and_nobody_waits_for_it() {
+        let counting = Counting::default();
+        assert_eq!(counting.get("a", 0).await.unwrap(), 0);
+        assert_eq!(counting.get("a", 500).await.unwrap(), 0, "asked anew, behind this answer");
+        while counting.asked.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(counting.get("a", 600).await.unwrap(), 1);
+        assert_eq!(counting.get("a", 999).await.unwrap(), 1, "it is from 500");
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_second_waits_for_the_answer_that_was_asked_for_meanwhile() {
+        let counting = Counting::default();
+        counting.get("a", 0).await.unwrap();
+        counting.get("a", 900).await.unwrap();
+        assert_eq!(counting.get("a", 1_100).await.unwrap(), 1);
+        assert_eq!(counting.asked.load(Ordering::Relaxed), 2);
+        assert_eq!(counting.get("a", 1_900).await.unwrap(), 2, "that one is from 900");
     }
 
     #[tokio::test]
