@@ -18,6 +18,7 @@ use store::StoreError;
 use crate::{
     checked::checked,
     masters::MasterError,
+    parts::parts,
     seal::{self, DataKey, Opener, Sealer},
     tenant_keys::TenantKeys,
 };
@@ -146,7 +147,7 @@ impl Blobs {
         key: &Key,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
         let found = self.get(key, GetOptions::new()).await?;
-        let stored = found.into_stream().map_err(BlobError::from).boxed();
+        let stored = parts(found).await?;
         let Some(keys) = &self.keys else { return Ok(stored) };
         Ok(opened(stored, keys.of(tenant).await?, tenant, key.to_string()))
     }
@@ -178,15 +179,14 @@ impl Blobs {
             let (sealed_size, header) = (head.meta.size, head.bytes().await?);
             if let Some(opener) = Opener::new(&keys.of(tenant).await?, tenant, &header) {
                 let span = seal::span(&range, sealed_size);
-                let stored =
-                    part(span.sealed.clone()).await?.into_stream().map_err(BlobError::from);
+                let stored = parts(part(span.sealed.clone()).await?).await?;
                 let opener = opener.starting_at(span.first);
                 let state = State::Sealed { opener, has_last: span.has_last };
-                let plain = unfolded(stored.boxed(), state, key.to_string());
+                let plain = unfolded(stored, state, key.to_string());
                 return Ok(trimmed(plain, span.skip, range.end - range.start));
             }
         }
-        Ok(part(range).await?.into_stream().map_err(BlobError::from).boxed())
+        parts(part(range).await?).await
     }
 
     /// Whether some content is stored.

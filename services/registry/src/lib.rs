@@ -8,6 +8,7 @@ mod checked;
 mod clearing;
 mod masters;
 mod models;
+mod parts;
 mod seal;
 mod tenant_keys;
 mod transfer;
