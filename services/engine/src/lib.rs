@@ -53,6 +53,6 @@ pub use base::misfits;
 pub use compare::{Comparing, compare};
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
-pub use infer::{Model, Prepared};
+pub use infer::{Described, Model, Prepared};
 pub use profile::profile;
 pub use train::{Ending, Run, StopFlag, train};

@@ -5,14 +5,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use domain::child::CONFIG_FILE;
-use engine::{EngineError, Model};
+use engine::{Described, EngineError, Model};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 use registry::{BlobError, Blobs};
 use store::models::ModelVersion;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, spawn_blocking};
 use tracing::info;
 
 use crate::{
@@ -130,9 +130,11 @@ impl Loaded {
 
     async fn load(&self, version: &ModelVersion) -> Result<Arc<Hot>, LoadError> {
         let made = version.made.as_ref().ok_or(LoadError::NotOurs)?;
-        let files = registry::load_model(&self.blobs, version.tenant, made).await?;
-        let rebuild = move || Model::load(&files.config, &files.weights);
-        let model = tokio::task::spawn_blocking(rebuild).await??;
+        let config = self.blobs.read_whole(version.tenant, made.config_sha256).await?;
+        let described = spawn_blocking(move || Described::read(&config));
+        let weights = self.blobs.read_whole(version.tenant, made.weights_sha256).await?;
+        let described = described.await??;
+        let model = spawn_blocking(move || described.with_weights(&weights)).await??;
         let (bytes, key) = (model.memory_bytes(), (version.model, version.number));
         info!(model.id = %key.0, model.version = key.1, bytes, "model loaded");
         Ok(Arc::new(Hot { model, stats: Stats::default(), key, name: OnceLock::new(), bytes }))

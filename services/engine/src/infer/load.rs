@@ -21,21 +21,41 @@ use crate::{
     unit::Unit,
 };
 
-impl Model {
-    /// Rebuilds a model from its two files and checks that they belong together and are sound.
-    pub fn load(config_json: &[u8], weights: &[u8]) -> Result<Self, EngineError> {
-        ops::allocator::keep_freed_memory();
-        ops::denormals::flush_denormals_in_pool();
-        Self::parse(config_json, weights).map_err(EngineError::WrongModelFile)
+/// What a model's `config.json` says, checked; its weights are still to come. In two steps, because the first takes
+/// its time where there are many words, and meanwhile the weights can be read.
+pub struct Described {
+    config: ModelConfig,
+    config_bytes: usize,
+    head: Head,
+    reader: Reader,
+}
+
+impl Described {
+    pub fn read(config_json: &[u8]) -> Result<Self, EngineError> {
+        Self::parse(config_json).map_err(EngineError::WrongModelFile)
     }
 
-    fn parse(config_json: &[u8], weights: &[u8]) -> Result<Self, String> {
+    fn parse(config_json: &[u8]) -> Result<Self, String> {
         let config: ModelConfig =
             serde_json::from_slice(config_json).map_err(|e| format!("config.json: {e}"))?;
         if config.format != CONFIG_FORMAT {
             let format = config.format;
             return Err(format!("its format is {format} and this engine reads {CONFIG_FORMAT}"));
         }
+        let reader = Reader::new(&config.input)?;
+        let head = check(&config)?;
+        Ok(Self { config, config_bytes: config_json.len(), head, reader })
+    }
+
+    /// Checks that they are its own and sound.
+    pub fn with_weights(self, weights: &[u8]) -> Result<Model, EngineError> {
+        ops::allocator::keep_freed_memory();
+        ops::denormals::flush_denormals_in_pool();
+        self.restore(weights).map_err(EngineError::WrongModelFile)
+    }
+
+    fn restore(self, weights: &[u8]) -> Result<Model, String> {
+        let Self { config, config_bytes, head, reader } = self;
         let digest = Digest::of(weights);
         if digest != config.weights_sha256 {
             return Err(format!(
@@ -43,15 +63,20 @@ impl Model {
                 config.weights_sha256
             ));
         }
-        let reader = Reader::new(&config.input)?;
-        let head = check(&config)?;
         let file = SafeTensors::deserialize(weights).map_err(|e| format!("the weights: {e}"))?;
         let network = Network::restore(&config.layers, config.input.shape(), |expected| {
             files::read_arrays(&file, "", expected)
         })?;
-        let memory_bytes = (weights.len() + 3 * config_json.len()) as u64;
+        let memory_bytes = (weights.len() + 3 * config_bytes) as u64;
         let network = network.freeze();
-        Ok(Self { config, head, network, reader, memory_bytes })
+        Ok(Model { config, head, network, reader, memory_bytes })
+    }
+}
+
+impl Model {
+    /// Rebuilds a model from its two files.
+    pub fn load(config_json: &[u8], weights: &[u8]) -> Result<Self, EngineError> {
+        Described::read(config_json)?.with_weights(weights)
     }
 }
 

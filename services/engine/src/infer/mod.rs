@@ -24,6 +24,7 @@ use crate::{
     table::Encoders,
     text::Tokenizer,
 };
+pub use load::Described;
 pub use prepared::Prepared;
 
 /// Rows of a request that are inputs at the same time.

@@ -4,8 +4,6 @@
 //! those of one of our specifications is read back. Of HTML the format knows no more than patterns:
 //! there other tools come close (tags, the most frequent references).
 
-use std::collections::BTreeMap;
-
 use domain::spec::{self, TokenizerKind};
 use serde_json::{Map, Value, json};
 
@@ -85,26 +83,24 @@ fn read_vocabulary(vocab: Option<&Map<String, Value>>) -> Result<Vocabulary, Str
     if vocab.len() > MAX_VOCABULARY {
         return Err(format!("the vocabulary holds more than {MAX_VOCABULARY} tokens"));
     }
-    let mut by_id: BTreeMap<u64, &str> = BTreeMap::new();
+    let mut by_id = vec![""; vocab.len()];
     for (token, id) in vocab {
         if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return Err(format!("a token is empty or longer than {MAX_TOKEN_BYTES} bytes"));
         }
-        let id = id.as_u64().filter(|&id| id < vocab.len() as u64);
-        let id = id.ok_or_else(|| format!("the id of `{token}` is not below {}", vocab.len()))?;
-        if let Some(other) = by_id.insert(id, token) {
-            return Err(format!("`{token}` and `{other}` have the same id"));
+        let place = id.as_u64().and_then(|id| by_id.get_mut(usize::try_from(id).ok()?));
+        let place =
+            place.ok_or_else(|| format!("the id of `{token}` is not below {}", vocab.len()))?;
+        match std::mem::replace(place, token) {
+            "" => {}
+            other => return Err(format!("`{token}` and `{other}` have the same id")),
         }
     }
     // As many ids as tokens, all different and below their number: none is missing.
-    if !by_id.values().take(SPECIAL.len()).eq(&SPECIAL) {
+    if !by_id.starts_with(&SPECIAL) {
         return Err(format!("the first tokens have to be {SPECIAL:?}"));
     }
-    let mut vocabulary = Vocabulary::new();
-    by_id.values().for_each(|token| {
-        vocabulary.add(token);
-    });
-    Ok(vocabulary)
+    Ok(Vocabulary::of(&by_id))
 }
 
 fn read_merges(merges: Option<&Value>, vocabulary: &Vocabulary) -> Result<Vec<Pair>, String> {

@@ -29,6 +29,14 @@ impl Vocabulary {
         empty
     }
 
+    /// Each token once, the special ones first.
+    pub fn of(tokens: &[&str]) -> Self {
+        let longest_bytes = tokens.iter().map(|token| token.len()).max().unwrap_or(0);
+        let tokens: Vec<_> = tokens.iter().copied().map(CompactString::from).collect();
+        let ids = tokens.iter().cloned().zip(0..).collect();
+        Self { tokens, ids, longest_bytes }
+    }
+
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
