@@ -60,6 +60,10 @@ impl<W> Line<W> {
         Self { waiting: Vec::new(), served: HashMap::new(), turns: 0, tickets: 0 }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     pub fn enter(&mut self, new: Waiting<W>) -> Result<Ticket, Full> {
         let (mut of_version, mut of_tenant) = (0, 0);
         for (_, other) in self.waiting.iter().filter(|(_, other)| other.version == new.version) {

@@ -1,10 +1,11 @@
-//! Threads that compute, and the line before them. A thread that is done takes the next turn itself.
+//! Threads that compute, and the line before them. A thread that is done takes the next turn itself. What takes less
+//! time than to wake a thread for it is computed where it came, unless somebody waits.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use domain::predict::Row;
@@ -19,6 +20,9 @@ use crate::{
     line::{Line, Ticket, Turn, Waiting},
     loaded::Hot,
 };
+
+/// Less than it takes to wake one thread and then the other again.
+const QUICK: Duration = Duration::from_micros(50);
 
 /// A request's rows, and to whom the answer goes.
 pub struct Work {
@@ -94,6 +98,11 @@ impl Pool {
         waiting: Waiting<Work>,
         answer: oneshot::Receiver<Result<Answered, PredictError>>,
     ) -> Result<Answered, PredictError> {
+        if waiting.work.hot.stats.are_quicker(waiting.rows, QUICK) && self.0.state().line.is_empty()
+        {
+            try_compute(vec![waiting]);
+            return answer.await.unwrap_or(Err(PredictError::Broken));
+        }
         let within = waiting.until.duration_since(waiting.since);
         let (hot, caller) = (Arc::clone(&waiting.work.hot), waiting.work.caller.clone());
         let ticket = self.enter(waiting)?;
@@ -133,10 +142,7 @@ impl Shared {
 
     fn work(&self) {
         while let Some(batch) = self.next() {
-            // whoever waits for it is told so by the sender that is dropped
-            if catch_unwind(AssertUnwindSafe(|| compute(batch))).is_err() {
-                error!("a computation broke off");
-            }
+            try_compute(batch);
         }
     }
 
@@ -160,6 +166,13 @@ impl Shared {
             let woken = self.somebody_waits.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+fn try_compute(batch: Vec<Waiting<Work>>) {
+    // whoever waits for it is told so by the sender that is dropped
+    if catch_unwind(AssertUnwindSafe(|| compute(batch))).is_err() {
+        error!("a computation broke off");
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 
 /// Callers that are told apart; the others are counted as one, `other`.
 const MOST_CALLERS: usize = 100;
+/// Passes of one size.
+const KNOWN_AFTER: u64 = 10;
 pub const OTHER: &str = "other";
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,6 +96,14 @@ impl Default for Counts {
 }
 
 impl Stats {
+    /// Whether passes of so many rows are known to take less time than this.
+    pub fn are_quicker(&self, rows: usize, than: Duration) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let passes = counts.passes.get(&rows).copied().unwrap_or_default();
+        passes.count >= KNOWN_AFTER
+            && passes.total < than * u32::try_from(passes.count).unwrap_or(u32::MAX)
+    }
+
     pub fn passed(&self, rows: usize, took: Duration) {
         self.change(|counts| {
             counts.passes.entry(rows).or_default().add(took);
