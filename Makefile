@@ -94,7 +94,7 @@ bench-queue: setup queue-peers ## the queue beside awa, graphile-worker and pg-b
 
 # installed again only where what it asks for has changed; awa is a project of its own, so that nothing
 # of ours is built with its dependencies
-bench-serving: setup serving-peers ## predictions over HTTP beside MLflow and FastAPI with onnxruntime; ROWS=mlp,text,cold,soak REPETITIONS=3 SOAK_MINUTES=10 ANYWAY=1
+bench-serving: setup serving-peers ## predictions over HTTP beside MLflow and FastAPI with onnxruntime; ROWS=mlp,text,noise,cold,soak REPETITIONS=3 SOAK_MINUTES=10 ANYWAY=1
 	$(BUILD_BENCH) --bin bench-serving
 	CUPOLA_SERVING_PEERS=$(SERVING_PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-serving $(ROWS)
 

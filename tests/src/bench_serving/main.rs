@@ -1,6 +1,7 @@
 //! Predictions over HTTP beside MLflow's `models serve` and FastAPI with onnxruntime, which run the model that
 //! our platform has trained and exported: how many a second, how late the last hundredth comes at an equal
-//! load, what HTTP costs beside the engine, and how soon a model answers that was not loaded.
+//! load, what HTTP costs beside the engine, what a tenant feels of another one's noise, and how soon a model answers
+//! that was not loaded.
 //!
 //! `bench-serving [NAME…]` runs the rows whose names contain one of the words, or all. It prints tables and
 //! puts them into `docs/BENCHMARKS.md`. It ends with 1 if a row misses what is asked and with 2 if something
@@ -8,6 +9,7 @@
 
 mod cold;
 mod model;
+mod noise;
 mod report;
 mod sides;
 mod soak;
@@ -46,8 +48,8 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<bool> {
     let options = Options::read()?;
     let models: Vec<_> = Model::ALL.iter().filter(|model| options.selects(model.name)).collect();
-    let (cold, soak) = (options.selects("cold"), options.selects("soak"));
-    if models.is_empty() && !cold && !soak {
+    let [noise, cold, soak] = ["noise", "cold", "soak"].map(|name| options.selects(name));
+    if models.is_empty() && !noise && !cold && !soak {
         bail!("no row is named like {}", options.filters.join(" or "));
     }
     let machine = Machine::describe();
@@ -62,6 +64,10 @@ fn run() -> anyhow::Result<bool> {
             models.into_iter().map(|model| serve(model, repetitions, &quiet)).collect();
         let served = served?;
         found.push((report::served(&about, &served, &said), served.iter().all(Served::ok)));
+    }
+    if noise {
+        let figures = Runtime::new()?.block_on(noise::measure(repetitions, &quiet))?;
+        found.push((report::noise(&about, &figures, &said), figures.ok()));
     }
     if cold {
         let figures = Runtime::new()?.block_on(cold::measure(repetitions, &quiet))?;

@@ -77,6 +77,10 @@ impl Published {
         Ok(Self { path, rows, files })
     }
 
+    pub fn predict_path(&self) -> String {
+        format!("{}/predict?version=1", self.path)
+    }
+
     pub fn folder(&self) -> &Path {
         self.files.path()
     }

@@ -2,7 +2,7 @@
 
 use e2e::bench::{Answered, Section, Spread, best_peer, median, ratio};
 
-use crate::{cold::Cold, model::Model, soak::Soak};
+use crate::{cold::Cold, model::Model, noise::Noise, soak::Soak};
 
 /// Around the engine, in microseconds.
 const ASKED_OUTSIDE: f64 = 150.0;
@@ -92,6 +92,28 @@ pub fn served(about: &str, rows: &[Served], measured: &str) -> Section {
 fn small(name: &'static str, about: &str, header: &[&str], line: Vec<String>) -> Section {
     let header = header.iter().map(|cell| (*cell).to_owned()).collect();
     Section { name, about: about.to_owned(), header, lines: vec![line] }
+}
+
+pub fn noise(about: &str, noise: &Noise, measured: &str) -> Section {
+    let [rate, asked] = Noise::ABOUT;
+    let mut line = vec![format!("{rate}/s"), format!("{asked}/s")];
+    let both = |side: &Vec<Answered>| {
+        let [p50, p99] = [|a: &Answered| a.p50, |a: &Answered| a.p99]
+            .map(|of| median(&side.iter().map(of).collect::<Vec<_>>()) * 1e3);
+        format!("{p50:.2} / {p99:.2}")
+    };
+    line.extend(noise.sides.iter().map(both));
+    line.push(format!("{} (asked {})", noise.times(), Noise::ASKED));
+    line.push(measured.to_owned());
+    let header = [
+        "allowed",
+        "the noisy tenant asks",
+        "the other's p50 / p99 alone, ms",
+        "beside the noise",
+        "p99, times",
+        "measured",
+    ];
+    small("bench-serving-noise", about, &header, line)
 }
 
 pub fn cold(about: &str, cold: &Cold, measured: &str) -> Section {

@@ -56,9 +56,10 @@ impl Ours {
         let published = Published::train(&acme, model).await?;
         let load = Load {
             host: acme.host(),
-            path: format!("{}/predict?version=1", published.path),
+            path: published.predict_path(),
             key: Some(acme.key().to_owned()),
             bodies: published.bodies("row", false),
+            may_be_refused: false,
         };
         one_answer(&load).await?;
         Ok(Self { load, published, acme, up })
@@ -140,6 +141,7 @@ impl FastApi {
             path: "/predict".to_owned(),
             key: None,
             bodies: published.bodies("rows", true),
+            may_be_refused: false,
         };
         answers_alike(&load, published).await?;
         Ok(Self { load, _server: server })
@@ -179,6 +181,7 @@ impl MlFlow {
             path: "/invocations".to_owned(),
             key: None,
             bodies: published.bodies("dataframe_records", true),
+            may_be_refused: false,
         };
         answers_alike(&load, published).await?;
         Ok(Self { load, _server: server, _folder: folder })
