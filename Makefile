@@ -21,6 +21,8 @@ CLIENTS_NEED    := tests/clients/requirements.txt
 SERVING_PEERS   := $(CACHE)/serving-peers
 QUEUE_PEERS     := $(CACHE)/queue-peers
 QUEUE_PEERS_ARE := tests/bench/queue-peers
+GATEWAY_PEERS   := $(CACHE)/gateway-peers
+GATEWAY_PEERS_ARE := tests/bench/gateway-peers
 # the features of the dependencies are those of `make build`, so that nothing is built twice
 BUILD_BENCH     := cargo build --release --locked --package cupola --package e2e --bin cupola
 WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
@@ -28,7 +30,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-search bench-serving replays chaos peers queue-peers serving-peers fuzz screens lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-gateway bench-search bench-serving replays chaos peers queue-peers gateway-peers serving-peers fuzz screens lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -112,6 +114,18 @@ queue-peers: setup ## what bench-queue compares with: two packages of npm, and a
 	cargo build --release --locked --manifest-path $(QUEUE_PEERS_ARE)/awa/Cargo.toml \
 	  --target-dir $(CARGO_TARGET_DIR)/queue-peers
 	@cp $(CARGO_TARGET_DIR)/queue-peers/release/awa-peer $(QUEUE_PEERS)/awa
+
+bench-gateway: setup gateway-peers ## the gateway beside a bare actix+sqlx handler and MLflow, and what encryption costs; ROWS=read-8,upload REPETITIONS=3 ANYWAY=1
+	$(BUILD_BENCH) --bin bench-gateway
+	CUPOLA_GATEWAY_PEERS=$(GATEWAY_PEERS) CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-gateway $(ROWS)
+
+# the bare handler is a project of its own, so that its sqlx is not ours
+gateway-peers: setup ## what bench-gateway compares with: MLflow, and a program of one handler
+	@python3 -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv,Python)
+	@$(call python,$(GATEWAY_PEERS),$(GATEWAY_PEERS_ARE)/requirements.txt)
+	cargo build --release --locked --manifest-path $(GATEWAY_PEERS_ARE)/bare/Cargo.toml \
+	  --target-dir $(CARGO_TARGET_DIR)/gateway-peers
+	@cp $(CARGO_TARGET_DIR)/gateway-peers/release/bare-peer $(GATEWAY_PEERS)/bare
 
 # gigabytes; made again only where what it asks for has changed
 peers: ## the Python environment of what the benchmarks compare with

@@ -21,6 +21,7 @@ use crate::{
 
 /// Short, so that a lost worker or leader is noticed within a test.
 const LEASE_SECS: &str = "2";
+const MASTER_KEY: &str = "CUPOLA_MASTER_KEY";
 const WORKER_MEMORY_BYTES: &str = "8589934592";
 
 pub(crate) type Environment = Vec<(&'static str, String)>;
@@ -54,7 +55,7 @@ impl Ground {
         run(&["migrate"], &[owner_url]);
 
         let mut environment = vec![
-            ("CUPOLA_MASTER_KEY", "7".repeat(64)),
+            (MASTER_KEY, "7".repeat(64)),
             ("OBJECT_STORE_URL", format!("file://{}", dir.path().join("objects").display())),
         ];
         environment.extend(patience());
@@ -63,6 +64,12 @@ impl Ground {
         environment.extend(impatience.map(|name| (name, "1".into())));
         environment.extend(more);
         Self { postgres, environment, dir }
+    }
+
+    /// For processes that are started from now on.
+    pub fn without_encryption(mut self) -> Self {
+        self.environment.retain(|(name, _)| *name != MASTER_KEY);
+        self
     }
 
     /// As its owner, for whoever looks at everything.

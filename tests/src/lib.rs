@@ -23,7 +23,7 @@ mod wait;
 
 pub use client::{Answer, Client, Event};
 pub use data::{breast_cancer, two_clouds};
-pub use platform::{Platform, Up};
+pub use platform::{Gateway, Platform, Up};
 pub use process::{Process, cupola, cupola_as};
 pub use system::{descendants, is_alive, kill};
 pub use wait::wait_until;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use boot::postgres::SUPERUSER;
+
 use crate::{
     Client, Process,
     client::Address,
@@ -9,6 +11,13 @@ use crate::{
     wait_until,
 };
 
+/// More requests than anybody can ask for.
+const UNLIMITED: [&str; 4] = [
+    "CUPOLA_RATE_PER_ADDRESS",
+    "CUPOLA_RATE_PER_CREDENTIAL",
+    "CUPOLA_RATE_PER_TENANT",
+    "CUPOLA_MAX_REQUESTS_AT_ONCE",
+];
 /// What a worker offers: room for four jobs, whatever the machine has.
 const WORKER_CPU_MILLI: u64 = 4_000;
 
@@ -66,6 +75,35 @@ impl Platform {
 fn worker(ground: &Ground, name: &str) -> Process {
     let (cpu_milli, pool) = (WORKER_CPU_MILLI, "default");
     ground.start_worker(&WorkerSettings { name, cpu_milli, pool, launcher: &[] })
+}
+
+/// A gateway by itself, without limits on requests, and nobody who would run a job. Fields in the order in
+/// which they end.
+pub struct Gateway {
+    process: Process,
+    pub operator: Client,
+    ground: Ground,
+}
+
+impl Gateway {
+    /// With or without a key for what is stored.
+    pub async fn start(is_encrypted: bool) -> Self {
+        let ground = Ground::start(UNLIMITED.map(|name| (name, "1000000".to_owned())).into());
+        let ground = if is_encrypted { ground } else { ground.without_encryption() };
+        let (process, operator) = ground.start_gateway().await;
+        ground::ready(&operator).await;
+        Self { process, operator, ground }
+    }
+
+    /// Of a database of its server, as the owner.
+    pub fn database_url(&self, database: &str) -> String {
+        self.ground.postgres.url(SUPERUSER, database)
+    }
+
+    /// It ends; the database stays.
+    pub async fn stop(&mut self) {
+        self.process.stop().await;
+    }
 }
 
 /// `cupola up`: everything in one, on a Postgres of its own.

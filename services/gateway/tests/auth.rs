@@ -6,7 +6,10 @@ use gateway::ApiSecret;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp};
+use crate::{
+    hand::{flowers, push},
+    support::{Client, TestApp},
+};
 
 async fn token(of: &Client) -> String {
     let reply = of.post("/v1/auth/token", json!({})).await.expect(200);
@@ -80,6 +83,42 @@ async fn revoking_a_key_ends_it_and_its_tokens_at_once() {
     laptop.get("/v1/me").await.expect_problem(401, "unauthenticated");
     with_token.get("/v1/me").await.expect_problem(401, "unauthenticated");
     acme.developer.get("/v1/me").await.expect(200);
+}
+
+/// Where the credential is looked up on the way to what is asked for.
+#[actix_web::test]
+async fn what_is_read_by_itself_is_shown_to_whom_it_is_anywhere() {
+    let app = TestApp::new().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    push(&acme.developer, "flowers", flowers(20)).await;
+    let (path, key) = ("/v1/datasets/flowers", json!({ "name": "laptop" }));
+    let made = acme.developer.post("/v1/keys", key).await.expect(201);
+    let laptop = app.with_credential(made.text("/secret"));
+    let with_token = app.with_credential(&token(&laptop).await);
+    for client in [&acme.viewer, &laptop, &with_token] {
+        assert_eq!(client.get(path).await.expect(200).text("/name"), "flowers");
+    }
+    globex.owner.get(path).await.expect_problem(404, "not_found");
+    app.nobody().get(path).await.expect_problem(401, "unauthenticated");
+    app.nobody().get("/v1/datasets/No%20Name").await.expect_problem(401, "unauthenticated");
+    laptop.get("/v1/datasets/No%20Name").await.expect_problem(404, "not_found");
+    let held = [
+        json!({ "name": "jobs", "scopes": ["jobs:read"] }),
+        json!({ "name": "elsewhere", "allowed_addresses": ["203.0.113.7"] }),
+    ];
+    for draft in held {
+        let made = acme.developer.post("/v1/keys", draft).await.expect(201);
+        let held = app.with_credential(made.text("/secret"));
+        held.get(path).await.expect_problem(403, "forbidden");
+    }
+
+    acme.owner.delete(&format!("/v1/keys/{}", made.text("/id"))).await.expect(204);
+    for client in [&laptop, &with_token] {
+        client.get(path).await.expect_problem(401, "unauthenticated");
+    }
+    acme.owner.delete(&format!("/v1/users/{}", acme.developer_id)).await.expect(204);
+    acme.developer.get(path).await.expect_problem(401, "unauthenticated");
+    acme.viewer.get(path).await.expect(200);
 }
 
 #[actix_web::test]

@@ -230,26 +230,32 @@ pub async fn list(tx: &mut TenantTx<'_>) -> Result<Vec<Dataset>, StoreError> {
     Ok(dataset.collect())
 }
 
-pub async fn get(tx: &mut TenantTx<'_>, name: &str) -> Result<Option<Dataset>, StoreError> {
-    let tenant = tx.tenant().uuid();
-    let row = sqlx::query!(
-        r#"select d.id, d.name, d.created_at, count(v.number) as "versions!",
-                  coalesce(sum(v.bytes), 0)::bigint as "bytes!"
-           from dataset d left join dataset_version v on v.dataset_id = d.id
-           where d.tenant_id = $1 and d.name = $2
-           group by d.id"#,
-        tenant,
-        name,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(|row| Dataset {
-        id: DatasetId::from_uuid(row.id),
-        name: row.name,
-        created_at: row.created_at,
-        versions: row.versions,
-        bytes: row.bytes,
-    }))
+/// One, by its name, of the transaction's tenant.
+pub(crate) const ONE: &str = "select d.id, d.name, d.created_at, count(v.number) as versions,
+            coalesce(sum(v.bytes), 0)::bigint as bytes
+     from dataset d left join dataset_version v on v.dataset_id = d.id
+     where d.tenant_id = current_tenant() and d.name = $1
+     group by d.id";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct DatasetRow {
+    id: Uuid,
+    name: String,
+    created_at: Timestamp,
+    versions: i64,
+    bytes: i64,
+}
+
+impl From<DatasetRow> for Dataset {
+    fn from(row: DatasetRow) -> Self {
+        Self {
+            id: DatasetId::from_uuid(row.id),
+            name: row.name,
+            created_at: row.created_at,
+            versions: row.versions,
+            bytes: row.bytes,
+        }
+    }
 }
 
 /// The outcome of a profile job; in the transaction that finishes the job.

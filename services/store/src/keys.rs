@@ -189,7 +189,7 @@ pub async fn revoke(
     Ok(revoked == 1)
 }
 
-/// Remembers the use, at most once a minute: a hot key must not become a hot row.
+/// Remembers the use, if a minute has passed since the last one.
 pub async fn touch(tx: &mut SystemTx<'_>, id: ApiKeyId) -> Result<(), StoreError> {
     let id: Uuid = id.uuid();
     sqlx::query!(

@@ -2,7 +2,8 @@
 //! pool, and never commit: what belongs together lands together, as the caller decides.
 //!
 //! [`TenantTx`] sees one tenant's rows, by row-level security; [`SystemTx`] sees those of all, in the tables that
-//! its [`Service`] needs. Which one a function takes says on whose behalf it works.
+//! its [`Service`] needs. Which one a function takes says on whose behalf it works. What is read most has no
+//! transaction of its own to wait for: [`reads`].
 
 pub mod admin;
 mod amounts;
@@ -31,6 +32,7 @@ pub mod picture;
 pub mod pools;
 pub mod predictions;
 pub mod principals;
+pub mod reads;
 pub mod schedule;
 mod service;
 pub mod sessions;
@@ -86,27 +88,27 @@ const BY_INDEX: [(&str, &str); 5] = [
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
-    /// How a transaction begins that is for no tenant.
-    begin: &'static str,
+    /// That a transaction for no tenant takes.
+    role: &'static str,
 }
 
 impl Store {
     /// A pool of at most `max_connections`; connects when first used, so that a service can start
     /// before its database. The URL's login has to be the service's, or one that may take its role.
     pub fn connect(url: &str, max_connections: u32, service: Service) -> Result<Self, StoreError> {
-        Ok(Self { pool: pool(url, max_connections)?, begin: service.begin() })
+        Ok(Self { pool: pool(url, max_connections)?, role: service.role() })
     }
 
     /// For whoever looks at everything, as the checks of [`invariants`] do: as the owner of the database, in no
     /// role.
     pub fn connect_as_owner(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        Ok(Self { pool: pool(url, max_connections)?, begin: "begin" })
+        Ok(Self { pool: pool(url, max_connections)?, role: "none" })
     }
 
     /// As another service, on the same connections.
     #[must_use]
     pub fn acting_as(&self, service: Service) -> Self {
-        Self { pool: self.pool.clone(), begin: service.begin() }
+        Self { pool: self.pool.clone(), role: service.role() }
     }
 
     /// A transaction that sees `tenant` alone. Role and tenant ride on the `begin`: one round trip.
@@ -122,7 +124,9 @@ impl Store {
 
     /// A transaction that sees every tenant, and may do what its service has to.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
-        let tx = in_time(self.pool.begin_with(self.begin)).await?;
+        // safe: a name of ours
+        let begin = AssertSqlSafe(format!("begin; set local role {}", self.role));
+        let tx = in_time(self.pool.begin_with(begin)).await?;
         Ok(SystemTx { tx })
     }
 

@@ -5,6 +5,8 @@ use domain::{
     access::{Credential, Role, Scopes},
 };
 
+use uuid::Uuid;
+
 use crate::{StoreError, SystemTx, Tx, keys};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,45 +30,66 @@ impl Principal {
     }
 }
 
-/// By a key's secret.
-pub async fn by_secret(
-    tx: &mut SystemTx<'_>,
-    sha256: Digest,
-) -> Result<Option<Principal>, StoreError> {
-    of_key(tx, None, Some(sha256)).await
+/// By a key, or its secret's digest. It also makes the key's tenant this transaction's.
+pub(crate) const OF_KEY: &str =
+    "select k.id, true as is_key, k.user_id, u.email, t.id as tenant_id, t.slug,
+            coalesce(m.role, u.platform_role) as role, k.scopes, k.allowed_addresses, k.expires_at,
+            -- a hot key must not become a hot row
+            (k.last_used_at is null or k.last_used_at < now() - interval '1 minute') as is_due,
+            set_config('app.tenant_id', coalesce(t.id::text, ''), true)
+     from api_key k
+     join app_user u on u.id = k.user_id
+     left join tenant t on t.id = k.tenant_id
+     left join membership m on m.tenant_id = k.tenant_id and m.user_id = k.user_id
+     where (k.id = $1 or k.sha256 = $2)
+       and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > now())
+       -- a key of a tenant needs a membership, one without a tenant a role in the platform
+       and case when k.tenant_id is null then u.platform_role is not null
+                else m.role is not null end";
+
+/// By a session, at this moment. It also makes the session's tenant this transaction's.
+pub(crate) const OF_SESSION: &str =
+    "select s.id, false as is_key, s.user_id, u.email, t.id as tenant_id, t.slug,
+            coalesce(m.role, u.platform_role) as role, null::text[] as scopes,
+            null::text[] as allowed_addresses,
+            -- a session makes itself last
+            null::timestamptz as expires_at, false as is_due,
+            set_config('app.tenant_id', coalesce(t.id::text, ''), true)
+     from session s
+     join app_user u on u.id = s.user_id
+     left join tenant t on t.id = s.tenant_id
+     left join membership m on m.tenant_id = s.tenant_id and m.user_id = s.user_id
+     where s.id = $1 and s.ended_at is null and s.expires_at > $2
+       and case when s.tenant_id is null then u.platform_role is not null
+                else m.role is not null and t.closed_at is null end";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct Row {
+    id: Uuid,
+    is_key: bool,
+    user_id: Uuid,
+    email: String,
+    tenant_id: Option<Uuid>,
+    slug: Option<String>,
+    role: String,
+    scopes: Option<Vec<String>>,
+    allowed_addresses: Option<Vec<String>>,
+    expires_at: Option<Timestamp>,
+    /// Its use is to be remembered.
+    pub is_due: bool,
 }
 
-/// By the key that an access token was made from: revoking the key ends its tokens too.
-pub async fn by_key(tx: &mut SystemTx<'_>, id: ApiKeyId) -> Result<Option<Principal>, StoreError> {
-    of_key(tx, Some(id), None).await
-}
+impl TryFrom<Row> for Principal {
+    type Error = StoreError;
 
-async fn of_key(
-    tx: &mut SystemTx<'_>,
-    id: Option<ApiKeyId>,
-    sha256: Option<Digest>,
-) -> Result<Option<Principal>, StoreError> {
-    let row = sqlx::query!(
-        r#"select k.id, k.user_id, u.email, t.id as "tenant_id?", t.slug as "slug?",
-                  coalesce(m.role, u.platform_role) as "role!", k.scopes, k.allowed_addresses, k.expires_at
-         from api_key k
-         join app_user u on u.id = k.user_id
-         left join tenant t on t.id = k.tenant_id
-         left join membership m on m.tenant_id = k.tenant_id and m.user_id = k.user_id
-         where (k.id = $1 or k.sha256 = $2)
-           and k.revoked_at is null
-           and (k.expires_at is null or k.expires_at > now())
-           -- a key of a tenant needs a membership, one without a tenant a role in the platform
-           and case when k.tenant_id is null then u.platform_role is not null
-                    else m.role is not null end"#,
-        id.map(ApiKeyId::uuid),
-        sha256.as_ref().map(Digest::as_bytes) as Option<&[u8; 32]>,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    row.map(|row| {
-        Ok(Principal {
-            credential: Credential::Key(ApiKeyId::from_uuid(row.id)),
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let credential = match row.is_key {
+            true => Credential::Key(ApiKeyId::from_uuid(row.id)),
+            false => Credential::Session(SessionId::from_uuid(row.id)),
+        };
+        Ok(Self {
+            credential,
             user: UserId::from_uuid(row.user_id),
             email: row.email,
             tenant: row.tenant_id.map(TenantId::from_uuid).zip(row.slug),
@@ -75,45 +98,18 @@ async fn of_key(
             addresses: row.allowed_addresses.unwrap_or_default(),
             expires_at: row.expires_at,
         })
-    })
-    .transpose()
+    }
 }
 
-/// By the session that an access token was made in: ending the session ends its tokens too.
+/// In a transaction that has more to do; by itself it is [`crate::Store::principal`]'s.
 pub async fn by_session(
     tx: &mut SystemTx<'_>,
     id: SessionId,
     now: Timestamp,
 ) -> Result<Option<Principal>, StoreError> {
-    let row = sqlx::query!(
-        r#"select s.user_id, u.email, t.id as "tenant_id?", t.slug as "slug?",
-                  coalesce(m.role, u.platform_role) as "role!"
-         from session s
-         join app_user u on u.id = s.user_id
-         left join tenant t on t.id = s.tenant_id
-         left join membership m on m.tenant_id = s.tenant_id and m.user_id = s.user_id
-         where s.id = $1 and s.ended_at is null and s.expires_at > $2
-           and case when s.tenant_id is null then u.platform_role is not null
-                    else m.role is not null and t.closed_at is null end"#,
-        id.uuid(),
-        now,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    row.map(|row| {
-        Ok(Principal {
-            credential: Credential::Session(id),
-            user: UserId::from_uuid(row.user_id),
-            email: row.email,
-            tenant: row.tenant_id.map(TenantId::from_uuid).zip(row.slug),
-            role: role(&row.role)?,
-            scopes: Scopes::All,
-            addresses: Vec::new(),
-            // a session makes itself last
-            expires_at: None,
-        })
-    })
-    .transpose()
+    let row: Option<Row> =
+        sqlx::query_as(OF_SESSION).bind(id.uuid()).bind(now).fetch_optional(tx.conn()).await?;
+    row.map(Principal::try_from).transpose()
 }
 
 /// Whose a credential is or was: of one that is good for nothing any more.

@@ -22,12 +22,12 @@ impl Service {
         }
     }
 
-    /// Begins a transaction in its role: one round trip.
-    pub(crate) const fn begin(self) -> &'static str {
+    /// For statements that see every tenant.
+    pub(crate) const fn role(self) -> &'static str {
         match self {
-            Self::Gateway => "begin; set local role cupola_as_gateway",
-            Self::Scheduler => "begin; set local role cupola_as_scheduler",
-            Self::Worker => "begin; set local role cupola_as_worker",
+            Self::Gateway => "cupola_as_gateway",
+            Self::Scheduler => "cupola_as_scheduler",
+            Self::Worker => "cupola_as_worker",
         }
     }
 }

@@ -18,7 +18,7 @@ use super::percentile;
 /// Not counted: what is made on first use.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// What is posted, one body after another.
+/// What is posted, one body after another; without one, what is got.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// `127.0.0.1:8080`
@@ -66,14 +66,18 @@ impl Connection {
     /// The whole answer to the next body.
     async fn ask(&mut self) -> anyhow::Result<Bytes> {
         let Load { host, path, key, bodies, may_be_refused } = &self.load;
-        let body = bodies[self.asked % bodies.len()].clone();
+        let body = bodies.get(self.asked % bodies.len().max(1)).cloned();
         self.asked += 1;
-        let mut request =
-            Request::post(path).header(HOST, host).header(CONTENT_TYPE, "application/json");
+        let mut request = match &body {
+            Some(_) => Request::post(path).header(CONTENT_TYPE, "application/json"),
+            None => Request::get(path),
+        };
+        request = request.header(HOST, host);
         if let Some(key) = key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
-        let answer = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let answer =
+            self.sender.send_request(request.body(Full::new(body.unwrap_or_default()))?).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
         let is_fine = status.is_success() || (*may_be_refused && status.as_u16() == 429);

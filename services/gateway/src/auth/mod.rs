@@ -22,10 +22,14 @@ use domain::{
     Digest, RequestId, SessionId, TenantId, UserId,
     access::{Credential, Permission, Role, Scopes},
 };
-use futures::{FutureExt, future::LocalBoxFuture};
+use futures::{
+    FutureExt,
+    future::{LocalBoxFuture, Ready, ready},
+};
 use store::{
-    StoreError, keys,
+    StoreError,
     principals::{self, Principal},
+    reads::{Shown, Wanted},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -190,25 +194,68 @@ impl<P: Permits> FromRequest for Caller<P> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let presented = bearer(req);
         let app = web::Data::<App>::extract(req);
         let request = req.clone();
         async move {
             let app = app.await.map_err(|_| no_state())?;
-            let address = Address::of(&request);
-            let presented = presented?;
-            let (principal, is_token) = match P::PERMISSION {
+            let presented = bearer(&request)?;
+            let identified = match P::PERMISSION {
                 Permission::Predict => recently(&app, presented).await?,
                 _ => identify(&app, &presented).await?,
             };
-            within(&principal, address)?;
-            Actor::from(&principal).remember(&request);
-            count_principal(&app, &request, &principal).await?;
-            permit::<P>(&principal)?;
-            Ok(Self { principal, is_token, request, permission: PhantomData })
+            admit(&app, request, identified).await
         }
         .boxed_local()
     }
+}
+
+/// Somebody whose credential has not been looked at yet. A handler that reads one thing has it looked at on
+/// the same way to the database.
+pub struct Unknown<P> {
+    request: HttpRequest,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permits> FromRequest for Unknown<P> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self { request: req.clone(), permission: PhantomData }))
+    }
+}
+
+impl<P: InTenant> Unknown<P> {
+    /// Who they are, and what they want, if there is such a thing and they have it.
+    pub(crate) async fn read<W: Wanted>(
+        self,
+        app: &App,
+        wanted: Option<&W>,
+    ) -> Result<(Caller<P>, Option<W::Found>), ApiError> {
+        let shown = read_credential(app, &bearer(&self.request)?).await?;
+        let (principal, found) = match wanted {
+            Some(wanted) => app.store.read(&shown, wanted).await?.unzip(),
+            None => (app.store.principal(&shown).await?, None),
+        };
+        let caller = admit(app, self.request, identified(&shown, principal)?).await?;
+        Ok((caller, found.flatten()))
+    }
+}
+
+/// Whose a credential is, and whether it is an access token.
+type Identified = (Principal, bool);
+
+/// The caller that they turned out to be.
+async fn admit<P: Permits>(
+    app: &App,
+    request: HttpRequest,
+    (principal, is_token): Identified,
+) -> Result<Caller<P>, ApiError> {
+    within(&principal, Address::of(&request))?;
+    Actor::from(&principal).remember(&request);
+    count_principal(app, &request, &principal).await?;
+    permit::<P>(&principal)?;
+    Ok(Caller { principal, is_token, request, permission: PhantomData })
 }
 
 /// What is to be done about credentials from time to time.
@@ -247,21 +294,23 @@ pub(crate) fn read_secret<P: SecretPurpose>(text: &str) -> Result<Secret<P>, Api
     text.parse().map_err(|error| unauthenticated(&format!("{error}")))
 }
 
-/// Whose the credential is, and whether it is an access token.
-async fn identify(app: &App, presented: &str) -> Result<(Principal, bool), ApiError> {
-    Ok(if presented.starts_with(ApiSecret::START) {
-        (by_secret(app, presented).await?, false)
-    } else {
-        (by_token(app, presented).await?, true)
-    })
+async fn identify(app: &App, presented: &str) -> Result<Identified, ApiError> {
+    let shown = read_credential(app, presented).await?;
+    let principal = app.store.principal(&shown).await?;
+    identified(&shown, principal)
 }
 
 /// As it was within the last second.
-async fn recently(app: &web::Data<App>, presented: String) -> Result<(Principal, bool), ApiError> {
+async fn recently(app: &web::Data<App>, presented: String) -> Result<Identified, ApiError> {
     let key = Digest::of(presented.as_bytes());
     let state = app.clone();
     let ask = || async move { identify(&state, &presented).await };
     app.recent.principals.get(key, app.clock.now(), ask).await
+}
+
+fn identified(shown: &Shown, principal: Option<Principal>) -> Result<Identified, ApiError> {
+    let principal = principal.ok_or_else(|| ended(shown))?;
+    Ok((principal, !matches!(shown, Shown::Secret(_))))
 }
 
 fn within(principal: &Principal, address: Address) -> Result<(), ApiError> {
@@ -274,33 +323,30 @@ fn within(principal: &Principal, address: Address) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn by_secret(app: &App, presented: &str) -> Result<Principal, ApiError> {
-    let secret: ApiSecret = read_secret(presented)?;
-    let mut tx = app.store.begin().await?;
-    let principal = principals::by_secret(&mut tx, secret.sha256()).await?;
-    let principal =
-        principal.ok_or_else(|| unauthenticated("the API key is unknown, expired or revoked"))?;
-    if let Credential::Key(id) = principal.credential {
-        keys::touch(&mut tx, id).await?;
+/// One that could be good: its checksum, or its signature, is.
+async fn read_credential(app: &App, text: &str) -> Result<Shown, ApiError> {
+    if text.starts_with(ApiSecret::START) {
+        let secret: ApiSecret = read_secret(text)?;
+        return Ok(Shown::Secret(secret.sha256()));
     }
-    tx.commit().await?;
-    Ok(principal)
-}
-
-async fn by_token(app: &App, presented: &str) -> Result<Principal, ApiError> {
     let now = app.clock.now();
-    let claims = app.signer.verify(presented, now).await.map_err(|refused| match refused {
+    let claims = app.signer.verify(text, now).await.map_err(|refused| match refused {
         TokenRefused::NotChecked(error) => ApiError::unavailable(&error, "the database"),
         refused => unauthenticated(&format!("the access token is not accepted: {refused}")),
     })?;
-    let mut tx = app.store.begin().await?;
-    let (principal, what) = match claims.by {
-        Credential::Key(id) => (principals::by_key(&mut tx, id).await?, "API key"),
-        Credential::Session(id) => (principals::by_session(&mut tx, id, now).await?, "session"),
-    };
-    tx.commit().await?;
-    principal.ok_or_else(|| {
-        unauthenticated(&format!("the {what} that the access token was made from has ended"))
+    Ok(match claims.by {
+        Credential::Key(id) => Shown::Key(id),
+        Credential::Session(id) => Shown::Session(id, now),
+    })
+}
+
+/// It is good for nothing any more, or never was.
+fn ended(shown: &Shown) -> ApiError {
+    let made_from = |what| format!("the {what} that the access token was made from has ended");
+    unauthenticated(&match shown {
+        Shown::Secret(_) => "the API key is unknown, expired or revoked".to_owned(),
+        Shown::Key(_) => made_from("API key"),
+        Shown::Session(..) => made_from("session"),
     })
 }
 

@@ -308,27 +308,33 @@ pub async fn cancel(
     get(tx, id).await
 }
 
+const SELECT: &str =
+    "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
+            j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
+            j.workers, p.name as pool, j.max_runtime,
+            j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
+            j.total_steps, j.concurrency_key, j.concurrency_limit, j.sweep_id, j.point, m.name as model_name, v.number as model_version, j.last_event,
+            j.created_at, j.started_at, j.finished_at
+     from job j
+     join dataset d on d.id = j.dataset_id
+     join pool p on p.id = j.pool_id
+     left join model_version v on v.job_id = j.id
+     left join model m on m.id = v.model_id
+     where j.tenant_id = ";
+
+/// One, of the transaction's tenant.
+pub(crate) fn one() -> String {
+    format!("{SELECT} current_tenant() and j.id = $1")
+}
+
 fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
-    let mut query = QueryBuilder::new(
-        "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
-                j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
-                j.workers, p.name as pool, j.max_runtime,
-                j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
-                j.total_steps, j.concurrency_key, j.concurrency_limit, j.sweep_id, j.point, m.name as model_name, v.number as model_version, j.last_event,
-                j.created_at, j.started_at, j.finished_at
-         from job j
-         join dataset d on d.id = j.dataset_id
-         join pool p on p.id = j.pool_id
-         left join model_version v on v.job_id = j.id
-         left join model m on m.id = v.model_id
-         where j.tenant_id = ",
-    );
+    let mut query = QueryBuilder::new(SELECT);
     query.push_bind(tenant.uuid());
     query
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     tenant_id: Uuid,
     kind: String,

@@ -21,6 +21,7 @@ mod leader;
 mod predictions;
 mod publishing;
 mod queue;
+mod reads;
 mod row_level_security;
 mod silence;
 mod support;
