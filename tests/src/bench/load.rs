@@ -31,7 +31,7 @@ pub struct Load {
 }
 
 /// How soon answers came, in seconds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Answered {
     pub per_second: f64,
     pub p50: f64,

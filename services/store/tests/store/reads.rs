@@ -25,7 +25,7 @@ fn on_one_connection(world: &World) -> Store {
 async fn key(world: &World, tenant: Option<TenantId>, user: UserId, secret: &str) -> Shown {
     let (id, sha256) = (ApiKeyId::generate(), Digest::of(secret.as_bytes()));
     let draft = KeyDraft::named("a key");
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     keys::create(&mut tx, &NewKey { id, tenant, user, prefix: "cup_", sha256, draft })
         .await
         .unwrap();
@@ -109,7 +109,7 @@ async fn a_session_reads_until_it_ends() {
     let job = world.submit(&world.acme).await;
     let now: Timestamp = "2026-01-01T00:00:00.123456Z".parse().unwrap();
     let session = SessionId::generate();
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let new = NewSession {
         id: session,
         tenant: Some(world.acme.id),
@@ -129,7 +129,7 @@ async fn a_session_reads_until_it_ends() {
     assert!(found.is_some());
     let later = Shown::Session(session, new.expires_at);
     assert!(store.read(&later, &job).await.unwrap().is_none());
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     sessions::end(&mut tx, world.acme.owner, session, now).await.unwrap();
     tx.commit().await.unwrap();
     assert!(store.read(&shown, &job).await.unwrap().is_none());
@@ -138,7 +138,7 @@ async fn a_session_reads_until_it_ends() {
 #[tokio::test]
 async fn those_who_run_the_platform_are_in_no_tenant() {
     let world = World::create().await;
-    let mut tx = world.begin().await;
+    let mut tx = world.begin_as(Service::Gateway).await;
     let who = ("operator@localhost", "Operator");
     let operator =
         people::ensure_platform(&mut tx, UserId::generate(), who, Role::Operator).await.unwrap();
