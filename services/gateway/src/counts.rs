@@ -23,7 +23,6 @@ use crate::App;
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// So many writes are between two times that searches are brought up to the counts.
 const SETTLE_EVERY: u32 = 15;
-const RANK_EVERY: u32 = 600;
 /// Of whom it is known that they have downloaded something today: more are written once too often, which
 /// counts nothing twice.
 const MOST_KNOWN: usize = 100_000;
@@ -118,12 +117,6 @@ pub async fn settle_counts(app: &App) -> Result<(), StoreError> {
     tx.commit().await
 }
 
-async fn rank(app: &App) -> Result<(), StoreError> {
-    let mut tx = app.store.begin().await?;
-    models::rank(&mut tx).await?;
-    tx.commit().await
-}
-
 pub(crate) async fn keep_counting(app: web::Data<App>) {
     let mut look = ticker(WRITE_EVERY);
     let mut looks = 0_u32;
@@ -132,9 +125,6 @@ pub(crate) async fn keep_counting(app: web::Data<App>) {
         let mut done = write_counts(&app).await;
         if done.is_ok() && looks.is_multiple_of(SETTLE_EVERY) {
             done = settle_counts(&app).await;
-        }
-        if done.is_ok() && looks.is_multiple_of(RANK_EVERY) {
-            done = rank(&app).await;
         }
         looks = looks.wrapping_add(1);
         if let Err(error) = done {

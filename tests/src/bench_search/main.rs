@@ -119,12 +119,6 @@ async fn fill(world: &World, turn: &Turn) -> anyhow::Result<Store> {
     store::admin::migrate(&turn.url()).await?;
     world.load(turn)?;
     let store = Store::connect(&turn.url_as(Service::Gateway.login()), 2, Service::Gateway)?;
-    let mut moved = 1;
-    while moved > 0 {
-        let mut tx = store.begin().await?;
-        moved = models::rank(&mut tx).await?;
-        tx.commit().await?;
-    }
     turn.load(|to| Ok(writeln!(to, "{INDEXES}")?))?;
     eprintln!("filled in {:.0} s", begun.elapsed().as_secs_f64());
     Ok(store)

@@ -8,8 +8,6 @@ use crate::{StoreError, SystemTx, Tx};
 
 /// How much as many downloads a like says of what people take to.
 const DOWNLOADS_A_LIKE: i32 = 5;
-/// One of them at a time brings the tiers up to date: as 64 bits of ASCII, "cuptiers".
-const TIERS_LOCK: i64 = 0x6375_7074_6965_7273;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Tally {
@@ -182,35 +180,4 @@ pub async fn settle(tx: &mut SystemTx<'_>, now: Timestamp) -> Result<(), StoreEr
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// Puts public models into their tiers, by their rank in downloads, 20,000 at most; how many were moved.
-pub async fn rank(tx: &mut SystemTx<'_>) -> Result<u64, StoreError> {
-    let mine =
-        sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "mine!""#, TIERS_LOCK)
-            .fetch_one(tx.conn())
-            .await?;
-    if !mine {
-        return Ok(0);
-    }
-    // each of many rows, and not a few of them
-    sqlx::raw_sql("set local enable_hashjoin = on").execute(tx.conn()).await?;
-    let moved = sqlx::query!(
-        "with ranked as (
-             select id, case when place <= 1000 then 0 when place <= 4000 then 1 when place <= 16000 then 2
-                             when place <= 64000 then 3 else 4 end as tier
-             from (select id, row_number() over (order by downloads desc, id desc) as place
-                   from (select id, downloads from public_model
-                         order by downloads desc, id desc limit 256000) best) places
-         )
-         update public_model p set tier = n.tier
-         from (select p.id, coalesce(r.tier, 5) as tier
-               from public_model p left join ranked r on r.id = p.id
-               where p.tier <> coalesce(r.tier, 5)
-               limit 20000) n
-         where p.id = n.id"
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(moved.rows_affected())
 }

@@ -26,7 +26,7 @@ pub use collections::{
     Collection, CollectionDraft, FeaturedList, Organization, collection, collections, feature,
     featured, organization, public_ones, put_collection, remove_collection, unfeature,
 };
-pub use counts::{Counted, Tally, add, like, rank, settle};
+pub use counts::{Counted, Tally, add, like, settle};
 pub use evaluations::Evaluates;
 pub use lineage::{Relative, ancestors, descendants, of_dataset, relative};
 pub use publish::{Artifact, NewVersion, add_version, lock, publish};

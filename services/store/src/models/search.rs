@@ -3,6 +3,8 @@
 //! few rows.
 
 mod asked;
+mod conditions;
+mod way;
 
 use std::collections::BTreeMap;
 
@@ -173,7 +175,8 @@ impl FromRow<'_, PgRow> for Found {
 pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found>, StoreError> {
     let page = PageRequest::new(None, search.limit);
     // how common what is asked for is decides how a question is best answered: each is planned by itself
-    sqlx::raw_sql("set local plan_cache_mode = force_custom_plan").execute(tx.conn()).await?;
+    let settings = "set local plan_cache_mode = force_custom_plan; set local work_mem = '32MB'";
+    sqlx::raw_sql(settings).execute(tx.conn()).await?;
     let words = match &search.words {
         Some(words) => query_of(tx, words, search.among == Among::Public).await?,
         None => None,
@@ -181,9 +184,17 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
     if search.words.is_some() && words.is_none() {
         return Ok(Page::of(Vec::new(), page));
     }
-    let asked = Asked { search, words, tenant: tx.tenant().uuid(), fetch: page.fetch() };
+    let said = conditions::said(search, words.as_deref());
+    let signature = if said.is_empty() { None } else { Some(signature_of(tx, &said).await?) };
+    let (tenant, fetch) = (tx.tenant().uuid(), page.fetch());
+    let asked = Asked { search, words, signature, tenant, fetch };
     let found = asked.find(tx).await?;
     Ok(Page::of(found, page))
+}
+
+async fn signature_of(tx: &mut TenantTx<'_>, said: &[String]) -> Result<String, StoreError> {
+    let signature = sqlx::query_scalar("select search_signature($1)::text");
+    Ok(signature.bind(said).fetch_one(tx.conn()).await?)
 }
 
 async fn query_of(

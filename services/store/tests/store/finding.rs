@@ -4,7 +4,7 @@
 use sqlx::{Connection, PgConnection, Row};
 use store::{
     Page, Service,
-    models::{self, Among, Found, MetricBound, Order, Search},
+    models::{self, Among, Found, Kind, MetricBound, Order, Search},
 };
 
 use crate::support::World;
@@ -25,8 +25,11 @@ async fn shelve(world: &World) -> PgConnection {
                 case when n % 100 = 0 then '{{rare}}' when n % 3 > 0 then '{{common}}' else '{{}}' end::text[],
                 '2026-01-01'::timestamptz + (n * 7919 % 12007) * interval '1 minute'
          from generate_series(1, {MODELS}) n;
-         insert into model_version (model_id, number, tenant_id, source, metrics, bytes, created_at)
+         insert into model_version (model_id, number, tenant_id, source, config, metrics, bytes, created_at)
          select id, 1, tenant_id, 'uploaded',
+                jsonb_build_object('task', case when hashtext(name) % 50 = 0 then 'regression' else 'forecasting' end,
+                                   'input', '{{\"type\": \"table\"}}'::jsonb,
+                                   'layers', '[{{\"type\": \"Dense\"}}]'::jsonb),
                 jsonb_build_object('val_loss', (hashtext(name) % 1000) / 100.0),
                 1000 + (hashtext(name) & 65535), created_at + (hashtext(name) & 1023) * interval '1 hour'
          from model;
@@ -85,6 +88,21 @@ async fn pages_of_what_is_common_and_of_what_is_rare_are_what_the_table_says() {
             let expected = names(&mut owner, &condition, &by).await;
             assert_eq!(leaf_through(&world, search).await, expected, "{tag} by {column}");
         }
+        let kinds = |task: &str| {
+            let kinds = [(Kind::Task, task), (Kind::Family, "dense"), (Kind::Licence, "mit")];
+            kinds.map(|(kind, name)| (kind, name.to_owned())).to_vec()
+        };
+        for task in ["regression", "forecasting", "recommendation"] {
+            let search = Search { kinds: kinds(task), max_bytes: Some(40_000), ..all.clone() };
+            let condition = format!("task = '{task}' and bytes <= 40000");
+            let expected = names(&mut owner, &condition, &format!("{column} desc")).await;
+            assert_eq!(leaf_through(&world, search).await, expected, "{task} by {column}");
+        }
+        let words = Some("shared".to_owned());
+        let tenant = vec![(Kind::Tenant, "acme".to_owned())];
+        let search = Search { words, kinds: tenant, tags: vec!["common".into()], ..all.clone() };
+        let expected = names(&mut owner, "tags @> '{common}'", &format!("{column} desc")).await;
+        assert_eq!(leaf_through(&world, search).await, expected, "a word by {column}");
         let loss =
             MetricBound { name: "val_loss".into(), at_least: Some(-3.1), at_most: Some(2.0) };
         let search = Search { metric: Some(loss), max_bytes: Some(30_000), ..all };
@@ -95,18 +113,32 @@ async fn pages_of_what_is_common_and_of_what_is_rare_are_what_the_table_says() {
 }
 
 #[tokio::test]
+async fn a_signature_lacks_nothing_that_is_said_and_few_metrics_are_all_there_are() {
+    let world = World::create().await;
+    let mut owner = shelve(&world).await;
+    let lacking = "select count(*)::int from public_model p,
+             unnest(search_said(words, tags, tenant, array[task, family, input, pipeline, licence])) said
+         where p.signature & search_signature(array[said]) <> search_signature(array[said])
+            or not p.together @> array[search_kinds(array[task, null, null, pipeline, licence])]
+            or p.few_metrics is distinct from p.metrics";
+    let lacking: i32 = sqlx::query_scalar(lacking).fetch_one(&mut owner).await.unwrap();
+    assert_eq!(lacking, 0);
+    let many = "update public_model set metrics =
+             (select jsonb_object_agg('metric' || n, n) from generate_series(1, 1000) n)
+         where name = 'model-7' returning few_metrics is null";
+    assert!(sqlx::query_scalar::<_, bool>(many).fetch_one(&mut owner).await.unwrap());
+}
+
+#[tokio::test]
 async fn of_what_very_many_have_the_popular_come_first() {
     let world = World::create().await;
     let mut owner = shelve(&world).await;
-    let mut tx = world.begin_as(Service::Gateway).await;
-    assert!(models::rank(&mut tx).await.unwrap() > 0);
-    assert_eq!(models::rank(&mut tx).await.unwrap(), 0, "all are in their tiers");
-    tx.commit().await.unwrap();
     let words = Some("shared".to_owned());
     let search = Search { words, order: Order::Relevance, ..Search::of(Among::Public) };
     let found = leaf_through(&world, search).await;
     let score = "ln(1 + downloads + 10 * likes) desc";
-    let best = names(&mut owner, "tier = 0", score).await;
+    let popular = "id in (select id from public_model order by downloads desc, id desc limit 200)";
+    let best = names(&mut owner, popular, score).await;
     assert_eq!(found, best);
 }
 

@@ -46,7 +46,7 @@ as_gateway model_version: select; update (bytes, files, manifest, revision)
 as_gateway password_reset: insert; select; update (used_at)
 as_gateway pool: insert; select; update (accelerator_hour_price, cpu_hour_price, gib_hour_price)
 as_gateway prediction_usage: insert; select
-as_gateway public_model: select; update (downloads, likes, predictions, tier, trending)
+as_gateway public_model: select; update (downloads, likes, predictions, trending)
 as_gateway queue_bound: select (tenant_id); update (unfinished)
 as_gateway queue_change: insert
 as_gateway quota: delete; insert; select; update (cohort, guaranteed_accelerator_milli,

@@ -1,29 +1,23 @@
 //! The statement for a question, put together from what was asked, so that each has a plan of its own.
-//!
-//! Two ways lead to a page in an order of what fulfils conditions: to walk along the order and take what
-//! fulfils them, or to gather all that does and sort it. The first is for what is common, the second for what
-//! is rare, and each takes seconds for the other's. How common it is is counted in a sample, since conditions
-//! that go together, or exclude each other, are beyond what the planner can know.
 
-use domain::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Among, Found, Kind, MetricBound, Order, Search};
+use super::{
+    Among, Found, Kind, Order, Search,
+    way::{Asks, By, Sample},
+};
 use crate::{StoreError, TenantTx, Tx};
 
-/// Matches of the more popular tiers that are enough to rank, so that the others are not looked at.
-const ENOUGH: i64 = 300;
-/// Of one tier; more there are only where tiers were never told apart.
-const MOST_OF_A_TIER: i64 = 2_000;
-const TIERS: i16 = 6;
-/// In a sample of the 256th part: about as many as make both ways through a million models equally long.
-const COMMON: i64 = 25;
-/// As many of it are too many to look at one by one, whether they are within a range.
-const FEW: i64 = 60;
-/// Where what is common lies far away in the order, the walk gives up after so many.
-const LONGEST_WALK: i64 = 30_000;
-
+/// Of what very many have, so many are ranked by how well they fit: those with the most downloads; of what fewer have,
+/// more.
+const RANKED_OF_COMMON: i64 = 200;
+const RANKED: i64 = 1_000;
+/// Where what is common lies far away in the order, the walk gives up after so many, or so many signatures.
+const LONGEST_WALK: i64 = 8_000;
+const LONGEST_SIGNED_WALK: i64 = 60_000;
+/// Of a sample, that are read.
+const SAMPLED: i64 = 400;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
 /// Of what was found by words: how well they fit name, tags and description, and how popular it is.
@@ -34,46 +28,55 @@ pub(super) struct Asked<'a> {
     pub search: &'a Search,
     /// As Postgres understands it.
     pub words: Option<String>,
+    /// Of what was asked for, where anything is told by signatures: as 256 digits.
+    pub signature: Option<String>,
     pub tenant: Uuid,
     pub fetch: i64,
-}
-
-/// What an index is asked for; all else is looked at row by row, of those that it finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Words,
-    WordsAndKinds,
-    WordsAndSteps,
-}
-
-/// The way to a page.
-enum Way {
-    Walk,
-    Gather(By),
 }
 
 impl Asked<'_> {
     pub async fn find(&self, tx: &mut TenantTx<'_>) -> Result<Vec<Found>, StoreError> {
         if self.search.among != Among::Public {
-            return run(tx, self.gathered(By::WordsAndKinds)).await;
-        }
-        if let (Some(words), Order::Relevance) = (&self.words, self.search.order) {
-            return run(tx, self.ranked(words)).await;
+            return run(tx, self.gathered(By::Names)).await;
         }
         if !self.is_narrowed() {
             return run(tx, self.walked(None)).await;
         }
-        let by = match self.way_to(tx).await? {
-            Way::Gather(by) => by,
-            Way::Walk => {
-                let found = run(tx, self.walked(Some(LONGEST_WALK))).await?;
+        let sample = self.sampled(tx).await?;
+        if self.order() == Order::Relevance {
+            let is_common = sample.is_common(RANKED_OF_COMMON, self.asks());
+            let found = run(tx, self.ranked(is_common)).await?;
+            // those who have it may have few downloads
+            let is_short = self.search.after.is_none() && (found.len() as i64) < self.fetch;
+            return if is_common && is_short {
+                run(tx, self.ranked(false)).await
+            } else {
+                Ok(found)
+            };
+        }
+        let by = match sample.way(self.fetch, self.asks()) {
+            Some(by) => by,
+            None => {
+                let longest = if self.is_signed() { LONGEST_SIGNED_WALK } else { LONGEST_WALK };
+                let found = run(tx, self.walked(Some(longest))).await?;
                 if found.len() as i64 == self.fetch {
                     return Ok(found);
                 }
-                By::WordsAndKinds
+                Sample::default().way(self.fetch, self.asks()).unwrap_or(By::Names)
             }
         };
         run(tx, self.gathered(by)).await
+    }
+
+    fn asks(&self) -> Asks {
+        let Search { kinds, tags, metric, max_bytes, .. } = self.search;
+        let is_name = |(kind, _): &(Kind, String)| *kind == Kind::Tenant;
+        Asks {
+            names: self.words.is_some() || !tags.is_empty() || kinds.iter().any(is_name),
+            kinds: !kinds.iter().all(is_name),
+            metric: metric.is_some(),
+            bytes: max_bytes.is_some(),
+        }
     }
 
     const fn is_narrowed(&self) -> bool {
@@ -85,7 +88,7 @@ impl Asked<'_> {
             || max_bytes.is_some()
     }
 
-    fn order(&self) -> Order {
+    pub(super) fn order(&self) -> Order {
         match (self.search.order, &self.words) {
             // without words nothing fits better than another
             (Order::Relevance, None) => Order::Trending,
@@ -97,46 +100,59 @@ impl Asked<'_> {
         if self.search.ascending { "asc" } else { "desc" }
     }
 
-    async fn way_to(&self, tx: &mut TenantTx<'_>) -> Result<Way, StoreError> {
-        let has_ranges = self.search.metric.is_some() || self.search.max_bytes.is_some();
-        let mut sql =
-            QueryBuilder::new("select count(*), count(*) filter (where within) from (select true");
-        self.ranges(&mut sql, By::Words);
-        sql.push(" as within from public_model p");
+    async fn sampled(&self, tx: &mut TenantTx<'_>) -> Result<Sample, StoreError> {
+        let mut sql = QueryBuilder::new(
+            "select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))
+                        ::double precision as models, looked, signed, read, named, by_metric, by_bytes, within
+             from (select count(*) as looked",
+        );
+        sql.push(", count(*) filter (where true");
+        self.signed(&mut sql, "p");
+        sql.push(") as signed from public_model p where p.lot = 0::smallint) signatures");
+        sql.push(", (select count(*) as read, count(*) filter (where is_named) as named");
+        sql.push(", count(*) filter (where is_named and is_measured) as by_metric");
+        sql.push(", count(*) filter (where is_named and is_small) as by_bytes");
+        sql.push(", count(*) filter (where is_named and is_measured and is_small) as within");
+        sql.push(" from (select (true");
+        self.names(&mut sql, By::Order);
+        sql.push(") as is_named, (true");
+        self.within_metric(&mut sql, "p.metrics");
+        sql.push(") as is_measured, (true");
+        self.within_bytes(&mut sql, "p");
+        sql.push(") as is_small from (select p.id from public_model p where p.lot = 0::smallint");
+        self.signed(&mut sql, "p");
+        sql.push(format_args!(" limit {SAMPLED}) s join public_model p on p.id = s.id"));
         self.ask(&mut sql);
-        sql.push(" where p.lot = 0::smallint");
-        self.names(&mut sql, By::Words);
-        self.after(&mut sql, compared(self.order()));
-        if !has_ranges {
-            sql.push(format_args!(" limit {COMMON}"));
-        }
-        sql.push(") sampled");
-        let (named, within): (i64, i64) = sql.build_query_as().fetch_one(tx.conn()).await?;
-        Ok(match (named, within) {
-            (_, COMMON..) => Way::Walk,
-            (FEW.., _) => Way::Gather(By::WordsAndSteps),
-            _ => Way::Gather(By::WordsAndKinds),
-        })
+        sql.push(") found) read");
+        Ok(sql.build_query_as().fetch_one(tx.conn()).await?)
     }
 
-    /// Along an order that an index has.
+    /// Along an order that an index has. Where that also tells signatures, only those are read that may be what is
+    /// asked for.
     fn walked(&self, longest: Option<i64>) -> QueryBuilder<Postgres> {
         let (order, way) = (self.order(), self.way());
         let compared = compared(order);
+        let is_signed = longest.is_some() && self.is_signed();
+        let passed = if is_signed { "p.id, p.bytes, p.signature" } else { "p.*" };
         let mut sql = QueryBuilder::new(format!(
-            "select {COLUMNS}, {} as key from (select * from public_model p where true",
-            key(order, compared)
+            "select {COLUMNS}, {} as key from (select {passed}, {compared} as place from public_model p where true",
+            key(order, if is_signed { "w.place" } else { "p.place" })
         ));
         self.after(&mut sql, compared);
         sql.push(format_args!(" order by {compared} {way}, p.id {way}"));
         if let Some(longest) = longest {
             sql.push(format_args!(" limit {longest}"));
         }
-        sql.push(") p");
+        sql.push(if is_signed { ") w join public_model p on p.id = w.id" } else { ") p" });
         self.ask(&mut sql);
         sql.push(" where true");
-        self.conditions(&mut sql, By::Words);
-        sql.push(format_args!(" order by {compared} {way}, p.id {way} limit "));
+        if is_signed {
+            self.signed(&mut sql, "w");
+            self.within_bytes(&mut sql, "w");
+        }
+        self.conditions(&mut sql, By::Order);
+        let passed = if is_signed { "w" } else { "p" };
+        sql.push(format_args!(" order by {passed}.place {way}, {passed}.id {way} limit "));
         sql.push_bind(self.fetch);
         sql
     }
@@ -162,40 +178,40 @@ impl Asked<'_> {
         sql
     }
 
-    /// The best fitting public ones, of the most popular that have the words: tier after tier, until
-    /// enough were found, so that a word which everybody uses costs no more than another.
-    fn ranked(&self, words: &str) -> QueryBuilder<Postgres> {
-        let mut sql = QueryBuilder::new("with ");
-        for tier in 0..TIERS {
-            sql.push(format_args!(
-                "t{tier} as materialized (select p.id, {SCORE} as score from public_model p"
-            ));
-            sql.push(", (select ").push_bind(words.to_owned()).push("::tsquery as q) ask");
-            sql.push(format_args!(" where p.tier = {tier}::smallint"));
-            for above in 0..tier {
-                let sign = if above == 0 { " and " } else { " + " };
-                sql.push(format_args!("{sign}(select count(*) from t{above})"));
-            }
-            if tier > 0 {
-                sql.push(format_args!(" < {ENOUGH}"));
-            }
-            self.conditions(&mut sql, By::WordsAndKinds);
-            sql.push(format_args!(" limit {MOST_OF_A_TIER}), "));
-        }
+    /// The best fitting of those that are downloaded most.
+    fn ranked(&self, is_common: bool) -> QueryBuilder<Postgres> {
         let way = self.way();
-        sql.push("found as (select id, score from (");
-        for tier in 0..TIERS {
+        let mut sql = QueryBuilder::new(format!(
+            "select {COLUMNS}, f.score as key from (select p.id, {SCORE} as score from (select id from ("
+        ));
+        if is_common {
             sql.push(format_args!(
-                "{}select * from t{tier}",
-                if tier > 0 { " union all " } else { "" }
+                "select w.id, w.downloads from (select p.id, p.bytes, p.signature, p.downloads from public_model p
+                 order by p.downloads desc, p.id desc limit {LONGEST_SIGNED_WALK}) w
+                 join public_model p on p.id = w.id"
             ));
+            self.ask(&mut sql);
+            sql.push(" where true");
+            self.signed(&mut sql, "w");
+            self.within_bytes(&mut sql, "w");
+            self.conditions(&mut sql, By::Order);
+            sql.push(" order by w.downloads desc, w.id desc");
+            sql.push(format_args!(" limit {RANKED_OF_COMMON}"));
+        } else {
+            sql.push("select p.id, p.downloads from public_model p");
+            self.ask(&mut sql);
+            sql.push(" where true");
+            self.conditions(&mut sql, By::Names);
+            sql.push(" offset 0");
         }
-        sql.push(") p where true");
-        self.after(&mut sql, "p.score");
+        sql.push(format_args!(") found order by downloads desc, id desc limit {RANKED}) best"));
+        sql.push(" join public_model p on p.id = best.id");
+        self.ask(&mut sql);
+        sql.push(" where true");
+        self.after(&mut sql, SCORE);
         sql.push(format_args!(" order by score {way}, id {way} limit ")).push_bind(self.fetch);
         sql.push(format_args!(
-            ") select {COLUMNS}, f.score as key from found f join public_model p on p.id = f.id
-             order by f.score {way}, f.id {way}"
+            ") f join public_model p on p.id = f.id order by f.score {way}, f.id {way}"
         ));
         sql
     }
@@ -205,99 +221,6 @@ impl Asked<'_> {
             Among::Public => "public_model",
             Among::Own | Among::Shared | Among::NotPublic => "model_facts",
         }
-    }
-
-    fn ask(&self, sql: &mut QueryBuilder<Postgres>) {
-        if let Some(words) = &self.words {
-            sql.push(", (select ").push_bind(words.clone()).push("::tsquery as q) ask");
-        }
-    }
-
-    /// All but where the page begins.
-    fn conditions(&self, sql: &mut QueryBuilder<Postgres>, by: By) {
-        self.seen(sql);
-        self.names(sql, by);
-        self.ranges(sql, by);
-    }
-
-    /// By whom they are seen, of those that not everybody sees.
-    fn seen(&self, sql: &mut QueryBuilder<Postgres>) {
-        match self.search.among {
-            Among::Public => {}
-            Among::Own => {
-                sql.push(" and p.tenant_id = ").push_bind(self.tenant);
-            }
-            Among::Shared => {
-                sql.push(" and p.visibility = 'shared' and p.tenant_id <> ").push_bind(self.tenant);
-                sql.push(" and p.version is not null and p.id in (select model_id from model_share where with_tenant_id = ");
-                sql.push_bind(self.tenant).push(")");
-            }
-            Among::NotPublic => {
-                sql.push(" and p.visibility <> 'public' and (p.tenant_id = ")
-                    .push_bind(self.tenant);
-                sql.push(" or p.version is not null) and p.id in (select id from model where visibility <> 'public' and tenant_id = ");
-                sql.push_bind(self.tenant);
-                sql.push(" union all select model_id from model_share where with_tenant_id = ");
-                sql.push_bind(self.tenant).push(")");
-            }
-        }
-    }
-
-    fn names(&self, sql: &mut QueryBuilder<Postgres>, by: By) {
-        if self.words.is_some() {
-            sql.push(" and p.words @@ ask.q");
-        }
-        for (kind, name) in &self.search.kinds {
-            // the same, but no index has it
-            let equals = match (kind, by) {
-                (Kind::Tenant, _) | (_, By::WordsAndKinds) => "=",
-                _ => "is not distinct from",
-            };
-            sql.push(format_args!(" and p.{} {equals} ", kind.column())).push_bind(name.clone());
-        }
-        if !self.search.tags.is_empty() {
-            sql.push(" and p.tags @> ").push_bind(self.search.tags.clone());
-        }
-    }
-
-    /// By the steps that an index has, and then exactly.
-    fn ranges(&self, sql: &mut QueryBuilder<Postgres>, by: By) {
-        let by_steps = by == By::WordsAndSteps;
-        if let Some(most) = self.search.max_bytes {
-            let most = i64::try_from(most).unwrap_or(i64::MAX);
-            if by_steps {
-                sql.push(" and p.steps && steps_within('#bytes', 0, ").push_bind(most);
-                sql.push("::bigint::double precision)");
-            }
-            sql.push(" and p.bytes <= ").push_bind(most);
-        }
-        if let Some(MetricBound { name, at_least, at_most }) = &self.search.metric {
-            if by_steps {
-                sql.push(" and p.steps && steps_within(").push_bind(name.clone());
-                sql.push(", ").push_bind(*at_least).push("::double precision, ");
-                sql.push_bind(*at_most).push("::double precision)");
-            }
-            for (bound, sign) in [(at_least, ">="), (at_most, "<=")] {
-                if let Some(bound) = bound {
-                    sql.push(" and (p.metrics ->> ").push_bind(name.clone());
-                    sql.push(format_args!(")::double precision {sign} ")).push_bind(*bound);
-                }
-            }
-        }
-    }
-
-    fn after(&self, sql: &mut QueryBuilder<Postgres>, compared: &str) {
-        let Some(place) = self.search.after else { return };
-        let than = if self.search.ascending { ">" } else { "<" };
-        sql.push(format_args!(" and ({compared}, p.id) {than} ("));
-        match self.order() {
-            Order::Relevance | Order::Trending => sql.push_bind(place.key),
-            Order::Downloads | Order::Likes => sql.push_bind(place.key as i64),
-            Order::Updated | Order::Created => {
-                sql.push_bind(Timestamp::from_timestamp_micros(place.key as i64))
-            }
-        };
-        sql.push(", ").push_bind(place.id.uuid()).push(")");
     }
 }
 
