@@ -1,6 +1,7 @@
 //! A gateway that has serving replicas answers as one that has none.
 
 use actix_web::test::TestRequest;
+use chrono::TimeDelta;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::{
@@ -9,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    hand::Hand,
+    hand::{Hand, flowers, push},
     models::{published, train},
     predictions::speaking,
     support::{Client, TestApp},
@@ -34,9 +35,13 @@ async fn answers(client: &Client, questions: &[(&str, Value)]) -> Vec<(u16, Stri
 
 #[actix_web::test]
 async fn answers_and_errors_are_those_of_the_gateway_itself() {
-    let (app, acme, _) = published().await;
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
-    train(&hand, &acme, 1).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
+    for epochs in [1, 40] {
+        train(&hand, &acme, epochs).await;
+    }
     let mut rows: Vec<Value> = (0..600).map(|n| row(f64::from(n) / 7.0)).collect();
     let many = json!({ "rows": rows });
     rows[400] = json!({"length": [1], "width": true});
@@ -48,7 +53,7 @@ async fn answers_and_errors_are_those_of_the_gateway_itself() {
         column("width", json!([0.3, 2])),
         colour
     ]);
-    let damaged = format!("{GARDEN}?version=2");
+    let damaged = format!("{GARDEN}?version=1");
     let questions = [
         (GARDEN, json!({"row": row(5.0)})),
         (GARDEN, json!({"row": row(5.0), "top_k": 1})),
@@ -58,7 +63,7 @@ async fn answers_and_errors_are_those_of_the_gateway_itself() {
         ("/v2/models/acme/garden/infer", json!({ "inputs": inputs })),
         (&*damaged, json!({"row": row(5.0)})),
     ];
-    let version = acme.developer.get("/v1/models/acme/garden/versions/2").await.expect(200);
+    let version = acme.developer.get("/v1/models/acme/garden/versions/1").await.expect(200);
     let weights = version.json["files"].as_array().unwrap().iter();
     let weights = weights.filter(|file| file["name"] == "model.safetensors");
     let weights = weights.map(|file| file["sha256"].as_str().unwrap()).next().unwrap();
@@ -138,6 +143,7 @@ async fn what_it_has_done_is_told_and_metered_where_it_is_asked() {
     assert!(metrics.contains(&line), "{metrics}");
     let now = app.state.clock.now();
     app.state.metered.write(&app.state.store, now).await.unwrap();
+    app.state.clock.advance(TimeDelta::seconds(1));
     let usage = acme.viewer.get("/v1/usage").await.expect(200);
     assert_eq!(usage.json["predictions"]["rows"], 2);
 }

@@ -3,6 +3,7 @@
 //! where that one does not answer. A replica that did not is left alone until it is heard again.
 
 use std::{
+    error::Error as StdError,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use domain::{Digest, replica::ranked};
 use registry::{MasterError, Masters};
-use reqwest::{Client, redirect::Policy};
 use serde::de::DeserializeOwned;
 use store::{
     Store, StoreError,
@@ -32,9 +32,6 @@ use crate::{
     shelf::Key,
 };
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-/// For which a connection is kept that is not used; shorter than a replica keeps it.
-const IDLE_FOR: Duration = Duration::from_secs(60);
 /// Between two looks: the database was away, or this process stood still.
 const GAP: Duration = REFRESH_EVERY.saturating_mul(3);
 /// The replica that answers for the version, and one more.
@@ -42,7 +39,6 @@ const TRIES: u32 = 2;
 
 pub(crate) struct Fleet {
     list: watch::Sender<List>,
-    http: Client,
     masters: Option<Masters>,
     /// Questions that a replica did not answer.
     unanswered: AtomicU64,
@@ -69,16 +65,9 @@ impl Looks {
 impl Fleet {
     /// That knows nobody yet.
     pub fn new(masters: Option<Masters>) -> Self {
-        let http = Client::builder()
-            .connect_timeout(CONNECT_WITHIN)
-            .pool_idle_timeout(IDLE_FOR)
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .expect("nothing of it can be wrong");
         let (list, now) = (watch::Sender::default(), Instant::now());
         let looks = Mutex::new(Looks { since: now, last: now });
-        Self { list, http, masters, unanswered: AtomicU64::new(0), looks }
+        Self { list, masters, unanswered: AtomicU64::new(0), looks }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -101,8 +90,7 @@ impl Fleet {
             match self.met(row).await {
                 Ok(replica) => now.push(replica),
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    warn!(error, "a serving replica cannot be asked");
+                    warn!(error = &*error as &dyn StdError, "a serving replica cannot be asked");
                 }
             }
         }
@@ -126,19 +114,20 @@ impl Fleet {
         self.list.send_replace(list);
     }
 
-    async fn met(&self, row: replicas::Replica) -> Result<Arc<Remote>, MasterError> {
+    async fn met(
+        &self,
+        row: replicas::Replica,
+    ) -> Result<Arc<Remote>, Box<dyn StdError + Send + Sync>> {
         let context = context(row.id);
-        let bytes = match (row.secret, &self.masters) {
+        let bytes = match (row.secret.clone(), &self.masters) {
             (Secret::Plain(bytes), _) => bytes,
             (Secret::Wrapped(wrapped), Some(masters)) => masters.unwrap(&context, &wrapped).await?,
             (Secret::Wrapped(wrapped), None) => {
-                return Err(MasterError::Unknown { name: wrapped.master, context });
+                return Err(MasterError::Unknown { name: wrapped.master, context }.into());
             }
         };
         let secret = bytes.try_into().map_err(|_| MasterError::Tampered { context })?;
-        let secret = Digest::from_bytes(secret);
-        let replica = Remote::new(row.id, row.url, secret, row.heartbeat_at, row.leaving);
-        Ok(Arc::new(replica))
+        Ok(Arc::new(Remote::new(&row, Digest::from_bytes(secret))?))
     }
 
     /// What is answered for the version, and it may go on; none where no replica is left to ask.
@@ -154,11 +143,11 @@ impl Fleet {
         let body = Bytes::from(body);
         for _ in 0..TRIES {
             let Some(replica) = self.choose(version) else { return Ok(None) };
-            match replica.ask(&self.http, (path, &body), self.list.subscribe()).await {
+            match replica.ask((path, &body), self.list.subscribe()).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(error) => {
                     self.unanswered.fetch_add(1, Ordering::Relaxed);
-                    let error = &error as &dyn std::error::Error;
+                    let error = &error as &dyn StdError;
                     warn!(replica.id = %replica.id, replica.url, error, "a replica did not answer");
                 }
             }

@@ -1,14 +1,18 @@
 //! A replica as a gateway sees it: where it is, what is said to it, whether it has answered, and what it says.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use domain::{Digest, ReplicaId, Timestamp};
-use reqwest::{Client, header::AUTHORIZATION};
+use reqwest::{Client, header::AUTHORIZATION, redirect::Policy};
 use serde::de::DeserializeOwned;
+use store::replicas;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -18,11 +22,16 @@ use super::{
 };
 use crate::{Piece, PredictError};
 
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// For which a connection is kept that is not used; shorter than a replica keeps it.
+const IDLE_FOR: Duration = Duration::from_secs(60);
+
 pub(super) type List = Arc<[Arc<Remote>]>;
 
 pub(super) struct Remote {
     pub id: ReplicaId,
     pub url: String,
+    http: Client,
     credential: String,
     heard: Mutex<Heard>,
     pub answered: AtomicU64,
@@ -53,21 +62,25 @@ pub(super) enum Unanswered {
 }
 
 impl Remote {
-    pub fn new(
-        id: ReplicaId,
-        url: String,
-        secret: Digest,
-        last: Timestamp,
-        is_leaving: bool,
-    ) -> Self {
-        Self {
-            id,
-            url,
+    /// # Errors
+    /// Where this machine has no certificates to know others by, which a URL may need.
+    pub fn new(row: &replicas::Replica, secret: Digest) -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .pool_idle_timeout(IDLE_FOR)
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()?;
+        let heard = Heard { last: row.heartbeat_at, is_avoided: false, is_leaving: row.leaving };
+        Ok(Self {
+            id: row.id,
+            url: row.url.clone(),
+            http,
             credential: bearer(secret),
-            heard: Mutex::new(Heard { last, is_avoided: false, is_leaving }),
+            heard: Mutex::new(heard),
             answered: AtomicU64::new(0),
             unreached: AtomicU64::new(0),
-        }
+        })
     }
 
     /// One that speaks again is asked again.
@@ -87,11 +100,10 @@ impl Remote {
     /// What it says first, and it may go on.
     pub async fn ask<T: DeserializeOwned>(
         self: &Arc<Self>,
-        http: &Client,
         (path, body): (&str, &Bytes),
         mut list: watch::Receiver<List>,
     ) -> Result<(T, Saying), Unanswered> {
-        let request = http.post(format!("{}{path}", self.url));
+        let request = self.http.post(format!("{}{path}", self.url));
         let request = request.header(AUTHORIZATION, &self.credential).body(body.clone());
         let asked = async {
             let response = unless_gone(&mut list, self.id, request.send()).await??;

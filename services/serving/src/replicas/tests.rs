@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use domain::{Digest, ModelId, ReplicaId, Timestamp, replica::ranked};
+use store::replicas::{Replica, Secret};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -57,9 +58,14 @@ impl World {
                     tokio::spawn(behave(socket, does.clone()));
                 }
             });
-            let url = sockets[place].0.clone();
-            let (id, secret) = (ReplicaId::generate(), Digest::of(b"secret"));
-            list.push(Arc::new(Remote::new(id, url, secret, Timestamp::UNIX_EPOCH, false)));
+            let row = Replica {
+                id: ReplicaId::generate(),
+                url: sockets[place].0.clone(),
+                secret: Secret::Plain(vec![]),
+                leaving: false,
+                heartbeat_at: Timestamp::UNIX_EPOCH,
+            };
+            list.push(Arc::new(Remote::new(&row, Digest::of(b"secret")).unwrap()));
         }
         let world = Self { fleet: Fleet::new(None), list };
         world.know(world.list.clone());
