@@ -104,6 +104,14 @@ impl Ground {
         self.start_process(Service::Scheduler, &["scheduler"], log)
     }
 
+    /// A replica that answers predictions at an address, and its URL, once gateways can find it.
+    pub async fn start_replica(&self, address: &str) -> (Process, String) {
+        let arguments = ["serving", "--listen", address];
+        let mut replica = self.start_process(Service::Serving, &arguments, "serving");
+        let url = replica.field_of("gateways can find this replica", "url").await;
+        (replica, url)
+    }
+
     pub fn start_worker(&self, settings: &WorkerSettings<'_>) -> Process {
         let WorkerSettings { name, cpu_milli, pool, launcher } = settings;
         let mut environment = self.environment(Service::Worker);

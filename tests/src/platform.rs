@@ -51,6 +51,11 @@ impl Platform {
         worker(&self.ground, name)
     }
 
+    /// A serving replica at an address, and its URL; port 0 is a free one.
+    pub async fn start_replica(&self, address: &str) -> (Process, String) {
+        self.ground.start_replica(address).await
+    }
+
     /// What `cupola admin …` says, and whether it succeeds.
     pub fn admin(&self, arguments: &[&str]) -> (bool, String) {
         self.ground.admin(arguments)

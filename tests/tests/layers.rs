@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("registry", &["domain", "store"]),
     ("boot", &["domain", "store"]),
-    ("serving", &["domain", "engine", "registry", "store"]),
+    ("serving", &["boot", "domain", "engine", "registry", "store"]),
     ("simulator", &["domain", "planner"]),
     ("gateway", &["boot", "domain", "engine", "planner", "registry", "serving", "store"]),
     ("console", &["domain", "gateway"]),

@@ -176,6 +176,14 @@ pub struct Backends {
 
 impl Shared {
     pub fn open(&self, service: Service, end: &CancellationToken) -> anyhow::Result<Backends> {
+        let (store, blobs, masters) = self.open_stores(service)?;
+        let bus = Bus::open(&store, self.redis_url.as_deref(), end.clone())
+            .context("REDIS_URL cannot be used")?;
+        Ok(Backends { store, blobs, bus, masters })
+    }
+
+    /// For a service that gives no hints and takes none.
+    pub fn open_stores(&self, service: Service) -> anyhow::Result<(Store, Blobs, Option<Masters>)> {
         let url = &self.database.database_url;
         let store = Store::connect(url, POOL_CONNECTIONS, service)
             .context("DATABASE_URL cannot be used")?;
@@ -185,8 +193,6 @@ impl Shared {
         if let Some(masters) = &masters {
             blobs = blobs.encrypted_with(TenantKeys::new(store.clone(), masters.clone()));
         }
-        let bus = Bus::open(&store, self.redis_url.as_deref(), end.clone())
-            .context("REDIS_URL cannot be used")?;
-        Ok(Backends { store, blobs, bus, masters })
+        Ok((store, blobs, masters))
     }
 }

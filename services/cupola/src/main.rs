@@ -3,6 +3,7 @@
 
 mod admin;
 mod audit;
+mod children;
 mod config;
 mod demo;
 mod explain;
@@ -14,7 +15,6 @@ mod serve;
 mod simulate;
 mod train;
 mod up;
-mod workers;
 
 use std::process::ExitCode;
 
@@ -44,6 +44,8 @@ enum Command {
     Scheduler(serve::SchedulerArguments),
     /// Runs jobs.
     Worker(serve::WorkerArguments),
+    /// Answers predictions for the gateways, which find it by the database. Several may run.
+    Serving(serve::ServingArguments),
     /// Brings the database at DATABASE_URL up to this release; needs its owner.
     Migrate(config::Database),
     /// What operators do from a shell.
@@ -96,6 +98,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Gateway(arguments) => runtime.block_on(serve::gateway(arguments)),
         Command::Scheduler(arguments) => runtime.block_on(serve::scheduler(arguments)),
         Command::Worker(arguments) => runtime.block_on(serve::worker(arguments)),
+        Command::Serving(arguments) => runtime.block_on(serve::serving(arguments)),
         Command::Migrate(database) => runtime.block_on(admin::migrate(&database)),
         Command::Admin(command) => runtime.block_on(admin::run(command)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),

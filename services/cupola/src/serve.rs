@@ -18,7 +18,7 @@ use domain::Clock;
 use gateway::{Passwords, RequestRates, Signer};
 use ipnet::IpNet;
 use registry::Masters;
-use serving::{Limits, Predictor};
+use serving::{Limits, Predictor, Predictors, Replica};
 use store::{Service, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -132,6 +132,20 @@ pub struct SchedulerArguments {
 }
 
 #[derive(Args, Debug)]
+pub struct ServingArguments {
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Address for the gateways; port 0 takes a free one, which the log tells.
+    #[arg(long, env = "CUPOLA_SERVING_LISTEN", default_value = "127.0.0.1:8090")]
+    pub listen: SocketAddr,
+    /// Where gateways reach it, if not at that address; where it listens at all of them, by the machine's name.
+    #[arg(long, env = "CUPOLA_SERVING_URL")]
+    pub url: Option<String>,
+    #[command(flatten)]
+    pub predicting: Predicting,
+}
+
+#[derive(Args, Debug)]
 pub struct WorkerArguments {
     #[command(flatten)]
     pub shared: Shared,
@@ -153,20 +167,36 @@ fn end_of(shared: &Shared) -> CancellationToken {
 pub async fn gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
     let end = end_of(&arguments.shared);
     let backends = arguments.shared.open(Service::Gateway, &end)?;
-    let listener = bind(&arguments.listen)?;
+    let listener = bind(arguments.listen.listen)?;
     let listen = (&arguments.listen, arguments.shared.redis_url.as_deref());
     serve_gateway(backends, listener, listen, end).await
 }
 
-pub fn bind(listen: &Listen) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen.listen).with_context(|| {
-        format!("cannot listen on {}; name another address with --listen", listen.listen)
-    })
+/// A replica that answers predictions for the gateways.
+pub async fn serving(arguments: ServingArguments) -> anyhow::Result<()> {
+    let end = end_of(&arguments.shared);
+    let (store, blobs, masters) = arguments.shared.open_stores(Service::Serving)?;
+    let listener = bind(arguments.listen)?;
+    let mut url = url_of(arguments.url.as_deref(), &listener)?;
+    let address = listener.local_addr().context("the socket has no address")?;
+    if arguments.url.is_none() && address.ip().is_unspecified() {
+        url = format!("http://{}:{}", default_name(), address.port());
+    }
+    info!(url, "serving replica listening");
+    let predictor = Predictor::new(blobs, arguments.predicting.limits());
+    let ended = Replica { predictor, store, masters, url }.serve(listener, end).await;
+    ended.map_err(anyhow::Error::from_boxed).context("the serving replica stopped")
 }
 
-pub fn public_url(listen: &Listen, listener: &TcpListener) -> anyhow::Result<String> {
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}; name another address with --listen"))
+}
+
+/// As it was named, or else the socket's.
+pub fn url_of(named: Option<&str>, listener: &TcpListener) -> anyhow::Result<String> {
     let address = listener.local_addr().context("the socket has no address")?;
-    Ok(listen.public_url.clone().unwrap_or_else(|| format!("http://{address}")))
+    Ok(named.map_or_else(|| format!("http://{address}"), str::to_owned))
 }
 
 pub async fn serve_gateway(
@@ -176,7 +206,9 @@ pub async fn serve_gateway(
     end: CancellationToken,
 ) -> anyhow::Result<()> {
     let Backends { store, blobs, bus, masters } = backends;
-    let public_url = public_url(listen, &listener)?;
+    let own = Predictor::new(blobs.clone(), listen.predicting.limits());
+    let predictor = Predictors::new(own, masters.clone());
+    let public_url = url_of(listen.public_url.as_deref(), &listener)?;
     let metrics = gateway::install_metrics().context("metrics were set up twice")?;
     if masters.is_none() {
         warn!("there is no master key: data at rest is not encrypted");
@@ -185,7 +217,7 @@ pub async fn serve_gateway(
     let Some(signer) = signer else { return Ok(()) };
     info!(url = public_url, "gateway listening");
     let app = gateway::App {
-        predictor: Predictor::new(blobs.clone(), listen.predicting.limits()),
+        predictor,
         signer,
         counts: gateway::Counts::default(),
         endpoints: gateway::Endpoints::default(),

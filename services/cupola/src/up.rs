@@ -1,5 +1,5 @@
 //! Everything on one machine with nothing configured: a Postgres of its own in the data folder,
-//! migrated; gateway and scheduler in this process; workers as children.
+//! migrated; gateway and scheduler in this process; workers, and serving replicas if wanted, as children.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin,
+    children::ChildProcess,
     config::{Database, MasterKeys, Patience, Shared, Sharing},
     serve::{self, Listen},
-    workers::WorkerProcess,
 };
 
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
@@ -42,6 +42,9 @@ pub struct Arguments {
     pub patience: Patience,
     #[command(flatten)]
     pub sharing: Sharing,
+    /// Processes that answer predictions in place of the gateway's own.
+    #[arg(long, env = "CUPOLA_SERVING_REPLICAS", default_value_t = 0)]
+    pub serving_replicas: u8,
     /// Postgres to use instead of one of our own, with the login `cupola_app`, which does for all services; migrate
     /// it first with `cupola migrate`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -91,7 +94,7 @@ pub fn run(runtime: &Runtime, arguments: Arguments) -> anyhow::Result<()> {
         format!("{} cannot be made; name another folder with --data-dir", data.display())
     })?;
     // before anything else, so that a busy port is said at once and nothing was started in vain
-    let listener = serve::bind(&arguments.listen)?;
+    let listener = serve::bind(arguments.listen.listen)?;
     let embedded = match &arguments.database_url {
         Some(_) => None,
         None => Some(start_postgres(&arguments, &data)?),
@@ -139,7 +142,7 @@ async fn serve_all(
     let (first, last) = (end.child_token(), CancellationToken::new());
     let backends = shared.open(Service::Gateway, &last)?;
     let operator_key = ensure_operator_key(&backends.store, data).await?;
-    let url = serve::public_url(&arguments.listen, &listener)?;
+    let url = serve::url_of(arguments.listen.public_url.as_deref(), &listener)?;
     fs::write(data.join(URL_FILE), &url).context("the data folder cannot be written")?;
     // a pool of its own: a connection lives on the runtime of the thread that opened it, and the
     // gateway's threads end before the scheduler has said its last word
@@ -151,8 +154,16 @@ async fn serve_all(
         serve::scheduler_config(arguments.patience, arguments.sharing),
         last.clone(),
     ));
-    let worker = worker(arguments, data, &shared_by(arguments, data, embedded, Service::Worker)?);
+    let shared_by_worker = shared_by(arguments, data, embedded, Service::Worker)?;
+    let scratch = data.join("scratch");
+    let worker = ChildProcess::worker("local", &shared_by_worker, &scratch, arguments.patience);
     let worker = tokio::spawn(worker.keep_running(first));
+    let shared_by_replicas = shared_by(arguments, data, embedded, Service::Serving)?;
+    let replicas = (0..arguments.serving_replicas).map(|_| {
+        let predicting = &arguments.listen.predicting;
+        ChildProcess::replica(&shared_by_replicas, predicting).keep_running(last.clone())
+    });
+    let replicas: Vec<_> = replicas.map(tokio::spawn).collect();
     welcome(&url, &operator_key, data);
     let gateway = async {
         let listen = (&arguments.listen, shared.redis_url.as_deref());
@@ -168,6 +179,9 @@ async fn serve_all(
         ended
     };
     let (gateway, worker) = tokio::join!(gateway, workers);
+    for replica in replicas {
+        replica.await.context("the keeper of a serving replica broke off")??;
+    }
     scheduler.await.context("the scheduler broke off")?;
     gateway?;
     worker.context("the worker's keeper broke off")?
@@ -216,10 +230,6 @@ fn master_keys(arguments: &Arguments, data: &Path) -> anyhow::Result<MasterKeys>
         LocalMaster::create(&path)?;
     }
     Ok(MasterKeys { master_key_file: vec![path] })
-}
-
-fn worker(arguments: &Arguments, data: &Path, shared: &Shared) -> WorkerProcess {
-    WorkerProcess::new("local".to_owned(), shared, &data.join("scratch"), arguments.patience)
 }
 
 /// The first operator's key, made at the first start and kept for the owner of the folder alone.

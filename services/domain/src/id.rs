@@ -92,6 +92,8 @@ ids! {
     EndpointId = "end";
     WorkerId = "wrk";
     PoolId = "pool";
+    /// A process that answers predictions.
+    ReplicaId = "rep";
     SweepId = "swp";
     ScheduleId = "sch";
     SessionId = "ses";

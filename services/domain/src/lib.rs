@@ -19,6 +19,7 @@ pub mod model;
 pub mod name;
 pub mod predict;
 pub mod registry;
+pub mod replica;
 pub mod resources;
 pub mod spec;
 pub mod spend;
@@ -29,8 +30,8 @@ pub mod world;
 pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
 pub use id::{
-    ApiKeyId, DatasetId, EndpointId, InvitationId, JobId, ModelId, PoolId, RecordId, RequestId,
-    ScheduleId, SessionId, SweepId, TenantId, UserId, WorkerId,
+    ApiKeyId, DatasetId, EndpointId, InvitationId, JobId, ModelId, PoolId, RecordId, ReplicaId,
+    RequestId, ScheduleId, SessionId, SweepId, TenantId, UserId, WorkerId,
 };
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{ApiError, App, models::measured};
+use crate::{ApiError, App};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(healthz).service(readyz).service(metrics).service(document);
@@ -63,7 +63,7 @@ pub(crate) async fn check(app: &App) -> Result<(), ApiError> {
 #[get("/metrics")]
 async fn metrics(app: web::Data<App>) -> HttpResponse {
     let mut text = app.metrics.as_ref().map(|handle| handle.render()).unwrap_or_default();
-    text.push_str(&measured(&app.predictor));
+    text.push_str(&app.predictor.measured());
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .body(text)

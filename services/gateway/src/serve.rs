@@ -144,7 +144,7 @@ pub async fn serve(
 }
 
 /// What goes on beside the requests.
-fn background(app: &web::Data<App>) -> [JoinHandle<()>; 10] {
+fn background(app: &web::Data<App>) -> [JoinHandle<()>; 11] {
     [
         every(SCHEDULES_EVERY, app, "could not look for scheduled runs", |app| async move {
             schedules::fire_due(&app).await.map(drop)
@@ -174,6 +174,12 @@ fn background(app: &web::Data<App>) -> [JoinHandle<()>; 10] {
             app,
             "could not keep versions of endpoints in memory",
             |app| async move { endpoints::warm(&app).await },
+        ),
+        every(
+            serving::REFRESH_EVERY,
+            app,
+            "could not look which serving replicas there are",
+            |app| async move { app.predictor.look(&app.store).await },
         ),
         every(
             clearing::CLEAR_EVERY,

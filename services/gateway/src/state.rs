@@ -7,7 +7,7 @@ use domain::{Clock, job::RetryPolicy, spec::Limits};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Blobs;
-use serving::Predictor;
+use serving::Predictors;
 use store::Store;
 
 use crate::{
@@ -24,7 +24,7 @@ pub struct App {
     pub store: Store,
     pub blobs: Blobs,
     pub bus: Bus,
-    pub predictor: Predictor,
+    pub predictor: Predictors,
     pub signer: Signer,
     pub passwords: Passwords,
     pub rates: Rates,

@@ -29,6 +29,7 @@ mod people;
 mod predictions;
 mod racing;
 mod registry;
+mod replicas;
 mod schemathesis;
 mod sessions;
 mod storage;

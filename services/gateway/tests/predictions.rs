@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::{predict::Row, registry::VersionState};
 use futures::{StreamExt, future::join_all, stream::poll_fn};
 use serde_json::{Value, json};
-use serving::{Asked, Limits, LoadError, PredictError, Predictor};
+use serving::{Asked, Limits, LoadError, PredictError, Predictor, Source};
 use store::models::{self, ModelVersion};
 
 use crate::{
@@ -83,7 +83,7 @@ async fn the_most_probable_classes_come_first_where_only_they_are_asked_for() {
 }
 
 /// A tenant with the language model `parrot`, which goes on as its few words do.
-async fn speaking(app: &TestApp) -> TestTenant {
+pub async fn speaking(app: &TestApp) -> TestTenant {
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(app).await;
     let text = ["hello world. "; 60].concat();
@@ -179,7 +179,8 @@ async fn sole_model(app: &TestApp) -> domain::ModelId {
 }
 
 async fn ask(predictor: &Predictor, version: &Arc<ModelVersion>) -> Result<(), PredictError> {
-    let asked = Asked { tenant: version.tenant, caller: "acme", model: "acme/garden", version };
+    let (tenant, version) = (version.tenant, Source::from(&**version));
+    let asked = Asked { tenant, caller: "acme", model: "acme/garden", version };
     let Value::Object(row) = row(5) else { unreachable!() };
     predictor.predict(asked, vec![Row::from(row)]).await.map(drop)
 }

@@ -7,8 +7,12 @@
 
 mod line;
 mod loaded;
+mod measured;
 mod pool;
+mod predictors;
+mod replicas;
 mod shelf;
+mod source;
 mod stats;
 
 use std::{
@@ -24,6 +28,7 @@ use domain::{
 use engine::Model;
 use futures::future::try_join_all;
 use registry::Blobs;
+use serde::{Deserialize, Serialize};
 use store::models::{Made, ModelVersion};
 use tokio::sync::{
     Semaphore,
@@ -32,8 +37,12 @@ use tokio::sync::{
 };
 
 pub use line::Full;
-pub use loaded::{Hot, LoadError};
+pub use loaded::{Elsewhere, Hot, LoadError};
+pub use measured::measured;
 pub use pool::Piece;
+pub use predictors::Predictors;
+pub use replicas::{REFRESH_EVERY, Replica};
+pub use source::Source;
 pub use stats::{Calls, Counts, Histogram, Times};
 
 use line::Waiting;
@@ -77,10 +86,10 @@ pub struct Asked<'a> {
     pub caller: &'a str,
     /// `tenant/model`
     pub model: &'a str,
-    pub version: &'a Arc<ModelVersion>,
+    pub version: Source,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Answered {
     pub predictions: Vec<Prediction>,
     /// Rows that were computed together.
@@ -101,6 +110,8 @@ pub enum PredictError {
     Late(Duration),
     #[error("the computation broke off")]
     Broken,
+    #[error("the replica that was asked did not answer")]
+    Unreached,
 }
 
 impl Predictor {
@@ -153,7 +164,7 @@ impl Predictor {
     }
 
     /// Loads it ahead of its first use.
-    pub async fn warm(&self, version: &Arc<ModelVersion>) -> Result<(), PredictError> {
+    pub async fn warm(&self, version: Source) -> Result<(), PredictError> {
         Ok(self.loaded.get(version).await.map(drop)?)
     }
 
@@ -179,6 +190,13 @@ impl Predictor {
     /// The versions that are loaded.
     pub fn loaded(&self) -> Vec<Arc<Hot>> {
         self.loaded.known()
+    }
+
+    /// What a version has done since it was loaded; nothing where it is not.
+    pub fn counts(&self, (model, number): (ModelId, u32)) -> Counts {
+        let loaded = self.loaded.known();
+        let hot = loaded.iter().find(|hot| hot.key == (model, number));
+        hot.map(|hot| hot.stats.counts()).unwrap_or_default()
     }
 
     /// What the models that are loaded, or are being loaded, take.
@@ -207,7 +225,7 @@ impl Predictor {
         let since = Instant::now();
         Waiting {
             tenant: asked.tenant,
-            version: (asked.version.model, asked.version.number),
+            version: asked.version.key(),
             rows: rows.len(),
             since,
             until: since + self.limits.patience,

@@ -8,6 +8,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use domain::TenantId;
+use serde::{Deserialize, Serialize};
 
 use crate::shelf::Key;
 
@@ -31,7 +32,7 @@ pub struct Waiting<W> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Full {
     /// The tenant has as many waiting as it may.
     OfTenant(usize),

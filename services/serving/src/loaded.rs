@@ -4,19 +4,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use domain::child::CONFIG_FILE;
 use engine::{Described, EngineError, Model};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 use registry::{BlobError, Blobs};
-use store::models::ModelVersion;
+use serde::{Deserialize, Serialize};
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::info;
 
 use crate::{
     shelf::{Key, NoRoom, Shelf},
+    source::Source,
     stats::Stats,
 };
 
@@ -47,6 +47,22 @@ pub enum LoadError {
     Engine(#[from] EngineError),
     #[error("the loading broke off")]
     Broken(#[from] JoinError),
+    /// In the process of a replica.
+    #[error(transparent)]
+    Elsewhere(Elsewhere),
+}
+
+/// What a replica tells of what no client can mend: for whose want, and its own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Elsewhere {
+    #[error("{0}")]
+    KeyDestroyed(String),
+    #[error("a replica: {0}")]
+    Database(String),
+    #[error("a replica: {0}")]
+    ObjectStore(String),
+    #[error("a replica: {0}")]
+    Other(String),
 }
 
 impl From<NoRoom> for LoadError {
@@ -76,15 +92,16 @@ impl Loaded {
     }
 
     /// Loads it if it is not there.
-    pub async fn get(self: &Arc<Self>, version: &Arc<ModelVersion>) -> Outcome {
-        let key = (version.model, version.number);
+    pub async fn get(self: &Arc<Self>, version: Source) -> Outcome {
+        let key = version.key();
         let loading = {
             let mut shelf = self.shelf();
             match shelf.get(key) {
                 Some(Entry::Ready(hot)) => return Ok(Arc::clone(hot)),
                 Some(Entry::Loading(loading)) => loading.clone(),
                 None => {
-                    let place = (bytes_of(version)?, true);
+                    let files = version.files().map_err(Arc::new)?;
+                    let place = (files.memory_bytes(), true);
                     let begin = || Entry::Loading(self.begin(version));
                     shelf.put(key, place, begin).map_err(|error| Arc::new(error.into()))?;
                     match shelf.get(key) {
@@ -114,12 +131,11 @@ impl Loaded {
     }
 
     /// In a task of its own: it goes on when whoever asked first has left.
-    fn begin(self: &Arc<Self>, version: &Arc<ModelVersion>) -> Shared<BoxFuture<'static, Outcome>> {
-        let (this, version) = (Arc::clone(self), Arc::clone(version));
-        let key = (version.model, version.number);
+    fn begin(self: &Arc<Self>, version: Source) -> Shared<BoxFuture<'static, Outcome>> {
+        let (this, key) = (Arc::clone(self), version.key());
         let after_panic = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let loaded = this.load(&version).await;
+            let loaded = this.load(version).await;
             this.settle(key, loaded)
         });
         let ended = task.map(move |ended| {
@@ -128,14 +144,14 @@ impl Loaded {
         ended.boxed().shared()
     }
 
-    async fn load(&self, version: &ModelVersion) -> Result<Arc<Hot>, LoadError> {
-        let made = version.made.as_ref().ok_or(LoadError::NotOurs)?;
-        let config = self.blobs.read_whole(version.tenant, made.config_sha256).await?;
+    async fn load(&self, version: Source) -> Result<Arc<Hot>, LoadError> {
+        let files = version.files()?;
+        let config = self.blobs.read_whole(version.tenant, files.config).await?;
         let described = spawn_blocking(move || Described::read(&config));
-        let weights = self.blobs.read_whole(version.tenant, made.weights_sha256).await?;
+        let weights = self.blobs.read_whole(version.tenant, files.weights).await?;
         let described = described.await??;
         let model = spawn_blocking(move || described.with_weights(&weights)).await??;
-        let (bytes, key) = (model.memory_bytes(), (version.model, version.number));
+        let (bytes, key) = (model.memory_bytes(), version.key());
         info!(model.id = %key.0, model.version = key.1, bytes, "model loaded");
         Ok(Arc::new(Hot { model, stats: Stats::default(), key, name: OnceLock::new(), bytes }))
     }
@@ -158,12 +174,4 @@ impl Loaded {
     fn shelf(&self) -> MutexGuard<'_, Shelf<Entry>> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What it will take, by what its row says of its files: about what [`Model::memory_bytes`] will say.
-fn bytes_of(version: &ModelVersion) -> Result<u64, Arc<LoadError>> {
-    let made = version.made.as_ref().ok_or_else(|| Arc::new(LoadError::NotOurs))?;
-    let config = version.files.iter().find(|file| file.path.as_str() == CONFIG_FILE);
-    let config = config.map_or(0, |file| file.bytes);
-    Ok(made.weights_bytes.saturating_add(config.saturating_mul(3)))
 }

@@ -1,10 +1,13 @@
 //! What a loaded version has done since it was loaded.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+
+use serde::{Deserialize, Serialize};
 
 /// Callers that are told apart; the others are counted as one, `other`.
 const MOST_CALLERS: usize = 100;
@@ -12,7 +15,7 @@ const MOST_CALLERS: usize = 100;
 const KNOWN_AFTER: u64 = 10;
 pub const OTHER: &str = "other";
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     pub answered: u64,
     /// Because of the rows, or because they waited too long.
@@ -21,7 +24,7 @@ pub struct Calls {
 }
 
 /// How often, and how long in all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
     pub count: u64,
     pub total: Duration,
@@ -35,9 +38,9 @@ impl Times {
 }
 
 /// Sums over values up to each bound, and of all.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
-    pub bounds: &'static [f64],
+    pub bounds: Cow<'static, [f64]>,
     pub counts: Vec<u64>,
     pub count: u64,
     pub sum: f64,
@@ -48,11 +51,12 @@ const ROWS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1_024
 
 impl Histogram {
     fn new(bounds: &'static [f64]) -> Self {
-        Self { bounds, counts: vec![0; bounds.len()], count: 0, sum: 0.0 }
+        let counts = vec![0; bounds.len()];
+        Self { bounds: bounds.into(), counts, count: 0, sum: 0.0 }
     }
 
     fn add(&mut self, value: f64) {
-        for (count, bound) in self.counts.iter_mut().zip(self.bounds) {
+        for (count, bound) in self.counts.iter_mut().zip(self.bounds.iter()) {
             *count += u64::from(value <= *bound);
         }
         self.count += 1;
@@ -60,7 +64,7 @@ impl Histogram {
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// By the tenant that called.
     pub callers: HashMap<String, Calls>,

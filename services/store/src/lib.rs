@@ -33,6 +33,7 @@ pub mod pools;
 pub mod predictions;
 pub mod principals;
 pub mod reads;
+pub mod replicas;
 pub mod schedule;
 mod service;
 pub mod sessions;

@@ -7,10 +7,12 @@ pub enum Service {
     Gateway,
     Scheduler,
     Worker,
+    /// A replica that answers predictions.
+    Serving,
 }
 
 impl Service {
-    pub const ALL: [Self; 3] = [Self::Gateway, Self::Scheduler, Self::Worker];
+    pub const ALL: [Self; 4] = [Self::Gateway, Self::Scheduler, Self::Worker, Self::Serving];
     /// May take the role of each: where one login has to do for all services.
     pub const ANY_LOGIN: &str = "cupola_app";
 
@@ -19,6 +21,7 @@ impl Service {
             Self::Gateway => "cupola_gateway",
             Self::Scheduler => "cupola_scheduler",
             Self::Worker => "cupola_worker",
+            Self::Serving => "cupola_serving",
         }
     }
 
@@ -28,6 +31,7 @@ impl Service {
             Self::Gateway => "cupola_as_gateway",
             Self::Scheduler => "cupola_as_scheduler",
             Self::Worker => "cupola_as_worker",
+            Self::Serving => "cupola_as_serving",
         }
     }
 }

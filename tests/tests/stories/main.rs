@@ -16,6 +16,7 @@ mod main_job;
 mod outcome;
 mod pause;
 mod registry;
+mod replicas;
 mod sharing;
 mod tenants;
 mod trouble;

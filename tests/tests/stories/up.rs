@@ -31,6 +31,19 @@ async fn it_is_killed_in_the_middle_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn replicas_come_and_go_with_it() {
+    let mut up = Up::start_with(vec![("CUPOLA_SERVING_REPLICAS", "2".to_owned())]).await;
+    wait_until("two replicas", async || {
+        let metrics = String::from_utf8(up.operator.download("/metrics").await).unwrap();
+        metrics.contains("serving_replicas{} 2").then_some(())
+    })
+    .await;
+    let processes = up.process.children();
+    assert!(up.process.stop().await.success());
+    assert!(processes.iter().all(|process| !is_alive(*process)), "it left a process behind");
+}
+
+#[tokio::test]
 async fn one_folder_has_one_owner() {
     let up = Up::start().await;
     let mut second = up.start_beside();

@@ -1,7 +1,7 @@
-//! Keeping the versions of some endpoints in memory while nobody calls, in every gateway: whichever is called
-//! next has them loaded. All others are loaded by a call, and make room when others need it.
+//! Keeping the versions of some endpoints in memory while nobody calls, wherever they are asked for next: in every
+//! gateway, or in the serving replica that answers for them. All others are loaded by a call, and make room when others need it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use domain::registry::Reference;
 use store::{endpoints, models};
@@ -24,7 +24,7 @@ pub async fn warm(app: &App) -> Result<(), Box<dyn std::error::Error + Send + Sy
         let found = models::version(&mut tx, model, &Reference::Number(number)).await?;
         tx.commit().await?;
         let Some(version) = found else { continue };
-        if let Err(error) = app.predictor.warm(&Arc::new(version)).await {
+        if let Err(error) = app.predictor.warm(&version).await {
             let error = &error as &dyn std::error::Error;
             warn!(model.id = %model, model.version = number, error, "could not be loaded ahead");
         }

@@ -12,7 +12,7 @@ use super::{answer::outputs, columns::columns};
 use crate::{
     ApiError, App, Caller,
     auth::Predict,
-    models::{named, runnable},
+    models::{named, runnable, told},
 };
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -250,9 +250,7 @@ async fn count(
 ) -> Answer {
     let named = named(app, caller, (tenant, model), version).await?;
     let number = named.version.number;
-    let loaded = app.predictor.loaded();
-    let hot = loaded.iter().find(|hot| hot.key == (named.model, number));
-    let counts = hot.map(|hot| hot.stats.counts()).unwrap_or_default();
+    let counts = app.predictor.counts((named.model, number)).await.map_err(told)?;
     let rows: u64 = counts.callers.values().map(|calls| calls.rows).sum();
     let sum = |times: &[&Times]| Times {
         count: times.iter().map(|times| times.count).sum(),

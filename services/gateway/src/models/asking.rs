@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use domain::{RequestId, TenantId, model::ModelConfig};
-use serving::{Answered, Asked, Full, LoadError, PredictError};
+use serving::{Answered, Asked, Elsewhere, Full, LoadError, PredictError, Source};
 use tracing::debug;
 
 use super::{known_model, known_version};
@@ -59,7 +59,8 @@ pub(crate) fn runnable(named: &Named) -> Result<&ModelConfig, ApiError> {
 }
 
 pub(crate) fn asked<'a>(by: &'a By, named: &'a Named) -> Asked<'a> {
-    Asked { tenant: by.tenant, caller: &by.slug, model: &named.name, version: &named.version }
+    let version = Source::from(&*named.version);
+    Asked { tenant: by.tenant, caller: &by.slug, model: &named.name, version }
 }
 
 /// Counts what was answered, for whoever called and for the model.
@@ -105,6 +106,10 @@ pub(crate) fn told(error: PredictError) -> ApiError {
             ApiError::new(Code::Unavailable, detail).retry_after(RETRY_SECS)
         }
         error @ PredictError::Broken => ApiError::internal(&error),
+        PredictError::Unreached => {
+            let why = "what was to answer went away before it was done; come again in a moment";
+            ApiError::new(Code::Unavailable, why).retry_after(RETRY_SECS)
+        }
     }
 }
 
@@ -121,5 +126,12 @@ fn not_loaded(error: &LoadError) -> ApiError {
             ApiError::new(Code::Unavailable, error.to_string()).retry_after(RETRY_SECS)
         }
         error @ (LoadError::Engine(_) | LoadError::Broken(_)) => ApiError::internal(error),
+        // as the errors that they were there
+        LoadError::Elsewhere(error) => match error {
+            Elsewhere::KeyDestroyed(why) => ApiError::new(Code::NotFound, why),
+            Elsewhere::Database(_) => ApiError::unavailable(error, "the database"),
+            Elsewhere::ObjectStore(_) => ApiError::unavailable(error, "the object store"),
+            Elsewhere::Other(_) => ApiError::internal(error),
+        },
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod client;
+mod replica;
 mod served;
 
 use std::{num::NonZeroU32, path::Path, sync::Arc};
@@ -21,7 +22,7 @@ use domain::{ApiKeyId, UserId, access::Role};
 use gateway::{ApiSecret, App, Config, Counts, Egress, Metered, Passwords, Recent, Signer};
 use registry::{Blobs, LocalMaster, Masters, TenantKeys};
 use serde_json::json;
-use serving::{Limits, Predictor};
+use serving::{Limits, Predictor, Predictors};
 use store::{
     Store,
     keys::{self, KeyDraft, NewKey},
@@ -32,6 +33,7 @@ use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Reply};
+pub use replica::Running as RunningReplica;
 pub use served::{Running, Served};
 
 /// Of everybody in the tests.
@@ -97,6 +99,11 @@ impl TestApp {
     /// Another gateway of the same platform, on a socket.
     pub async fn served(&self) -> Running {
         Running::over(self).await
+    }
+
+    /// A serving replica of the same platform, which this gateway knows.
+    pub async fn replica(&self) -> RunningReplica {
+        RunningReplica::over(self).await
     }
 
     /// Changes a byte of what is stored under a digest, behind the platform's back.
@@ -193,7 +200,10 @@ async fn assemble(db: &TestDb, folder: &Path, config: Config, end: CancellationT
     let blobs = Blobs::folder(folder).expect("the folder can be used").encrypted_with(keys);
     App {
         bus: Bus::open(&store, None, end).expect("Postgres' bus needs no address"),
-        predictor: Predictor::new(blobs.clone(), PREDICTING),
+        predictor: Predictors::new(
+            Predictor::new(blobs.clone(), PREDICTING),
+            Some(masters.clone()),
+        ),
         signer: Signer::load(&store, Some(masters.clone()), &config.public_url)
             .await
             .expect("a key can be made"),

@@ -56,6 +56,7 @@ as_gateway quota: delete; insert; select; update (cohort, guaranteed_accelerator
 as_gateway refresh_token: insert; select; update (used_at)
 as_gateway schedule: select (id, next_at, paused, tenant_id)
 as_gateway seat: select; update (left_at)
+as_gateway serving_replica: select
 as_gateway session: delete; insert; select; update (ended_at, expires_at, last_used_at)
 as_gateway signing_key: delete; insert; select; update (master, private_pem, wrapped)
 as_gateway storage_usage: select
@@ -94,6 +95,9 @@ as_scheduler storage_usage: insert
 as_scheduler tenant: select (closed_at, id, max_queued_jobs, max_running_jobs)
 as_scheduler usage_average: insert; select; update (average)
 as_scheduler worker: select; update (heartbeat_at, state)
+as_serving serving_replica: delete; insert (id, master, secret, url); select (heartbeat_at, id, url);
+  update (heartbeat_at, leaving)
+as_serving tenant_key: insert; select
 as_worker attempt: insert; select; update (accelerator_ms, cause, ended_at, micro_credits, millis,
   outcome, paid_millis, resumed_from_step, started_at)
 as_worker budget: select (spent_accelerator_ms, spent_micro_credits, tenant_id); update
@@ -178,11 +182,13 @@ tenant tenant: select
 ";
 
 /// Whose rights others may take.
-const TAKEN_BY: [(&str, &str); 10] = [
+const TAKEN_BY: [(&str, &str); 12] = [
     ("cupola_as_gateway", "cupola_app"),
     ("cupola_as_gateway", "cupola_gateway"),
     ("cupola_as_scheduler", "cupola_app"),
     ("cupola_as_scheduler", "cupola_scheduler"),
+    ("cupola_as_serving", "cupola_app"),
+    ("cupola_as_serving", "cupola_serving"),
     ("cupola_as_worker", "cupola_app"),
     ("cupola_as_worker", "cupola_worker"),
     // as it triggers work, and nobody of the services: the one here is the owner of the database
@@ -245,7 +251,7 @@ fn written() -> BTreeSet<String> {
 
 /// What each service must not do, and what the database says: of what it has nothing to do with, and of what is
 /// kept from it in a table that it works with.
-const REFUSED: [(Service, &[(&str, &str)]); 3] = [
+const REFUSED: [(Service, &[(&str, &str)]); 4] = [
     (
         Service::Worker,
         &[
@@ -306,8 +312,31 @@ const REFUSED: [(Service, &[(&str, &str)]); 3] = [
         ],
     ),
     (
+        Service::Serving,
+        &[
+            ("select secret from serving_replica", "permission denied for table serving_replica"),
+            ("update serving_replica set url = ''", "permission denied for table serving_replica"),
+            ("update tenant_key set wrapped = null", "permission denied for table tenant_key"),
+            ("select from model_version", "permission denied for table model_version"),
+            ("select from model", "permission denied for table model"),
+            ("select from tenant", "permission denied for table tenant"),
+            ("select from job", "permission denied for table job"),
+            ("select from dataset_version", "permission denied for table dataset_version"),
+            ("select from api_key", "permission denied for table api_key"),
+            ("select from app_user", "permission denied for table app_user"),
+            ("select from session", "permission denied for table session"),
+            ("select from signing_key", "permission denied for table signing_key"),
+            ("select from audit_record", "permission denied for table audit_record"),
+            (
+                "insert into prediction_usage default values",
+                "permission denied for table prediction_usage",
+            ),
+        ],
+    ),
+    (
         Service::Gateway,
         &[
+            ("delete from serving_replica", "permission denied for table serving_replica"),
             ("select spec from job", "permission denied for table job"),
             ("select line from job_log", "permission denied for table job_log"),
             ("select created_at from dataset", "permission denied for table dataset"),

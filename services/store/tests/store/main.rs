@@ -22,6 +22,7 @@ mod predictions;
 mod publishing;
 mod queue;
 mod reads;
+mod replicas;
 mod row_level_security;
 mod silence;
 mod support;

@@ -40,7 +40,8 @@ const CLOSED: [&str; 7] = [
     "usage_average",
 ];
 /// Of the platform.
-const PLATFORM: [&str; 5] = ["worker", "leader", "signing_key", "refresh_token", "password_reset"];
+const PLATFORM: [&str; 6] =
+    ["worker", "leader", "signing_key", "refresh_token", "password_reset", "serving_replica"];
 /// Of each tenant.
 const JOBS: u64 = 3;
 
@@ -415,10 +416,12 @@ async fn no_role_of_the_services_can_step_around_the_policies() {
         "cupola_app",
         "cupola_as_gateway",
         "cupola_as_scheduler",
+        "cupola_as_serving",
         "cupola_as_worker",
         "cupola_gateway",
         "cupola_scheduler",
         "cupola_search",
+        "cupola_serving",
         "cupola_system",
         "cupola_tenant",
         "cupola_worker",

@@ -7,9 +7,9 @@ use std::{
     fmt::{Display, Write},
 };
 
-use serving::{Calls, Counts, Histogram, Predictor};
+use crate::{Calls, Counts, Histogram, Predictor};
 
-pub(crate) fn measured(predictor: &Predictor) -> String {
+pub fn measured(predictor: &Predictor) -> String {
     let hot = predictor.loaded();
     let versions: Vec<_> = hot
         .iter()
@@ -93,11 +93,11 @@ fn histogram(
     }
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a string takes all");
 }
 
-/// Names of tenants and models need no escape.
-fn line(text: &mut String, name: &str, labels: &str, value: &impl Display) {
+/// Names of tenants and models, and URLs, need no escape.
+pub(crate) fn line(text: &mut String, name: &str, labels: &str, value: &impl Display) {
     writeln!(text, "{name}{{{labels}}} {value}").expect("a string takes all");
 }

@@ -1,5 +1,5 @@
-//! Workers as child processes of `cupola up`: started, started again when they die, and ended with
-//! it. Their stdin is a pipe that closes when this process goes, however it goes: then they leave at
+//! Workers and serving replicas as child processes of `cupola up`: started, started again when they die, and ended
+//! with it. Their stdin is a pipe that closes when this process goes, however it goes: then they leave at
 //! once, since Postgres goes too.
 
 use std::{path::Path, process::Stdio, time::Duration};
@@ -12,26 +12,43 @@ use tracing::warn;
 
 use crate::{
     config::{MASTER_KEY_FILE, Patience, Shared},
-    serve,
+    serve::{self, Predicting},
 };
 
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// What a worker gets to write checkpoints and hand its work back; longer than it takes itself.
 const GRACE: Duration = Duration::from_secs(100);
 
-pub struct WorkerProcess {
-    pub name: String,
-    pub arguments: Vec<String>,
-    pub environment: Vec<(&'static str, String)>,
+pub struct ChildProcess {
+    /// The command that it is.
+    name: &'static str,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
-impl WorkerProcess {
-    pub fn new(name: String, shared: &Shared, scratch: &Path, patience: Patience) -> Self {
-        let arguments = ["worker", "--lifeline", "--name", &name, "--scratch"].map(String::from);
-        let mut arguments = arguments.to_vec();
-        arguments.push(scratch.display().to_string());
-        arguments.push(format!("--lease-secs={}", patience.lease_secs));
-        arguments.push(format!("--retry-pause-secs={}", patience.retry_pause_secs));
+impl ChildProcess {
+    pub fn worker(name: &str, shared: &Shared, scratch: &Path, patience: Patience) -> Self {
+        let arguments = vec![
+            format!("--name={name}"),
+            format!("--scratch={}", scratch.display()),
+            format!("--lease-secs={}", patience.lease_secs),
+            format!("--retry-pause-secs={}", patience.retry_pause_secs),
+        ];
+        Self::new("worker", arguments, shared)
+    }
+
+    /// On a free port of this machine.
+    pub fn replica(shared: &Shared, predicting: &Predicting) -> Self {
+        let arguments = vec![
+            "--listen=127.0.0.1:0".to_owned(),
+            format!("--model-memory-bytes={}", predicting.model_memory_bytes),
+            format!("--predict-batch-rows={}", predicting.predict_batch_rows),
+            format!("--predict-patience-secs={}", predicting.predict_patience_secs),
+        ];
+        Self::new("serving", arguments, shared)
+    }
+
+    fn new(name: &'static str, arguments: Vec<String>, shared: &Shared) -> Self {
         let mut environment = vec![
             ("DATABASE_URL", shared.database.database_url.clone()),
             ("OBJECT_STORE_URL", shared.object_store_url.clone()),
@@ -53,7 +70,7 @@ impl WorkerProcess {
             let _lifeline = child.stdin.take();
             tokio::select! {
                 status = child.wait() => {
-                    warn!(worker.name = self.name, ?status, "a worker process ended; starting another");
+                    warn!(process.name = self.name, ?status, "a process ended; starting another");
                     end.run_until_cancelled(tokio::time::sleep(RESTART_AFTER)).await;
                 }
                 () = end.cancelled() => return stop(child).await,
@@ -64,6 +81,7 @@ impl WorkerProcess {
 
     fn spawn(&self) -> anyhow::Result<Child> {
         Command::new(serve::own_program()?)
+            .args([self.name, "--lifeline"])
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
@@ -71,7 +89,7 @@ impl WorkerProcess {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .context("a worker process could not be started")
+            .context("a child process could not be started")
     }
 }
 
@@ -82,7 +100,7 @@ async fn stop(mut child: Child) -> anyhow::Result<()> {
         let _ = kill_process(pid, Signal::TERM);
     }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        child.kill().await.context("a worker process could not be ended")?;
+        child.kill().await.context("a child process could not be ended")?;
     }
     Ok(())
 }
