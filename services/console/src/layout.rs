@@ -112,6 +112,7 @@ const OF_TENANTS: &[(&str, &[Link])] = &[
             ("/console/datasets", "Datasets", "datasets"),
             ("/console/jobs", "Jobs", "jobs"),
             ("/console/models", "Models", "models"),
+            ("/console/endpoints", "Endpoints", "endpoints"),
             ("/console/models?visibility=public", "Discover", "discover"),
         ],
     ),

@@ -27,6 +27,8 @@ const FORMS: &[&str] = &[
     "/console/models/a/b/like",
     "/console/models/a/b/state",
     "/console/models/a/b/try",
+    "/console/endpoints",
+    "/console/endpoints/x/rollback",
     "/console/keys",
     "/console/keys/x/revoke",
     "/console/people/invitations",

@@ -17,7 +17,7 @@ use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Code,
+    ApiError, App, Code, advice,
     audit::{self, Operations, keep_sealing, watch},
     auth, clearing,
     counts::{keep_counting, write_counts},
@@ -53,6 +53,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     keys::routes(cfg);
     datasets::routes(cfg);
     jobs::routes(cfg);
+    advice::routes(cfg);
     models::routes(cfg);
     endpoints::routes(cfg);
     hub::routes(cfg);

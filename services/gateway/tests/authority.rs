@@ -304,6 +304,11 @@ fn of_jobs() -> Vec<Row> {
             Json(draft.clone()),
             [200, 200, 200, 403, 403, 403, 401, 422, 422],
         ),
+        row(
+            "POST /v1/advice",
+            Json(json!({ "dataset": "flowers" })),
+            [200, 200, 200, 200, 403, 403, 401, 422, 422],
+        ),
         row("GET /v1/sweeps", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
         row("POST /v1/sweeps", Json(sweep), [202, 202, 202, 403, 403, 403, 401, 422, 422]),
         row("GET /v1/sweeps/{sweep}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),

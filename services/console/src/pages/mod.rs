@@ -1,8 +1,11 @@
 //! The pages, one module for each part of the navigation.
 
 mod account;
+mod advice;
 mod audit;
+mod cause;
 mod datasets;
+mod endpoints;
 mod entry;
 mod example;
 pub(crate) mod front;
@@ -26,6 +29,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     jobs::routes(cfg);
     datasets::routes(cfg);
     models::routes(cfg);
+    endpoints::routes(cfg);
     tenant::routes(cfg);
     operator::routes(cfg);
     audit::routes(cfg);
