@@ -111,6 +111,7 @@ const OF_TENANTS: &[(&str, &[Link])] = &[
             ("/console", "Overview", "overview"),
             ("/console/datasets", "Datasets", "datasets"),
             ("/console/jobs", "Jobs", "jobs"),
+            ("/console/sweeps", "Sweeps", "sweeps"),
             ("/console/models", "Models", "models"),
             ("/console/endpoints", "Endpoints", "endpoints"),
             ("/console/models?visibility=public", "Discover", "discover"),

@@ -341,3 +341,45 @@ async fn the_road_leads_from_a_question_to_a_model_in_use() {
     seen.shows("dense network (MLP)").shows_no("Train this");
     viewer.get(started.location()).await.expect(200).shows("leakage").shows_no("Open the changed");
 }
+
+#[actix_web::test]
+async fn trainings_stand_side_by_side_and_a_sweep_shows_its_points() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
+    let draft = |epochs: u32| json!({"dataset": "flowers", "target": "kind", "epochs": epochs, "batch_size": 16, "seed": 1});
+    let sweep = json!({"name": "how long", "spec": draft(1), "parameters": {"epochs": [2, 4]}, "parallelism": 2});
+    let sweep = acme.developer.post("/v1/sweeps", sweep).await.expect(202);
+    let sweep = format!("/v1/jobs?sweep={}", sweep.text("/id"));
+    let jobs = acme.developer.get(&sweep).await.expect(200);
+    let ids: Vec<_> = jobs.json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["id"].as_str().unwrap())
+        .collect();
+    for id in &ids {
+        hand.run(id.parse().unwrap()).await;
+    }
+    let browser = Browser::signed_in(&app, "viewer@acme.example").await;
+    let page = browser.get(&format!("/console/jobs/compare?job={}", ids[0])).await.expect(200);
+    page.shows("Up to 4 are compared").shows(&format!("value=\"{}\"", ids[1]));
+    let both = format!("/console/jobs/compare?job={}&job={}", ids[0], ids[1]);
+    let page = browser.get(&both).await.expect(200);
+    page.shows("val loss: 1.")
+        .shows("val accuracy")
+        .shows("What their specifications have differently");
+    page.shows("<th scope=\"row\">epochs</th><td>").shows_no("<th scope=\"row\">seed</th>");
+    let nobody = ids[0].replace(|c: char| c.is_ascii_digit(), "0");
+    browser.get(&format!("/console/jobs/compare?job={nobody}&job={}", ids[1])).await.expect(404);
+
+    let sweeps = browser.get("/console/sweeps").await.expect(200);
+    let at = sweeps.values_of("href=\"/console/sweeps/").next().unwrap();
+    let one = browser.get(&format!("/console/sweeps/{at}")).await.expect(200);
+    one.shows("epochs 4")
+        .shows("epochs 2")
+        .shows("Best so far")
+        .shows("the best")
+        .shows("Side by side");
+}

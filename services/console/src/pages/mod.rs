@@ -14,6 +14,7 @@ mod jobs;
 mod models;
 mod operator;
 mod overview;
+mod sweeps;
 mod tenant;
 
 use actix_web::{HttpResponse, http::header, web};
@@ -27,6 +28,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     account::routes(cfg);
     example::routes(cfg);
     jobs::routes(cfg);
+    sweeps::routes(cfg);
     datasets::routes(cfg);
     models::routes(cfg);
     endpoints::routes(cfg);

@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod compare;
 mod figures;
 mod guided;
 mod road;
@@ -28,7 +29,11 @@ pub(super) use road::{Step, road};
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     // what is one word long goes before what could be an id
-    cfg.service(list).service(guided::new).service(check::check).service(check::submit);
+    cfg.service(list)
+        .service(guided::new)
+        .service(compare::compare)
+        .service(check::check)
+        .service(check::submit);
     cfg.service(show::show).service(change::cancel).service(change::pause).service(change::resume);
 }
 

@@ -124,6 +124,7 @@ fn head(visitor: &Visitor, job: &Job) -> Markup {
                 @if !job.is_over() { (layout::act(visitor, &at("cancel"), "Cancel", "danger")) }
                 a.button href=(format!("/console/jobs/new?from={}", job.id)) { "Clone" }
             }
+            @if job.kind == "train" { a.button href=(format!("/console/jobs/compare?job={}", job.id)) { "Compare" } }
         }
     }
 }
