@@ -131,6 +131,7 @@ const OF_OPERATORS: &[(&str, &[Link])] = &[(
     "Platform",
     &[
         ("/console", "Pools and workers", "overview"),
+        ("/console/queue", "Queue", "queue"),
         ("/console/tenants", "Tenants", "tenants"),
         ("/console/operators", "Operators", "operators"),
         ("/console/audit", "Audit log", "audit"),

@@ -40,6 +40,7 @@ const FORMS: &[&str] = &[
     "/console/tenants",
     "/console/tenants/x/limits",
     "/console/tenants/x/quotas",
+    "/console/tenants/x/quotas/what-if",
     "/console/tenants/x/quotas/y/remove",
     "/console/tenants/x/budget",
     "/console/operators",

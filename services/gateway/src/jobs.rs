@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
     base::again as base_again,
+    explain::{EACH, ShareView},
     prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared, resolve},
     refusal::accepted_or,
     submit::start,

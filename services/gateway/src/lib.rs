@@ -45,6 +45,7 @@ mod page;
 mod people;
 mod platform;
 mod pools;
+mod queue;
 mod quotas;
 mod recent;
 mod schedules;

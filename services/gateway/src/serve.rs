@@ -24,7 +24,7 @@ use crate::{
     datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
-    metered, models, openapi, operators, people, platform, pools, quotas,
+    metered, models, openapi, operators, people, platform, pools, queue, quotas,
     recent::forget,
     schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
@@ -59,6 +59,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     hub::routes(cfg);
     inference_v2::routes(cfg);
     pools::routes(cfg);
+    queue::routes(cfg);
     quotas::routes(cfg);
     schedules::routes(cfg);
     sweeps::routes(cfg);

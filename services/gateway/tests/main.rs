@@ -28,6 +28,7 @@ mod lineage;
 mod models;
 mod people;
 mod predictions;
+mod queue;
 mod racing;
 mod registry;
 mod schemathesis;
