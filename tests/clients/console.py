@@ -1,7 +1,9 @@
-"""The console in a browser: somebody new comes in, pushes the example, trains, sees the curve move, opens
-the model and tries it. Each page on the way is judged by axe-core in light and dark, fits a phone, and has
-nothing from another host; with SCREENS in the environment it is photographed into that folder."""
+"""The console in a browser: somebody new comes in, pushes the example, takes the road from a question to a
+model in use, sees the curve move, follows advice, and tries the model. Each page on the way is judged by
+axe-core in light and dark, fits a phone, and has nothing from another host; with SCREENS in the environment it
+is photographed into that folder."""
 
+import json
 import os
 import re
 import shutil
@@ -76,14 +78,28 @@ with sync_playwright() as playwright:
     expect(page.get_by_role("heading", name="Balance of diagnosis")).to_be_visible(timeout=PATIENT)
     judge(page, "dataset")
 
-    page.get_by_role("link", name="Train on it").click()
+    # the road: a question, data, what fits and why
+    expect(page.get_by_role("heading", name="What could I train?")).to_be_visible()
+    page.get_by_role("navigation").get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("link", name="New training").click()
+    judge(page, "question")
+    page.get_by_role("link", name="Which kind is it?").click()
+    judge(page, "data")
+    page.get_by_role("link", name="breast-cancer").click()
+    expect(page.get_by_label("What do you want to predict?")).to_have_value("diagnosis")
+    expect(page.get_by_text("Takes about").first).to_be_visible()
+    judge(page, "fits")
+    page.get_by_text("Choose everything myself").click()
     page.get_by_text("More choices").click()
-    page.get_by_label("Epochs").fill(str(EPOCHS))
-    page.get_by_label("Rows held back").fill("0.2")
+    expect(page.get_by_label("Epochs")).to_be_visible()
     judge(page, "training")
-    page.get_by_role("button", name="Check it").click()
+    page.locator("li.card").filter(has_text="dense network").get_by_role("button", name="Look at it first").click()
     expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
     judge(page, "specification")
+    spec = page.locator("#spec")
+    spec.fill(json.dumps(json.loads(spec.input_value()) | {"epochs": EPOCHS}))
+    page.get_by_role("button", name="Check again").click()
+    expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
     page.get_by_role("button", name="Train", exact=True).click()
 
     expect(page.locator("#curves polyline").first).to_be_attached(timeout=PATIENT)
@@ -95,7 +111,13 @@ with sync_playwright() as playwright:
     if SCREENS:
         judge(page, "job-running")
     expect(page.locator("#head .badge")).to_have_text("succeeded", timeout=PATIENT)
+    expect(page.get_by_role("heading", name="What its figures say")).to_be_visible()
     judge(page, "job")
+    # the best epoch of so many was not kept, which is seen, and the change is made in the specification
+    page.get_by_role("button", name="Open the changed specification").first.click()
+    expect(page.locator("#spec")).to_have_value(re.compile("early_stopping"))
+    expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
+    page.go_back()
 
     page.locator("#state").get_by_role("link", name="version 1").click()
     judge(page, "model")
@@ -103,8 +125,12 @@ with sync_playwright() as playwright:
     expect(page.locator("#answer")).to_contain_text("It says")
     expect(page.locator("#answer svg").first).to_be_visible()
     judge(page, "prediction")
+    page.get_by_label("Name of the endpoint").fill("tumours")
+    page.get_by_role("button", name="Put it to use").click()
+    expect(page.get_by_role("heading", name="tumours")).to_be_visible()
+    judge(page, "endpoint")
 
-    for name in ["Overview", "Datasets", "Jobs", "Models", "Discover", "Usage", "API keys", "People", "Audit log"]:
+    for name in ["Overview", "Datasets", "Jobs", "Models", "Endpoints", "Discover", "Usage", "API keys", "People", "Audit log"]:
         page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
         judge(page, name.lower().replace(" ", "-"))
 

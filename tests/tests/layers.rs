@@ -9,6 +9,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("planner", &["domain"]),
+    ("advice", &["domain"]),
     ("engine", &["domain"]),
     ("onnx", &["domain"]),
     ("store", &["domain"]),
@@ -16,13 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("boot", &["domain", "store"]),
     ("serving", &["boot", "domain", "engine", "registry", "store"]),
     ("simulator", &["domain", "planner"]),
-    ("gateway", &["boot", "domain", "engine", "planner", "registry", "serving", "store"]),
+    ("gateway", &["advice", "boot", "domain", "engine", "planner", "registry", "serving", "store"]),
     ("console", &["domain", "gateway"]),
     ("scheduler", &["boot", "domain", "planner", "store"]),
     ("worker", &["boot", "domain", "engine", "onnx", "registry", "store"]),
     (
         "cupola",
         &[
+            "advice",
             "boot",
             "console",
             "domain",

@@ -166,6 +166,23 @@ fn meter(label: &str, share: f64, class: &str) -> Markup {
     }
 }
 
+/// Parts of a whole, one after another, each in its colour.
+pub(crate) fn stacked(label: &str, shares: &[f64]) -> Markup {
+    let places = shares.iter().scan(0.0, |end, share| {
+        let (from, width) = (*end, share.clamp(0.0, 1.0) * 100.0);
+        *end += width;
+        Some((from, width))
+    });
+    html! {
+        svg.meter viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=(label) {
+            rect.ground width="100" height="10" {}
+            @for ((from, width), colour) in places.zip(COLOURS) {
+                rect class=(format!("part {colour}")) x=(at(from)) width=(at(width)) height="10" {}
+            }
+        }
+    }
+}
+
 /// From here on there is little left.
 const NEARLY_FULL: f64 = 0.9;
 

@@ -111,7 +111,9 @@ const OF_TENANTS: &[(&str, &[Link])] = &[
             ("/console", "Overview", "overview"),
             ("/console/datasets", "Datasets", "datasets"),
             ("/console/jobs", "Jobs", "jobs"),
+            ("/console/sweeps", "Sweeps", "sweeps"),
             ("/console/models", "Models", "models"),
+            ("/console/endpoints", "Endpoints", "endpoints"),
             ("/console/models?visibility=public", "Discover", "discover"),
         ],
     ),
@@ -129,6 +131,7 @@ const OF_OPERATORS: &[(&str, &[Link])] = &[(
     "Platform",
     &[
         ("/console", "Pools and workers", "overview"),
+        ("/console/queue", "Queue", "queue"),
         ("/console/tenants", "Tenants", "tenants"),
         ("/console/operators", "Operators", "operators"),
         ("/console/audit", "Audit log", "audit"),

@@ -6,7 +6,7 @@ use domain::JobId;
 use serde_json::{Value, json};
 
 use crate::{
-    browser::{Browser, Page},
+    browser::{Browser, Page, unescaped},
     hand::{Hand, flowers, push},
     support::TestApp,
 };
@@ -100,7 +100,7 @@ async fn a_training_is_checked_and_corrected_before_it_is_submitted_and_can_be_c
     hand.run(push(&acme.developer, "flowers", flowers(40)).await).await;
     let browser = Browser::signed_in(&app, "developer@acme.example").await;
     browser
-        .get("/console/jobs/new")
+        .get("/console/jobs/new?question=0")
         .await
         .expect(200)
         .shows("href=\"/console/jobs/new?dataset=flowers\"");
@@ -263,4 +263,123 @@ async fn a_model_is_promoted_described_made_public_and_found_by_others() {
     other.get("/console/models/zeta/meadow").await.expect(200).shows("acme/flowers");
     // what one may not do is refused, whatever a page has shown
     other.act(&format!("{at}/alias"), &[("version", "1"), ("alias", "mine")]).await.expect(403);
+}
+
+#[actix_web::test]
+async fn the_road_leads_from_a_question_to_a_model_in_use() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(200)).await).await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    let question = browser.get("/console/jobs/new").await.expect(200);
+    question.shows("What do you want to predict?").shows("href=\"/console/jobs/new?question=0\"");
+    browser.get("/console/jobs/new?question=99").await.expect(404);
+    let data = browser.get("/console/jobs/new?question=0").await.expect(200);
+    data.shows("What should it learn from?").shows("A table: a row for each thing");
+
+    // what fits is told with its reason, and starts in one click
+    let fits = browser.get("/console/jobs/new?dataset=flowers").await.expect(200);
+    fits.shows("dense network (MLP)")
+        .shows("A table of 200 rows")
+        .shows("Takes about")
+        .shows("Costs about");
+    fits.shows("`length` is spread exactly as `kind` is");
+    let other = browser.get("/console/jobs/new?dataset=flowers&predict=width").await.expect(200);
+    other.shows("regression").shows("<option value=\"width\" selected>");
+    browser
+        .get("/console/jobs/new?dataset=flowers&predict=none")
+        .await
+        .expect(200)
+        .shows("no column `none`");
+    let on_page = browser.get("/console/datasets/flowers").await.expect(200);
+    on_page.shows("What could I train?").shows("To predict <strong>kind</strong>");
+    let spec = unescaped(fits.values_of("name=\"spec\" value=\"").next().unwrap());
+    let once = fits.values_of("name=\"once\" value=\"").next().unwrap();
+    let looked_at = browser.post_from(&fits, "/console/jobs/check", &[("spec", &spec)]).await;
+    looked_at.expect(200).shows("It is valid");
+    let send = [("spec", spec.as_str()), ("once", once)];
+    let started = browser.post_from(&fits, "/console/jobs", &send).await.expect(303);
+    let waiting = browser.get(started.location()).await.expect(200);
+    waiting.shows("aria-current=\"step\">Train<").shows_no("What its figures say");
+    hand.run(job_of(&started)).await;
+
+    // a run that is too good to be true, and the change that is tried next
+    let done = browser.get(started.location()).await.expect(200);
+    done.shows("aria-current=\"step\">Judge<").shows("What its figures say");
+    done.shows("leakage")
+        .shows("without the column `length`")
+        .shows("Open the changed specification");
+    let spec = unescaped(done.values_of("name=\"spec\" value=\"").next().unwrap());
+    let editor = browser.post_from(&done, "/console/jobs/check", &[("spec", &spec)]).await;
+    let editor = editor.expect(200);
+    editor.shows("It is valid").shows_no("&quot;length&quot;");
+
+    // put to use, and back to what was before
+    let model = browser.get("/console/models/acme/flowers?version=1").await.expect(200);
+    model.shows("aria-current=\"step\">Use it<").shows("Put it behind an endpoint");
+    let to = [("endpoint", "garden"), ("model", "acme/flowers"), ("version", "1")];
+    let used = browser.post_from(&model, "/console/endpoints", &to).await.expect(303);
+    assert_eq!(used.location(), "/console/endpoints/garden");
+    browser.get("/console/endpoints").await.expect(200).shows("acme/flowers version 1");
+    let again = browser.post_from(&editor, "/console/jobs", &[("spec", &spec)]).await.expect(303);
+    hand.run(job_of(&again)).await;
+    let to = [("endpoint", "garden"), ("model", "acme/flowers"), ("version", "2")];
+    browser.post_from(&model, "/console/endpoints", &to).await.expect(303);
+    let endpoint = browser.get("/console/endpoints/garden").await.expect(200);
+    endpoint
+        .shows("acme/flowers version 2")
+        .shows("Go back to 1")
+        .shows("/v1/endpoints/garden/predict");
+    let back = [("revision", "1")];
+    browser.post_from(&endpoint, "/console/endpoints/garden/rollback", &back).await.expect(303);
+    let endpoint = browser.get("/console/endpoints/garden").await.expect(200);
+    endpoint.shows("Go back to 2");
+    // who only looks sees what fits, and no button
+    let viewer = Browser::signed_in(&app, "viewer@acme.example").await;
+    let seen = viewer.get("/console/datasets/flowers").await.expect(200);
+    seen.shows("dense network (MLP)").shows_no("Train this");
+    viewer.get(started.location()).await.expect(200).shows("leakage").shows_no("Open the changed");
+}
+
+#[actix_web::test]
+async fn trainings_stand_side_by_side_and_a_sweep_shows_its_points() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
+    let draft = |epochs: u32| json!({"dataset": "flowers", "target": "kind", "epochs": epochs, "batch_size": 16, "seed": 1});
+    let sweep = json!({"name": "how long", "spec": draft(1), "parameters": {"epochs": [2, 4]}, "parallelism": 2});
+    let sweep = acme.developer.post("/v1/sweeps", sweep).await.expect(202);
+    let sweep = format!("/v1/jobs?sweep={}", sweep.text("/id"));
+    let jobs = acme.developer.get(&sweep).await.expect(200);
+    let ids: Vec<_> = jobs.json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["id"].as_str().unwrap())
+        .collect();
+    for id in &ids {
+        hand.run(id.parse().unwrap()).await;
+    }
+    let browser = Browser::signed_in(&app, "viewer@acme.example").await;
+    let page = browser.get(&format!("/console/jobs/compare?job={}", ids[0])).await.expect(200);
+    page.shows("Up to 4 are compared").shows(&format!("value=\"{}\"", ids[1]));
+    let both = format!("/console/jobs/compare?job={}&job={}", ids[0], ids[1]);
+    let page = browser.get(&both).await.expect(200);
+    page.shows("val loss: 1.")
+        .shows("val accuracy")
+        .shows("What their specifications have differently");
+    page.shows("<th scope=\"row\">epochs</th><td>").shows_no("<th scope=\"row\">seed</th>");
+    let nobody = ids[0].replace(|c: char| c.is_ascii_digit(), "0");
+    browser.get(&format!("/console/jobs/compare?job={nobody}&job={}", ids[1])).await.expect(404);
+
+    let sweeps = browser.get("/console/sweeps").await.expect(200);
+    let at = sweeps.values_of("href=\"/console/sweeps/").next().unwrap();
+    let one = browser.get(&format!("/console/sweeps/{at}")).await.expect(200);
+    one.shows("epochs 4")
+        .shows("epochs 2")
+        .shows("Best so far")
+        .shows("the best")
+        .shows("Side by side");
 }

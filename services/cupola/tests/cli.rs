@@ -39,6 +39,7 @@ fn help_names_what_people_run_and_hides_the_child() {
         "endpoints",
         "usage",
         "init",
+        "advise",
         "completion",
         "man",
     ] {

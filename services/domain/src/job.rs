@@ -8,6 +8,7 @@
 //! a lost lease or a retryable failure goes back to queued while tries remain
 //! ```
 
+mod remedy;
 #[cfg(test)]
 mod tests;
 

@@ -9,14 +9,13 @@ mod read;
 use domain::{
     DatasetId, Digest, JobId, Timestamp,
     dataset::{Compression, Format, Profile},
-    job::Cause,
     name::Name,
 };
 use serde::Serialize;
 use store::datasets::{Dataset, ProfileState, Version};
 use utoipa::ToSchema;
 
-use crate::{ApiError, ServiceConfig};
+use crate::{ApiError, ServiceConfig, cause::CauseView};
 
 pub(crate) use profile::{patience, settled_version};
 
@@ -77,7 +76,7 @@ pub enum ProfileView {
     Ready(Box<Profile>),
     /// The file cannot be read, and why; its bytes are kept.
     Invalid {
-        cause: Cause,
+        cause: CauseView,
     },
 }
 
@@ -94,7 +93,7 @@ impl From<Version> for DatasetVersionView {
             profile: match version.profile {
                 ProfileState::Pending => ProfileView::Pending,
                 ProfileState::Ready(profile) => ProfileView::Ready(profile),
-                ProfileState::Invalid(cause) => ProfileView::Invalid { cause },
+                ProfileState::Invalid(cause) => ProfileView::Invalid { cause: cause.into() },
             },
             profile_job: None,
         }

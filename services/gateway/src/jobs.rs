@@ -12,7 +12,7 @@ mod submit;
 
 use domain::{
     JobId, Resources, SweepId, Timestamp, WorkerId,
-    job::{Cause, JobKind, JobStatus},
+    job::{JobKind, JobStatus},
     spec::TrainingSpec,
     wait::WaitReason,
 };
@@ -23,11 +23,12 @@ use utoipa::ToSchema;
 pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
     base::again as base_again,
-    prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared},
+    explain::{EACH, ShareView},
+    prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared, resolve},
     refusal::accepted_or,
     submit::start,
 };
-use crate::{ApiError, ServiceConfig};
+use crate::{ApiError, ServiceConfig, cause::CauseView};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(submit::submit)
@@ -70,7 +71,7 @@ pub struct JobView {
     /// Where it runs at the moment.
     pub worker: Option<WorkerId>,
     /// Why it failed, or why its last try did.
-    pub cause: Option<Cause>,
+    pub cause: Option<CauseView>,
     /// Why it waits, as of the scheduler's last look.
     pub wait_reason: Option<WaitReasonView>,
     /// With every default filled in; not in lists, and a profile job has none.
@@ -164,7 +165,7 @@ impl JobView {
             attempt: job.attempt,
             tries: job.tries,
             worker: job.worker,
-            cause: job.cause,
+            cause: job.cause.map(CauseView::from),
             wait_reason: job.wait_reason.map(WaitReasonView::from),
             spec: job.spec,
             published,

@@ -17,9 +17,11 @@
 //! in [`openapi`], so a route documents its success and the errors that are its own.
 
 mod address;
+mod advice;
 mod audit;
 pub mod auth;
 mod body;
+mod cause;
 mod clearing;
 mod counts;
 mod datasets;
@@ -43,6 +45,7 @@ mod page;
 mod people;
 mod platform;
 mod pools;
+mod queue;
 mod quotas;
 mod recent;
 mod schedules;

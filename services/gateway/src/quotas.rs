@@ -78,7 +78,7 @@ impl QuotaView {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct QuotaDraft {
+pub(crate) struct QuotaDraft {
     /// Nothing if absent.
     guaranteed: Option<AmountDraft>,
     /// No limit where absent.
@@ -123,7 +123,7 @@ impl AmountDraft {
 }
 
 impl QuotaDraft {
-    fn check(self) -> Result<Quota, FieldErrors> {
+    pub(crate) fn check(self) -> Result<Quota, FieldErrors> {
         let mut errors = FieldErrors::default();
         let guaranteed = self.guaranteed.unwrap_or_default();
         let guaranteed = guaranteed.resources("guaranteed", 0, &mut errors);

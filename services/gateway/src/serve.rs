@@ -17,14 +17,14 @@ use tracing::warn;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Code,
+    ApiError, App, Code, advice,
     audit::{self, Operations, keep_sealing, watch},
     auth, clearing,
     counts::{keep_counting, write_counts},
     datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
     measure::{measure, upkeep},
-    metered, models, openapi, operators, people, platform, pools, quotas,
+    metered, models, openapi, operators, people, platform, pools, queue, quotas,
     recent::forget,
     schedules, sweeps, tenants,
     unrouted::{Routes, unrouted},
@@ -53,11 +53,13 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     keys::routes(cfg);
     datasets::routes(cfg);
     jobs::routes(cfg);
+    advice::routes(cfg);
     models::routes(cfg);
     endpoints::routes(cfg);
     hub::routes(cfg);
     inference_v2::routes(cfg);
     pools::routes(cfg);
+    queue::routes(cfg);
     quotas::routes(cfg);
     schedules::routes(cfg);
     sweeps::routes(cfg);

@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 10] = [
+const CHANGES_NOTHING: [&str; 12] = [
+    "advise",
+    "foresee_quota",
     "dry_run_job",
     "predict",
     "predict_by_endpoint",

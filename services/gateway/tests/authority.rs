@@ -164,12 +164,18 @@ fn of_tenants() -> Vec<Row> {
 
 fn of_pools() -> Vec<Row> {
     let pool = Json(json!({ "name": "default" }));
-    let quota = Json(json!({ "weight": 2 }));
+    let quota = || Json(json!({ "weight": 2 }));
     let prices = Json(json!({ "prices": { "cpu_hour": 0 } }));
     vec![
         row("GET /v1/pools", Nothing, [200, 200, 200, 200, 200, 200, 401, 200, 200]),
         row("PATCH /v1/pools/{pool}", prices, [403, 403, 403, 403, 200, 403, 401, 403, 403]),
         row("POST /v1/pools", pool, [403, 403, 403, 403, 409, 403, 401, 403, 403]),
+        row("GET /v1/pools/{pool}/queue", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
+        row(
+            "POST /v1/tenants/{slug}/quotas/{pool}/what-if",
+            quota(),
+            [403, 403, 403, 403, 200, 403, 401, 403, 403],
+        ),
         row(
             "GET /v1/tenants/{slug}/quotas",
             Nothing,
@@ -177,7 +183,7 @@ fn of_pools() -> Vec<Row> {
         ),
         row(
             "PUT /v1/tenants/{slug}/quotas/{pool}",
-            quota,
+            quota(),
             [403, 403, 403, 403, 200, 403, 401, 403, 403],
         ),
         row(
@@ -303,6 +309,11 @@ fn of_jobs() -> Vec<Row> {
             "POST /v1/jobs/dry-run",
             Json(draft.clone()),
             [200, 200, 200, 403, 403, 403, 401, 422, 422],
+        ),
+        row(
+            "POST /v1/advice",
+            Json(json!({ "dataset": "flowers" })),
+            [200, 200, 200, 200, 403, 403, 401, 422, 422],
         ),
         row("GET /v1/sweeps", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
         row("POST /v1/sweeps", Json(sweep), [202, 202, 202, 403, 403, 403, 401, 422, 422]),

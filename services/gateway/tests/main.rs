@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod advice;
 mod attacks;
 mod audit;
 mod auth;
@@ -27,6 +28,7 @@ mod lineage;
 mod models;
 mod people;
 mod predictions;
+mod queue;
 mod racing;
 mod registry;
 mod replicas;

@@ -1,8 +1,11 @@
 //! The pages, one module for each part of the navigation.
 
 mod account;
+mod advice;
 mod audit;
+mod cause;
 mod datasets;
+mod endpoints;
 mod entry;
 mod example;
 pub(crate) mod front;
@@ -11,6 +14,7 @@ mod jobs;
 mod models;
 mod operator;
 mod overview;
+mod sweeps;
 mod tenant;
 
 use actix_web::{HttpResponse, http::header, web};
@@ -24,8 +28,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     account::routes(cfg);
     example::routes(cfg);
     jobs::routes(cfg);
+    sweeps::routes(cfg);
     datasets::routes(cfg);
     models::routes(cfg);
+    endpoints::routes(cfg);
     tenant::routes(cfg);
     operator::routes(cfg);
     audit::routes(cfg);

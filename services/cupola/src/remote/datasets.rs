@@ -172,11 +172,12 @@ async fn profiled(client: &Client, version: Value) -> anyhow::Result<Value> {
 fn show_profile(version: &Value, out: Out) -> anyhow::Result<()> {
     match text(version, "/profile/state") {
         "invalid" => bail!(
-            "{}:{} cannot be read, {}: {}",
+            "{}:{} cannot be read, {}: {}. {}",
             text(version, "/dataset"),
             version["version"],
             text(version, "/profile/cause/code"),
-            text(version, "/profile/cause/message")
+            text(version, "/profile/cause/message"),
+            text(version, "/profile/cause/remedy")
         ),
         "pending" => out.show(version, || "its profile is still being made".to_owned()),
         _ => out.show(version, || profile::describe(version)),

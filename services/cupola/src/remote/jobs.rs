@@ -206,6 +206,7 @@ fn describe(job: &Value) -> String {
         ("status", show::state(text(job, "/status"))),
         ("waits", text(job, "/wait_reason/message").to_owned()),
         ("cause", text(job, "/cause/message").to_owned()),
+        ("remedy", text(job, "/cause/remedy").to_owned()),
         ("progress", progress(job)),
         ("dataset", dataset),
         ("pool", text(job, "/pool").to_owned()),

@@ -3,6 +3,7 @@
 //! how it ends tells scripts what to do next ([`exit_code`]).
 
 mod access;
+mod advise;
 pub mod api;
 mod datasets;
 mod endpoints;
@@ -20,6 +21,7 @@ pub mod show;
 mod sparkline;
 mod usage;
 pub mod watch;
+mod written;
 
 use std::io;
 
@@ -49,7 +51,9 @@ pub enum Command {
     Endpoints(endpoints::Arguments),
     /// What the tenant has used, and what it costs.
     Usage(usage::Arguments),
-    /// Writes a specification for a CSV file, to begin with.
+    /// What one could train on a dataset, or what to try after a job.
+    Advise(advise::Arguments),
+    /// Writes a specification for a file, to begin with.
     Init(init::Arguments),
     /// Prints what makes a shell complete this command.
     Completion(shell::Completion),
@@ -101,6 +105,7 @@ async fn ask(command: Command) -> anyhow::Result<()> {
         Command::Whoami(arguments) => access::whoami(&arguments).await,
         Command::Datasets(arguments) => datasets::run(&arguments).await,
         Command::Jobs(arguments) => jobs::run(&arguments).await,
+        Command::Advise(arguments) => advise::run(&arguments).await,
         Command::Models(arguments) => models::run(&arguments).await,
         Command::Predict(arguments) => predict::run(&arguments).await,
         Command::Endpoints(arguments) => endpoints::run(&arguments).await,

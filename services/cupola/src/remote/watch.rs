@@ -40,7 +40,9 @@ pub async fn until_the_end(client: &Client, job: &str, out: Out) -> anyhow::Resu
         "succeeded" => Ok(ended),
         "failed" => {
             let (code, why) = (text(&ended, "/cause/code"), text(&ended, "/cause/message"));
-            bail!("{job} has failed, {code}: {why}; its log: cupola jobs logs {job}")
+            let remedy = text(&ended, "/cause/remedy");
+            let remedy = if remedy.is_empty() { "" } else { &format!(" {remedy}") };
+            bail!("{job} has failed, {code}: {why}.{remedy} Its log: cupola jobs logs {job}")
         }
         status => bail!("{job} was {status}"),
     }

@@ -2,6 +2,7 @@
 //! of Keras and scikit-learn; [`TrainingSpec::parse`] fills in the defaults against the dataset's
 //! profile and reports every error at once. After that nobody validates again.
 
+mod again;
 mod base;
 mod draft;
 mod estimate;

@@ -9,7 +9,9 @@ use utoipa::openapi::OpenApi;
 use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
-const ASKING: [&str; 10] = [
+const ASKING: [&str; 12] = [
+    "advise",
+    "foresee_quota",
     "dry_run_job",
     "predict",
     "predict_by_endpoint",

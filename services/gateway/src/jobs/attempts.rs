@@ -1,7 +1,7 @@
 //! A job's attempts: where each ran, how it ended and what it used.
 
 use actix_web::{get, web};
-use domain::{JobId, Resources, Timestamp, WorkerId, job::Cause};
+use domain::{JobId, Resources, Timestamp, WorkerId};
 use serde::Serialize;
 use store::{
     jobs,
@@ -10,7 +10,7 @@ use store::{
 use utoipa::ToSchema;
 
 use super::{known_id, unknown};
-use crate::{ApiError, App, Caller, Listing, auth::ReadJobs, usage::SpendView};
+use crate::{ApiError, App, Caller, Listing, auth::ReadJobs, cause::CauseView, usage::SpendView};
 
 #[derive(Serialize, ToSchema)]
 struct AttemptView {
@@ -26,7 +26,7 @@ struct AttemptView {
     ended_at: Option<Timestamp>,
     /// `succeeded`, `failed`, `stopped` or `lost`; absent while it is live.
     outcome: Option<String>,
-    cause: Option<Cause>,
+    cause: Option<CauseView>,
     /// The checkpoint that it went on from.
     resumed_from_step: Option<u64>,
     /// Absent while it is live.
@@ -61,7 +61,7 @@ impl From<AttemptRecord> for AttemptView {
             started_at: record.started_at,
             ended_at: record.ended_at,
             outcome: record.outcome,
-            cause: record.cause,
+            cause: record.cause.map(CauseView::from),
             resumed_from_step: record.resumed_from_step,
             used: record.used.map(UsedView::from),
         }

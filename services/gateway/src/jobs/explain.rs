@@ -18,7 +18,7 @@ use super::{WaitReasonView, known_id, unknown};
 use crate::{ApiError, App, Caller, auth::ReadJobs};
 
 /// Of each tenant, so many of its first waiting jobs are looked at.
-pub(super) const EACH: i64 = 200;
+pub(crate) const EACH: i64 = 200;
 /// Plans ahead, at most.
 const HORIZON: usize = 2_000;
 /// Where too few jobs have run to know better: from a tenth of `max_runtime` to all of it.
@@ -54,7 +54,7 @@ pub struct ShareView {
 }
 
 impl ShareView {
-    fn new(pool: String, share: Share) -> Self {
+    pub(crate) fn new(pool: String, share: Share) -> Self {
         Self {
             pool,
             used: share.used,

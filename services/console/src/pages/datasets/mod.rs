@@ -5,7 +5,7 @@ mod show;
 mod upload;
 
 use actix_web::{get, web};
-use domain::{Timestamp, job::Cause};
+use domain::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use crate::{
     api::{List, Route},
     failure::Failure,
     layout::{self, Field, Page},
+    pages::cause::Cause,
     visitor::Visitor,
     words,
 };

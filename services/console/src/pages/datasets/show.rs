@@ -10,7 +10,7 @@ use crate::{
     api::{List, Route},
     failure::Failure,
     layout::{self, Live, Page},
-    pages::example,
+    pages::{advice, example},
     visitor::Visitor,
     words,
 };
@@ -33,6 +33,7 @@ pub(super) async fn show(
     let (version, all) =
         try_join!(visitor.api.get::<Version>(&route), visitor.api.get::<List<Version>>(&all),)?;
     let now = visitor.app()?.clock.now();
+    let advice = advised(&visitor, &version).await?;
     let body = html! {
         p.crumbs { a href="/console/datasets" { "Datasets" } " / " (version.dataset) }
         div.head #head data-live {
@@ -45,10 +46,11 @@ pub(super) async fn show(
             }
         }
         @if version.dataset == example::DATASET && visitor.me.develops() { (example::next_step(&visitor)) }
+        (advice)
         div #profile data-live {
             @match &version.profile {
                 Profile::Pending => (pending()),
-                Profile::Invalid { cause } => div.notice.bad { p { strong { (cause.message) } " " code { (cause.code) } } p { "Mend the file there and push it again: it becomes the next version." } },
+                Profile::Invalid { cause } => (cause.notice(html! {})),
                 Profile::Ready(ready) => (profile::draw(ready)),
             }
         }
@@ -70,6 +72,28 @@ pub(super) async fn show(
     let live = if matches!(version.profile, Profile::Pending) { Live::Every(2) } else { Live::No };
     Ok(Page { json: Some(&route), live, ..Page::new(&version.dataset, "datasets") }
         .render(&visitor, body))
+}
+
+/// What one could train on it.
+async fn advised(visitor: &Visitor, version: &Version) -> Result<Markup, Failure> {
+    if !matches!(version.profile, Profile::Ready(_)) {
+        return Ok(html! { div #advice data-live {} });
+    }
+    let (found, errors) = advice::start(visitor, (&version.dataset, version.version), "").await?;
+    let drawn = found.as_ref().map(|found| found.draw(visitor)).transpose()?;
+    let target = found.as_ref().and_then(|found| found.target.as_deref());
+    Ok(html! {
+        div #advice data-live {
+            h2 { "What could I train?" }
+            @if let Some(target) = target {
+                p { "To predict " strong { (target) } ". " @if visitor.me.develops() { a href=(format!("/console/jobs/new?dataset={}", version.dataset)) { "Another column" } } }
+            }
+            @match drawn {
+                Some(drawn) => (drawn),
+                None => p.quiet { "Nothing yet: " (errors.detail) },
+            }
+        }
+    })
 }
 
 fn content(version: &Version) -> String {

@@ -62,7 +62,7 @@ pub(super) async fn check(sent: Sent, visitor: Visitor) -> Result<Markup, Failur
         (fields.raw("spec").to_owned(), read(fields.raw("spec")))
     } else {
         match guided::draft(&fields) {
-            Ok(draft) => (serde_json::to_string_pretty(&draft).unwrap_or_default(), Ok(draft)),
+            Ok(draft) => (text_of(&draft), Ok(draft)),
             Err(errors) => return guide_again(&visitor, &fields, &errors).await,
         }
     };
@@ -76,7 +76,7 @@ async fn guide_again(
 ) -> Result<Markup, Failure> {
     let route = Route::of(["datasets", fields.text("dataset"), "versions", "latest"]);
     let version: Version = visitor.api.get(&route).await?;
-    guided::page(visitor, &version, fields, errors)
+    guided::page(visitor, &version, fields, errors).await
 }
 
 async fn judge(
@@ -120,6 +120,10 @@ pub(in crate::pages) async fn send(
     } else {
         visitor.api.send_with(Method::POST, &route, draft, (IDEMPOTENCY_KEY, once)).await
     }
+}
+
+pub(super) fn text_of(draft: &Value) -> String {
+    format!("{draft:#}")
 }
 
 /// JSON, or YAML, of which JSON is a part.

@@ -37,6 +37,10 @@ impl Metrics {
         self.series.is_empty()
     }
 
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.series.keys().map(String::as_str)
+    }
+
     /// The last epoch that has ended.
     pub fn epoch(&self) -> u32 {
         let points = self.series.get("loss").and_then(|points| points.last());
@@ -48,7 +52,7 @@ impl Metrics {
         self.series.get(name)?.iter().rev().find_map(|point| point.value)
     }
 
-    fn points(&self, name: &str) -> Vec<(f64, f64)> {
+    pub fn points(&self, name: &str) -> Vec<(f64, f64)> {
         let points = self.series.get(name).map(Vec::as_slice).unwrap_or_default();
         let points = points.iter().filter_map(|point| Some((f64::from(point.epoch), point.value?)));
         points.collect()

@@ -1,19 +1,25 @@
-//! A new training, step by step: which data, what to predict, what with. What is left out gets the
-//! platform's defaults. The answers become a specification, which [`super::check`] shows and judges.
+//! A new training, step by step: what to predict, which data, what with, for which there are suggestions
+//! with their reasons; or everything by oneself. What is left out gets the platform's defaults. The answers become a specification, which [`super::check`] shows and judges.
 
 use actix_web::{Either, get, web};
-use domain::spec::TrainingSpec;
+use domain::spec::{TrainingDraft, TrainingSpec};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Job, again, check};
+use super::{
+    Job, check,
+    road::{QUESTIONS, Step, road},
+};
 use crate::{
     api::{List, Route},
     failure::{Errors, Failure},
     form::Fields,
     layout::{self, Field, Page},
-    pages::datasets::{Column, Dataset, Profile, Version},
+    pages::{
+        advice,
+        datasets::{Column, Dataset, Profile, Version},
+    },
     visitor::Visitor,
     words,
 };
@@ -22,38 +28,68 @@ use crate::{
 struct Asked {
     #[serde(default)]
     dataset: String,
+    /// The column that was chosen.
+    #[serde(default)]
+    predict: String,
+    #[serde(default)]
+    question: Option<usize>,
     #[serde(default)]
     from: String,
 }
 
 #[get("/jobs/new")]
 pub(super) async fn new(visitor: Visitor, asked: web::Query<Asked>) -> Result<Markup, Failure> {
-    let Asked { dataset, from } = asked.into_inner();
+    let Asked { dataset, predict, question, from } = asked.into_inner();
     if !from.is_empty() {
         let job: Job = visitor.api.get(&Route::of(["jobs", &from])).await?;
         let spec: Option<&TrainingSpec> = job.spec.as_ref();
         let spec = spec.ok_or_else(Failure::not_found)?;
-        return check::page(&visitor, &again::draft(spec), Either::Right(Errors::default()));
+        let text = check::text_of(&TrainingDraft::from(spec).brief());
+        return check::page(&visitor, &text, Either::Right(Errors::default()));
     }
-    if dataset.is_empty() {
-        return choose(&visitor).await;
+    match (dataset.as_str(), question) {
+        ("", None) => Ok(questions(&visitor)),
+        ("", Some(question)) => data(&visitor, question).await,
+        _ => {
+            let route = Route::of(["datasets", &dataset, "versions", "latest"]);
+            let version: Version = visitor.api.get(&route).await?;
+            let fields = Fields(vec![("target".to_owned(), predict)]);
+            page(&visitor, &version, &fields, &Errors::default()).await
+        }
     }
-    let version: Version =
-        visitor.api.get(&Route::of(["datasets", &dataset, "versions", "latest"])).await?;
-    page(&visitor, &version, &Fields::default(), &Errors::default())
 }
 
-async fn choose(visitor: &Visitor) -> Result<Markup, Failure> {
+fn questions(visitor: &Visitor) -> Markup {
+    let body = html! {
+        (road(Step::Question))
+        div.head { h1 { "What do you want to predict?" } }
+        ul.found {
+            @for (place, (question, takes, example)) in QUESTIONS.iter().enumerate() {
+                li.card {
+                    h2 { a href=(format!("/console/jobs/new?question={place}")) { (question) } }
+                    p { (takes) }
+                    p.quiet.small { "For example " (example) "." }
+                }
+            }
+        }
+    };
+    Page::new("Train a model", "jobs").render(visitor, body)
+}
+
+async fn data(visitor: &Visitor, question: usize) -> Result<Markup, Failure> {
+    let (question, takes, _) = QUESTIONS.get(question).ok_or_else(Failure::not_found)?;
     let datasets: List<Dataset> = visitor.api.get(&Route::of(["datasets"])).await?;
     let body = html! {
-        div.head { h1 { "Train a model" } }
+        (road(Step::Data))
+        p.crumbs { a href="/console/jobs/new" { "New training" } " / " (question) }
+        div.head { h1 { "What should it learn from?" } @if visitor.me.develops() { a.button href="/console/datasets" { "Push data" } } }
+        p { "It takes: " (takes) " Its profile tells the rest." }
         @if datasets.items.is_empty() {
             (layout::empty("First, some data", html! {
                 p { "A model learns from a dataset. Push one of yours, or take the example." }
                 p.row { a.button.main href="/console/datasets" { "Push data" } a.button href="/console" { "The example" } }
             }))
         } @else {
-            p { "What should it learn from?" }
             ul.found {
                 @for dataset in &datasets.items {
                     li.card {
@@ -81,22 +117,46 @@ const FAMILIES: [(&str, &str); 11] = [
     ("two_tower", "two towers"),
 ];
 
-pub(super) fn page(
+pub(in crate::pages) fn family_name(family: &str) -> &str {
+    FAMILIES.iter().find(|(known, _)| *known == family).map_or(family, |(_, name)| name)
+}
+
+pub(super) async fn page(
     visitor: &Visitor,
     version: &Version,
     fields: &Fields,
     errors: &Errors,
 ) -> Result<Markup, Failure> {
     let body = match &version.profile {
-        Profile::Ready(profile) => form(visitor, version, &profile.columns, fields, errors),
+        Profile::Ready(profile) => {
+            let of = (version.dataset.as_str(), version.version);
+            let (found, refused) = advice::start(visitor, of, fields.text("target")).await?;
+            let drawn = found.as_ref().map(|found| found.draw(visitor)).transpose()?;
+            let chosen = found.and_then(|found| found.target).unwrap_or_default();
+            let columns = &profile.columns;
+            html! {
+                (layout::errors(errors))
+                (ask(version, columns, &chosen))
+                section {
+                    h2 { "What fits, and why" }
+                    @match drawn {
+                        Some(drawn) => (drawn),
+                        None => div.notice.bad { p { (refused.detail) } },
+                    }
+                }
+                details.card open[!errors.is_empty()] {
+                    summary { "Choose everything myself" }
+                    (form(visitor, version, columns, (fields, &chosen), errors))
+                }
+            }
+        }
         Profile::Pending => {
             html! { div.notice.wait { p { "The profile of this dataset is still being made. Look again in a moment." } p { a.button href="" { "Look again" } } } }
         }
-        Profile::Invalid { cause } => {
-            html! { div.notice.bad { p { "This dataset cannot be trained on: " (cause.message) } } }
-        }
+        Profile::Invalid { cause } => cause.notice(html! {}),
     };
     let body = html! {
+        (road(Step::Model))
         p.crumbs { a href="/console/jobs" { "Jobs" } " / " a href="/console/jobs/new" { "New training" } " / " (version.dataset) }
         div.head { h1 { "Train on " (version.dataset) } }
         (body)
@@ -104,15 +164,27 @@ pub(super) fn page(
     Ok(Page::new("Train a model", "jobs").render(visitor, body))
 }
 
+/// Another column, another question.
+fn ask(version: &Version, columns: &[Column], chosen: &str) -> Markup {
+    let columns = columns.iter().map(|column| (column.name.as_str(), column.name.as_str()));
+    let guess = [("", "what is likely")];
+    let options: Vec<_> = guess.into_iter().chain(columns).collect();
+    html! {
+        form.card.inline method="get" action="/console/jobs/new" {
+            input type="hidden" name="dataset" value=(version.dataset);
+            (layout::select("predict", "What do you want to predict?", chosen, &options, ""))
+            button type="submit" { "See what fits" }
+        }
+    }
+}
+
 fn form(
     visitor: &Visitor,
     version: &Version,
     columns: &[Column],
-    fields: &Fields,
+    (fields, chosen): (&Fields, &str),
     errors: &Errors,
 ) -> Markup {
-    let guess = guess(columns);
-    let chosen = if fields.has("target") { fields.text("target") } else { guess };
     let mut targets = vec![("", "none (language model, implicit ratings)")];
     targets.extend(columns.iter().map(|column| (column.name.as_str(), column.name.as_str())));
     let field = |name, label, hint| Field {
@@ -122,13 +194,12 @@ fn form(
         ..Field::new(name, label)
     };
     html! {
-        (layout::errors(errors))
-        form.card method="post" action="/console/jobs/check" {
+        form method="post" action="/console/jobs/check" {
             (layout::seal(visitor))
             input type="hidden" name="dataset" value=(version.dataset);
             input type="hidden" name="version" value=(version.version);
             div.fields {
-                (layout::select("target", "What do you want to predict?", chosen, &targets, "A column of the data: two values are told apart, few are classes, many numbers a regression."))
+                (layout::select("target", "The column to predict", chosen, &targets, "A column of the data: two values are told apart, few are classes, many numbers a regression."))
                 (layout::select("family", "With what?", fields.text("family"), &FAMILIES, "For a table a dense network, for text a recurrent one, for images a convolutional one."))
             }
             fieldset {
@@ -161,16 +232,6 @@ fn form(
             p.hint { "Nothing is queued yet: you see the specification, what it may cost, and when it would start." }
         }
     }
-}
-
-/// The column that is most often asked for.
-fn guess(columns: &[Column]) -> &str {
-    const NAMES: [&str; 9] =
-        ["target", "label", "class", "y", "diagnosis", "outcome", "churned", "sentiment", "kind"];
-    let named = columns.iter().find(|column| NAMES.contains(&column.name.to_lowercase().as_str()));
-    let few = |column: &&Column| matches!(column.kind.as_str(), "categorical" | "boolean");
-    let found = named.or_else(|| columns.iter().rev().find(few)).or_else(|| columns.last());
-    found.map_or("", |column| column.name.as_str())
 }
 
 /// What was filled in, in the words of the API.

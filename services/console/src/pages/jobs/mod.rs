@@ -1,14 +1,15 @@
 //! Jobs: the list, one of them as it goes, and new ones.
 
-mod again;
 mod change;
 mod check;
+mod compare;
 mod figures;
 mod guided;
+mod road;
 mod show;
 
 use actix_web::{get, web};
-use domain::{Timestamp, job::Cause, spec::TrainingSpec};
+use domain::{Timestamp, spec::TrainingSpec};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -17,15 +18,22 @@ use crate::{
     chart,
     failure::Failure,
     layout::{self, Live, Page},
+    pages::cause::Cause,
     visitor::Visitor,
     words,
 };
 
 pub(super) use check::send;
+pub(super) use guided::family_name;
+pub(super) use road::{Step, road};
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     // what is one word long goes before what could be an id
-    cfg.service(list).service(guided::new).service(check::check).service(check::submit);
+    cfg.service(list)
+        .service(guided::new)
+        .service(compare::compare)
+        .service(check::check)
+        .service(check::submit);
     cfg.service(show::show).service(change::cancel).service(change::pause).service(change::resume);
 }
 

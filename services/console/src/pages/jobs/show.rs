@@ -1,16 +1,21 @@
 //! One job, as it goes: state and cause, curves, log, attempts. What changes is redrawn by its events.
 
 use actix_web::{get, web};
-use domain::{Timestamp, job::Cause};
+use domain::Timestamp;
 use futures::try_join;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Job, Progress, figures::Metrics};
+use super::{
+    Job, Progress,
+    figures::Metrics,
+    road::{Step, road},
+};
 use crate::{
     api::{List, Route},
     failure::Failure,
     layout::{self, Live, Page},
+    pages::{advice, cause::Cause},
     visitor::Visitor,
     words,
 };
@@ -76,12 +81,19 @@ pub(super) async fn show(visitor: Visitor, id: web::Path<String>) -> Result<Mark
         "queued" => api.find(&Route::of(["jobs", &id, "explanation"])).await?,
         _ => None,
     };
+    let advice = match (job.kind.as_str(), job.is_over()) {
+        ("train", true) => advice::of_run(&visitor, &id).await?,
+        _ => None,
+    };
+    let advice = advice.map(|found| found.draw(&visitor)).transpose()?;
     let now = visitor.app()?.clock.now();
     let body = html! {
         p.crumbs { a href="/console/jobs" { "Jobs" } " / " (job.name) }
+        div #road data-live { @if job.kind == "train" { (road(step(&job))) } }
         div.head #head data-live { (head(&visitor, &job)) }
         div #state data-live { (standing(&visitor, &job, explanation.as_ref(), now)) (tiles(&job, &metrics, now)) }
         @if job.kind == "train" { div #curves data-live { @if metrics.is_empty() { (no_curves(&job)) } @else { (metrics.draw()) } } }
+        div #advice data-live { @if let Some(advice) = &advice { (advice) } }
         div.columns {
             section.card #attempts data-live { h2 { "Attempts" } (timeline(&attempts.items)) }
             section.card { h2 { "About it" } (facts(&job, now)) }
@@ -92,6 +104,10 @@ pub(super) async fn show(visitor: Visitor, id: web::Path<String>) -> Result<Mark
     let live =
         if job.is_over() { Live::No } else { Live::Events(format!("/console/jobs/{id}/events")) };
     Ok(Page { json: Some(&route), live, ..Page::new(&job.name, "jobs") }.render(&visitor, body))
+}
+
+fn step(job: &Job) -> Step {
+    if job.is_over() { Step::Judging } else { Step::Training }
 }
 
 fn head(visitor: &Visitor, job: &Job) -> Markup {
@@ -108,6 +124,7 @@ fn head(visitor: &Visitor, job: &Job) -> Markup {
                 @if !job.is_over() { (layout::act(visitor, &at("cancel"), "Cancel", "danger")) }
                 a.button href=(format!("/console/jobs/new?from={}", job.id)) { "Clone" }
             }
+            @if job.kind == "train" { a.button href=(format!("/console/jobs/compare?job={}", job.id)) { "Compare" } }
         }
     }
 }
@@ -120,11 +137,7 @@ fn standing(
 ) -> Markup {
     html! {
         @if let (Some(cause), false) = (&job.cause, job.status == "succeeded") {
-            div.notice.bad {
-                p { strong { (cause.message) } " " code { (cause.code) } }
-                @if let Some(remedy) = remedy(&cause.code) { p { (remedy) } }
-                @if cause.retryable && !job.is_over() { p { "It is tried again by itself." } }
-            }
+            (cause.notice(html! { @if cause.retryable && !job.is_over() { p { "It is tried again by itself." } } }))
         }
         @if let (Some(reason), false) = (&job.wait_reason, job.is_over()) {
             div.notice.wait {
@@ -150,39 +163,6 @@ fn queue(explanation: &Explanation, now: Timestamp) -> Markup {
             (own_ahead) " of your jobs and " (tenants_ahead) " tenants are ahead."
         }
     }
-}
-
-/// What helps, for causes that a person can mend.
-fn remedy(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "loss_not_finite" => {
-            "Lower the learning rate, clip the gradient, or look for values in the data that are far from all others."
-        }
-        "out_of_memory" => {
-            "Ask for more memory in `resources`, or take a smaller batch or network."
-        }
-        "max_runtime_exceeded" => {
-            "Raise `max_runtime`, or train fewer epochs. The last checkpoint is kept."
-        }
-        "unknown_class" | "unknown_metric" | "no_inputs" => {
-            "Change the specification: clone the job and check it."
-        }
-        "ragged_row" | "invalid_utf8" | "invalid_json" | "corrupt_file" | "truncated_file"
-        | "not_a_number" | "not_a_date" | "duplicate_column" | "empty_file" | "no_rows"
-        | "bad_image" => {
-            "Mend the file where the message says and push it again: it becomes the next version."
-        }
-        "disk_full" | "too_much_disk" => {
-            "Its files took more than the machine gives an attempt: train on less, or ask an operator."
-        }
-        "child_crashed" | "lease_lost" | "lost_by_worker" | "object_store_unavailable" | "io" => {
-            "This was not the job's fault. Clone it, or tell the operator if it happens again."
-        }
-        "dependency_never_met" => {
-            "The job that it waited for ended otherwise. Clone it without `after`."
-        }
-        _ => return None,
-    })
 }
 
 fn tiles(job: &Job, metrics: &Metrics, now: Timestamp) -> Markup {

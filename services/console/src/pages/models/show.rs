@@ -22,7 +22,10 @@ use crate::{
     failure::{Errors, Failure},
     form::Fields,
     layout::{self, Page},
-    pages::datasets,
+    pages::{
+        datasets, endpoints,
+        jobs::{Step, road},
+    },
     visitor::Visitor,
     words,
 };
@@ -169,10 +172,14 @@ async fn with_version(
     let now = visitor.app()?.clock.now();
     let url = &visitor.app()?.config.public_url;
     Ok(html! {
+        @if is_own { (road(Step::Use)) }
         (head(visitor, detail, Some(version)))
         (parts::standing(version))
         (parts::figures(&version.metrics))
         (try_it::form(visitor, &detail.model, version, profile.flatten().as_ref(), tried))
+        @if visitor.me.develops() && version.state == "published" {
+            section.card { h2 { "Put it behind an endpoint" } (endpoints::form(visitor, name, (tenant, version.version))) }
+        }
         div.columns {
             section.card { h2 { "How to call it" } (snippets::all(url, &detail.model, version)) }
             section.card { h2 { "Files" } (parts::files(version)) }

@@ -2,6 +2,7 @@
 
 mod people;
 pub(super) mod pools;
+mod queue;
 mod tenant;
 mod tenants;
 
@@ -9,6 +10,7 @@ use actix_web::web;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     pools::routes(cfg);
+    queue::routes(cfg);
     tenants::routes(cfg);
     tenant::routes(cfg);
     people::routes(cfg);

@@ -88,7 +88,7 @@ fn quota_table(visitor: &Visitor, slug: &str, quotas: &[Quota]) -> Markup {
             thead { tr { th scope="col" { "Pool" } th scope="col" { "Guaranteed" } th scope="col" { "Limit" } th.right scope="col" { "Weight" } th scope="col" { "Cohort" } th.right scope="col" { "Running" } th.right scope="col" { "Queued" } th scope="col" { "" } } }
             tbody { @for quota in quotas { tr {
                 th scope="row" { (quota.pool) }
-                td { (amount(Some(quota.guaranteed.cpu_milli), Some(quota.guaranteed.memory_bytes), Some(quota.guaranteed.accelerator_milli))) }
+                td { (quota.guaranteed.said()) }
                 td { (amount(quota.limit.cpu_milli, quota.limit.memory_bytes, quota.limit.accelerator_milli)) }
                 td.right { (quota.weight) }
                 td { (quota.cohort.as_deref().unwrap_or("–")) }
@@ -97,6 +97,12 @@ fn quota_table(visitor: &Visitor, slug: &str, quotas: &[Quota]) -> Markup {
                 td.right { @if visitor.me.operates() { (layout::act(visitor, &format!("/console/tenants/{slug}/quotas/{}/remove", quota.pool), "Remove", "small danger")) } }
             } } }
         } } }
+    }
+}
+
+impl Resources {
+    pub fn said(&self) -> String {
+        amount(Some(self.cpu_milli), Some(self.memory_bytes), Some(self.accelerator_milli))
     }
 }
 
@@ -138,7 +144,10 @@ fn quota_form(visitor: &Visitor, slug: &str, pools: &[Pool]) -> Markup {
                 (number("max_queued", "Queued jobs", ""))
                 (Field { hint: "Tenants of one cohort lend each other what is guaranteed.", ..Field::new("cohort", "Cohort") }.render())
             }
-            button.main type="submit" { "Set it" }
+            div.row {
+                button.main type="submit" { "Set it" }
+                button type="submit" formaction=(format!("/console/tenants/{slug}/quotas/what-if")) { "See first what it would change" }
+            }
         }
     } }
 }
@@ -236,7 +245,16 @@ async fn set(
         },
         Err(errors) => errors,
     };
-    let page = page(visitor, slug, &errors).await?;
+    again(visitor, slug, &errors).await
+}
+
+/// With what was wrong.
+pub(super) async fn again(
+    visitor: &Visitor,
+    slug: &str,
+    errors: &Errors,
+) -> Result<HttpResponse, Failure> {
+    let page = page(visitor, slug, errors).await?;
     Ok(HttpResponse::UnprocessableEntity().content_type(layout::HTML).body(page.into_string()))
 }
 
@@ -252,7 +270,7 @@ fn numbers(fields: &Fields, names: &[&str]) -> Result<Map<String, Value>, Errors
 }
 
 /// People say CPUs and GiB, the API thousandths and bytes.
-fn quota(fields: &Fields) -> Result<Value, Errors> {
+pub(super) fn quota(fields: &Fields) -> Result<Value, Errors> {
     let mut quota = numbers(fields, &["weight", "max_running", "max_queued"])?;
     if let Some(cohort) = fields.some("cohort") {
         quota.insert("cohort".to_owned(), cohort.into());
