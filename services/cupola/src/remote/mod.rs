@@ -4,6 +4,7 @@
 
 mod access;
 pub mod api;
+mod batch;
 mod datasets;
 mod endpoints;
 mod events;

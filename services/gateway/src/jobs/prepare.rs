@@ -133,7 +133,7 @@ async fn pool(tx: &mut TenantTx<'_>, name: &str) -> Result<(PoolId, Option<Strin
 }
 
 /// The version that a draft's `field` names, once its profile is there.
-async fn resolve(
+pub(crate) async fn resolve(
     app: &App,
     tenant: TenantId,
     (dataset, number): (&str, Option<u32>),
