@@ -2,7 +2,7 @@
 //!
 //! The child gets a scratch folder with `task.json` ([`Task`]) and the dataset's file in it, and
 //! writes one [`Event`] a line to stdout. It ends with exactly one of `Profiled`, `Trained`,
-//! `Evaluated`, `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
+//! `Evaluated`, `Found`, `Stopped` or `Failed`; a child that ends without is treated as crashed. SIGTERM asks it to write a
 //! checkpoint at the next step and stop.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::{
     Digest,
     comparison::{Comparison, Side},
     dataset::{Compression, Format, Profile, ReadLimits},
+    inquiry::{Finding, Inquiry},
     job::Cause,
     spec::TrainingSpec,
 };
@@ -67,6 +68,12 @@ pub enum Task {
         /// On the rows that its training held back; on all of them if absent.
         held_back_by: Option<Side>,
         memory_bytes: u64,
+    },
+    /// The two files of the model are in the scratch folder, under the names that it was published with.
+    Inquire {
+        data: DataFile,
+        limits: ReadLimits,
+        inquiry: Inquiry,
     },
 }
 
@@ -152,6 +159,10 @@ pub enum Event {
     },
     Evaluated {
         comparison: Comparison,
+    },
+    /// What belongs to it is whole and on disk.
+    Found {
+        finding: Finding,
     },
     Stopped {
         step: u64,

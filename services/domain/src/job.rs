@@ -41,6 +41,8 @@ pub enum JobKind {
     Train,
     /// Judges two models on the same rows.
     Evaluate,
+    /// Asks a model about all rows of a dataset's version.
+    Predict,
 }
 
 /// Why something ended or failed, in words that a person can act on.

@@ -13,6 +13,7 @@ pub mod evaluation;
 pub mod field;
 pub mod hint;
 pub mod id;
+pub mod inquiry;
 pub mod interval;
 pub mod job;
 pub mod model;

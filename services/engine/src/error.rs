@@ -130,6 +130,12 @@ pub enum EngineError {
     WrongModelFile(String),
     #[error("the base model does not fit: {0}")]
     BaseDoesNotFit(String),
+    #[error(
+        "{}{}{why}; mend it, or have such rows listed with `bad_rows`",
+        at.map(|at| format!("{at}: ")).unwrap_or_default(),
+        column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default()
+    )]
+    RowDoesNotFit { at: Option<At>, column: Option<String>, why: String },
     #[error("the two models cannot be compared: {0}")]
     NotComparable(String),
     #[error("{what}: {source}")]
@@ -181,6 +187,7 @@ impl EngineError {
             Self::BadRound { .. } => "bad_round",
             Self::WrongModelFile(_) => "wrong_model_file",
             Self::BaseDoesNotFit(_) => "base_does_not_fit",
+            Self::RowDoesNotFit { .. } => "row_does_not_fit",
             Self::NotComparable(_) => "not_comparable",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull

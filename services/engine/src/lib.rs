@@ -8,12 +8,14 @@
 //! - [`train`] runs a [`Run`], tells of it through events, and stops at a step when its [`StopFlag`]
 //!   is set; a later run in the same folder goes on from the checkpoint.
 //! - [`Model`] loads the two files that a run leaves and predicts.
+//! - [`predict_all`] asks one about all rows of a file.
 //! - [`import`] makes such files of weights that came from elsewhere.
 //! - [`EngineError::cause`] turns any failure into a stable code with a remedy.
 
 mod attention;
 mod balance;
 mod base;
+mod batch;
 mod calendar;
 mod chance;
 mod checkpoint;
@@ -50,6 +52,7 @@ mod unit;
 mod value;
 
 pub use base::misfits;
+pub use batch::{Asking, predict_all};
 pub use compare::{Comparing, compare};
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};

@@ -8,6 +8,7 @@ mod explain;
 mod prepare;
 mod read;
 mod refusal;
+mod result;
 mod submit;
 
 use domain::{
@@ -20,13 +21,17 @@ use serde::Serialize;
 use store::jobs::Job;
 use utoipa::ToSchema;
 
-pub use self::explain::{ExplanationView, explain_any};
 pub(crate) use self::{
     base::again as base_again,
+    dry_run::{DryRunView, foresee},
     explain::{EACH, ShareView},
     prepare::{PROFILE_PATIENCE, Prepared, find_pools, prepared, resolve},
     refusal::accepted_or,
     submit::start,
+};
+pub use self::{
+    explain::{ExplanationView, explain_any},
+    result::BatchView,
 };
 use crate::{ApiError, ServiceConfig, cause::CauseView};
 
@@ -42,7 +47,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(attempts::attempts)
         .service(events::follow)
         .service(read::metrics)
-        .service(read::logs);
+        .service(read::logs)
+        .service(result::download)
+        .service(result::remove);
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,6 +85,8 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<TrainingSpec>,
     pub published: Option<Published>,
+    /// What it asks a model about its dataset, of a `predict` job.
+    pub prediction: Option<BatchView>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -169,6 +178,7 @@ impl JobView {
             wait_reason: job.wait_reason.map(WaitReasonView::from),
             spec: job.spec,
             published,
+            prediction: job.inquired.map(|inquired| BatchView::of(job.id, inquired)),
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,

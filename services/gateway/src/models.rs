@@ -4,6 +4,7 @@
 
 mod aliases;
 mod asking;
+mod batch;
 mod card;
 mod change;
 mod collections;
@@ -80,7 +81,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(fork::fork)
         .service(sealing::manifest_keys)
         .service(files::file)
-        .service(predict::predict);
+        .service(predict::predict)
+        .service(batch::batch)
+        .service(batch::dry_run_batch);
 }
 
 #[derive(Debug, Serialize, ToSchema)]

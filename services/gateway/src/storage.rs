@@ -9,8 +9,7 @@ use store::{
 use crate::{ApiError, Code};
 
 /// What helps.
-pub(crate) const REMEDY: &str =
-    "delete versions of models that nobody needs, or ask the operator for more";
+pub(crate) const REMEDY: &str = "delete versions of models, or results of jobs, that nobody needs, or ask the operator for more";
 
 /// With what the transaction has added counted in: dropping the transaction takes it back.
 pub(crate) async fn check_room(tx: &mut TenantTx<'_>, added: &str) -> Result<(), ApiError> {
@@ -22,7 +21,7 @@ pub(crate) fn check(Storage { used, limit }: Storage, added: &str) -> Result<(),
         return Ok(());
     }
     let why = format!(
-        "with {added} the tenant's datasets and models would have {used} bytes of the {limit} that it may store \
+        "with {added} the tenant's files would have {used} bytes of the {limit} that it may store \
          (`max_storage_bytes`); {REMEDY}"
     );
     Err(ApiError::new(Code::StorageFull, why))

@@ -19,10 +19,11 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 12] = [
+const CHANGES_NOTHING: [&str; 13] = [
     "advise",
     "foresee_quota",
     "dry_run_job",
+    "dry_run_batch_predict",
     "predict",
     "predict_by_endpoint",
     "infer_v2",
@@ -92,6 +93,10 @@ fn of_request<'a>(records: &'a [Record], id: &str) -> &'a Record {
 async fn the_rest(app: &TestApp, acme: &TestTenant, hand: &Hand) {
     let operator = app.operator().await;
     operator.post("/v1/pools", json!({ "name": "another" })).await.expect(201);
+    let batch = "/v1/models/acme/flowers/batch-predictions";
+    let asked = acme.developer.post(batch, json!({ "dataset": "flowers" })).await.expect(202);
+    hand.run(asked.text("/id").parse().unwrap()).await;
+    acme.developer.delete(&format!("/v1/jobs/{}/result", asked.text("/id"))).await.expect(204);
     let worker = format!("/v1/workers/{}", hand.worker());
     operator.patch(&worker, json!({ "state": "cordoned" })).await.expect(204);
     let draft = json!({ "dataset": "flowers", "target": "kind" });

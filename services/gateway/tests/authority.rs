@@ -365,6 +365,9 @@ fn of_jobs() -> Vec<Row> {
         // of a job that has ended: permitted, and without an effect
         row("POST /v1/jobs/{id}/pause", Nothing, [409, 409, 409, 403, 403, 403, 401, 404, 404]),
         row("POST /v1/jobs/{id}/resume", Nothing, [409, 409, 409, 403, 403, 403, 401, 404, 404]),
+        // a training answers nothing
+        row("GET /v1/jobs/{id}/result", Nothing, [409, 409, 409, 409, 403, 403, 401, 404, 404]),
+        row("DELETE /v1/jobs/{id}/result", Nothing, [409, 409, 409, 403, 403, 403, 401, 404, 404]),
         row("POST /v1/jobs/{id}/cancel", Nothing, [200, 200, 200, 403, 403, 403, 401, 404, 404]),
     ]
 }

@@ -8,6 +8,7 @@ mod attacks;
 mod audit;
 mod auth;
 mod authority;
+mod batch;
 mod caps;
 mod clearing;
 mod datasets;

@@ -11,7 +11,7 @@ use crate::{
     support::{Client, Reply, TestApp},
 };
 
-const REMEDY: &str = "delete versions of models that nobody needs, or ask the operator for more";
+const REMEDY: &str = "delete versions of models, or results of jobs, that nobody needs, or ask the operator for more";
 
 async fn send(client: &Client, bytes: usize) -> Reply {
     client.upload(Method::POST, "/v1/datasets/more/versions", "text/csv", vec![b'a'; bytes]).await
@@ -39,7 +39,7 @@ async fn batch(client: &Client, model: &str, bytes: u64) -> Reply {
 /// With `added`, where something was to be added.
 fn beyond(added: &str, used: u64, limit: u64) -> String {
     format!(
-        "with {added} the tenant's datasets and models would have {used} bytes of the {limit} that it may store \
+        "with {added} the tenant's files would have {used} bytes of the {limit} that it may store \
          (`max_storage_bytes`); {REMEDY}"
     )
 }
@@ -89,8 +89,8 @@ async fn what_a_job_has_trained_is_kept_and_then_nothing_more_is_taken() {
         assert_eq!(
             refused.expect_problem(403, "storage_full").text("/detail"),
             format!(
-                "the tenant's datasets and models have {used} bytes of the {most} that it may store \
-                 (`max_storage_bytes`), and nothing more is trained; {REMEDY}"
+                "the tenant's files have {used} bytes of the {most} that it may store \
+                 (`max_storage_bytes`), and no more jobs are taken; {REMEDY}"
             )
         );
         note(&app).await;

@@ -19,7 +19,7 @@ use crate::{
     jobs::transition::{Told, number, transition, transition_all},
 };
 
-pub use assigned::{Assignment, Checkpoint, Sides, Stored, assigned_to};
+pub use assigned::{Asks, Assignment, Checkpoint, Sides, Stored, assigned_to};
 pub use record::record;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

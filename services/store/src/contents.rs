@@ -18,6 +18,8 @@ pub async fn named(
         r#"with named as (
                select sha256 from dataset_version where tenant_id = $1
                union
+               select sha256 from inquiry where tenant_id = $1 and sha256 is not null
+               union
                select decode(file ->> 'sha256', 'hex')
                from model_version v, jsonb_array_elements(v.files) file
                where v.tenant_id = $1

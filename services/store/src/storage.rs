@@ -1,4 +1,4 @@
-//! What a tenant's files take: its datasets and its models, beside what they may. A version of a model takes what
+//! What a tenant's files take: its datasets, its models and what these have answered, beside what they may. A version of a model takes what
 //! its files do; what several versions have is stored once, and counts once.
 
 use domain::TenantId;
@@ -17,6 +17,10 @@ pub async fn taken(tx: &mut TenantTx<'_>) -> Result<Storage, StoreError> {
         r#"select t.max_storage_bytes,
                   coalesce((select sum(bytes) from dataset_version where tenant_id = t.id), 0)::bigint
                       as "datasets!",
+                  coalesce((select sum(a.bytes)
+                            from (select distinct sha256, bytes from inquiry
+                                  where tenant_id = t.id and sha256 is not null) a), 0)::bigint
+                      as "answers!",
                   coalesce((select sum(f.bytes)
                             from (select max((file ->> 'bytes')::bigint) as bytes
                                   from model_version v, jsonb_array_elements(v.files) file
@@ -28,7 +32,7 @@ pub async fn taken(tx: &mut TenantTx<'_>) -> Result<Storage, StoreError> {
     .fetch_one(tx.conn())
     .await?;
     Ok(Storage {
-        used: row.datasets.unsigned_abs() + row.models.unsigned_abs(),
+        used: row.datasets.unsigned_abs() + row.models.unsigned_abs() + row.answers.unsigned_abs(),
         limit: row.max_storage_bytes.unsigned_abs(),
     })
 }
@@ -57,7 +61,10 @@ pub async fn note(tx: &mut SystemTx<'_>) -> Result<(), StoreError> {
                select v.tenant_id, max((file ->> 'bytes')::bigint)
                from model_version v, jsonb_array_elements(v.files) file
                where v.state <> 'deleted'
-               group by v.tenant_id, file ->> 'sha256') f
+               group by v.tenant_id, file ->> 'sha256'
+               union all
+               select a.tenant_id, a.bytes
+               from (select distinct tenant_id, sha256, bytes from inquiry where sha256 is not null) a) f
          group by f.tenant_id
          on conflict do nothing",
     )

@@ -16,8 +16,8 @@ use boot::ticker;
 use domain::{
     Digest, TenantId,
     child::{
-        BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE,
-        TEST_FILE, Task,
+        BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, Event,
+        TASK_FILE, TEST_FILE, Task, WEIGHTS_FILE,
     },
     comparison::Side,
     job::{Cause, JobKind},
@@ -43,8 +43,6 @@ use crate::{
     work::{Work, member},
 };
 
-/// Seconds of CPU for a profile; the scheduler's deadline comes long before.
-const PROFILE_MAX_RUNTIME: u64 = 3_600;
 /// A child that has said its last word and does not leave.
 const GOODBYE: Duration = Duration::from_secs(10);
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -98,8 +96,7 @@ async fn run(work: &mut Work, folder: &Path) -> Ending {
     let (given, room) = (Taken::now(folder, None), context.config.scratch_bytes);
     let bounds = Bounds::new(given, room, resources, assignment.workers);
     let program = &context.config.child_program;
-    let max_runtime = assignment.spec.as_ref().map_or(PROFILE_MAX_RUNTIME, |s| s.max_runtime);
-    let mut process = match Process::start(program, folder, resources, max_runtime) {
+    let mut process = match Process::start(program, folder, resources, assignment.max_runtime) {
         Ok(process) => process,
         Err(error) => {
             return Ending::Failed(io_cause(&format!("start {}", program.display()), &error));
@@ -138,7 +135,10 @@ async fn prepare(
     assignment: &Assignment,
     folder: &Path,
 ) -> Result<Option<u64>, Cause> {
-    let Assignment { attempt, kind, spec, data, checkpoint, .. } = assignment;
+    let Assignment { attempt, kind, spec, data, checkpoint, asks, .. } = assignment;
+    if asks.is_some_and(|asks| asks.model.is_none()) {
+        return Err(withdrawn());
+    }
     let unusable = |error: io::Error| io_cause(&format!("use {}", folder.display()), &error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(unusable)?;
     for (of, sha256, name) in given(assignment) {
@@ -170,8 +170,11 @@ async fn prepare(
             let memory_bytes = assignment.resources.memory_bytes;
             Task::Evaluate { data, limits, held_back_by, memory_bytes }
         }
-        (JobKind::Train, None) => {
-            return Err(Cause::fatal("internal_error", "the job has no specification"));
+        (JobKind::Predict, _) if let Some(asks) = asks => {
+            Task::Inquire { data, limits, inquiry: asks.inquiry }
+        }
+        (JobKind::Train | JobKind::Predict, _) => {
+            return Err(Cause::fatal("internal_error", "the job does not say what it is to do"));
         }
     };
     let task = serde_json::to_vec(&task).expect("a task is plain JSON");
@@ -181,7 +184,7 @@ async fn prepare(
 
 /// The files that a child is given: whose each is, its content, and its name in the scratch folder.
 fn given(assignment: &Assignment) -> Vec<(TenantId, Digest, &'static str)> {
-    let Assignment { tenant, spec, data, base_of, sides, .. } = assignment;
+    let Assignment { tenant, spec, data, base_of, sides, asks, .. } = assignment;
     let mut files = vec![(*tenant, data.sha256, DATA_FILE)];
     let spec = spec.as_ref();
     if let Some(test) = spec.and_then(|spec| spec.test.as_ref()) {
@@ -197,7 +200,16 @@ fn given(assignment: &Assignment) -> Vec<(TenantId, Digest, &'static str)> {
             files.extend([(of.tenant, of.config, config), (of.tenant, of.weights, weights)]);
         }
     }
+    if let Some(of) = asks.and_then(|asks| asks.model) {
+        files.extend([(of.tenant, of.config, CONFIG_FILE), (of.tenant, of.weights, WEIGHTS_FILE)]);
+    }
     files
+}
+
+fn withdrawn() -> Cause {
+    let why = "the model was hidden from this tenant, or its version deleted, after the job was submitted; ask \
+               another version";
+    Cause::fatal("model_withdrawn", why)
 }
 
 /// A child that runs, and what is done about what it says and about what is asked of it.
@@ -297,6 +309,7 @@ impl Watch<'_> {
                 event @ (Event::Profiled { .. }
                 | Event::Trained { .. }
                 | Event::Evaluated { .. }
+                | Event::Found { .. }
                 | Event::Stopped { .. }
                 | Event::Failed { .. }),
             ) => {

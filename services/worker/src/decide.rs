@@ -6,6 +6,7 @@ use domain::{
     child::Event,
     comparison::Comparison,
     dataset::Profile,
+    inquiry::Finding,
     job::{Cause, StopReason},
 };
 use registry::BlobError;
@@ -54,6 +55,8 @@ pub(crate) enum Ending {
     /// The model's files are in the scratch folder.
     Trained,
     Evaluated(Comparison),
+    /// The files that belong to it are in the scratch folder.
+    Found(Finding),
     Stopped,
     Failed(Cause),
     /// It is no longer this worker's to report.
@@ -78,6 +81,7 @@ pub(crate) fn ending(last: Option<Event>, exit: &Exit, order: Order) -> Ending {
         (Some(Event::Profiled { profile }), _) => Ending::Profiled(profile),
         (Some(Event::Trained { .. }), _) => Ending::Trained,
         (Some(Event::Evaluated { comparison }), _) => Ending::Evaluated(comparison),
+        (Some(Event::Found { finding }), _) => Ending::Found(finding),
         (Some(Event::Stopped { .. }), _) => Ending::Stopped,
         (Some(Event::Failed { cause }), _) => Ending::Failed(cause),
         // it had nothing to save, or was killed when its grace was over

@@ -7,12 +7,13 @@ use domain::{
     child::{CONFIG_FILE, Member, WEIGHTS_FILE},
     comparison::Comparison,
     dataset::Profile,
+    inquiry::{ANSWERS_FILE, Finding},
     job::{Attempt, Cause, Report},
 };
 use store::{
     attempts::{self, Assignment},
     datasets,
-    models::{self, Artifact, evaluations},
+    models::{self, Answers, Artifact, evaluations, inquiries},
 };
 use tracing::{info, warn};
 
@@ -30,6 +31,7 @@ enum Outcome {
     Profiled(Profile),
     Published(Box<Artifact>),
     Evaluated(Comparison),
+    Found(Finding, Option<Answers>),
     Stopped,
     Failed(Cause),
 }
@@ -51,6 +53,10 @@ pub(crate) async fn finish(work: &mut Work, folder: &Path, ending: Ending) {
             outcome = upload(&work.context, &work.assignment, folder) => outcome,
             () = killed(&mut work.orders) => return,
         },
+        Ending::Found(finding) => tokio::select! {
+            outcome = keep(&work.context, &work.assignment, folder, finding) => outcome,
+            () = killed(&mut work.orders) => return,
+        },
     };
     if report(work, outcome).await == Some(true) {
         clean_up(work).await;
@@ -65,7 +71,7 @@ fn of_other(ending: Ending, Member { rank, of }: Member) -> Ending {
             let message = format!("worker {rank} of 0 to {}: {}", of - 1, cause.message);
             Ending::Failed(Cause { message, ..cause })
         }
-        Ending::Trained | Ending::Profiled(_) | Ending::Evaluated(_) => {
+        Ending::Trained | Ending::Profiled(_) | Ending::Evaluated(_) | Ending::Found(_) => {
             Ending::Failed(Cause::retryable(
                 "internal_error",
                 format!("worker {rank} has spoken for all {of}, which the first one does"),
@@ -85,12 +91,37 @@ async fn upload(context: &Context, assignment: &Assignment, folder: &Path) -> Ou
     }
 }
 
+/// A finding whose answers are in a file, and that file in the store of whoever has asked.
+async fn keep(
+    context: &Context,
+    assignment: &Assignment,
+    folder: &Path,
+    finding: Finding,
+) -> Outcome {
+    let Finding::Predicted(_) = finding;
+    let path = folder.join(ANSWERS_FILE);
+    let put = || context.blobs.put_file(assignment.tenant, &path);
+    match with_tries(MANY, put).await {
+        Ok(stored) => {
+            let file = Answers { sha256: stored.sha256, bytes: stored.bytes };
+            Outcome::Found(finding, Some(file))
+        }
+        Err(error) => {
+            warn!(job.id = %assignment.attempt.job, %error, "{ANSWERS_FILE} was not stored");
+            Outcome::Failed(blob_cause(&error))
+        }
+    }
+}
+
 /// Whether the job has ended with it; `None` if the attempt was not this worker's to report.
 async fn report(work: &mut Work, outcome: Outcome) -> Option<bool> {
     match outcome {
         Outcome::Stopped => return work.ended(Report::Stopped).await,
         Outcome::Failed(cause) => return work.ended(Report::Failed(cause)).await,
-        Outcome::Profiled(_) | Outcome::Published(_) | Outcome::Evaluated(_) => {}
+        Outcome::Profiled(_)
+        | Outcome::Published(_)
+        | Outcome::Evaluated(_)
+        | Outcome::Found(..) => {}
     }
     let (context, attempt) = (work.context.clone(), work.assignment.attempt);
     let write = || commit(&context, attempt, &outcome);
@@ -119,6 +150,9 @@ async fn commit(context: &Context, attempt: Attempt, outcome: &Outcome) -> Answe
     match outcome {
         Outcome::Evaluated(found) => {
             evaluations::set_result(&mut tx, attempt.job, found).await?;
+        }
+        Outcome::Found(finding, file) => {
+            inquiries::set_finding(&mut tx, attempt.job, finding, *file).await?;
         }
         Outcome::Profiled(profile) => datasets::set_profile(&mut tx, attempt.job, profile).await?,
         Outcome::Published(artifact) => {

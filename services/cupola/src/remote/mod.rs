@@ -5,6 +5,7 @@
 mod access;
 mod advise;
 pub mod api;
+mod batch;
 mod datasets;
 mod endpoints;
 mod events;

@@ -1,4 +1,4 @@
-//! `cupola predict`: about one row, or about all rows of a CSV file, in batches with a bar.
+//! `cupola predict`: about one row, about all rows of a CSV file, in batches with a bar, or about those of a dataset.
 
 use std::{
     fs::File,
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::{
     Asking,
     api::Client,
-    names::ModelName,
+    batch,
+    names::{DatasetName, ModelName},
     rows::{Numbers, answer_header, answer_lines, row},
     show::{self, Out, decimal, text},
 };
@@ -35,6 +36,13 @@ pub struct Arguments {
     model: ModelName,
     #[command(flatten)]
     about: About,
+    /// Where the answers to a dataset's rows go, as JSON lines.
+    #[arg(long, requires = "dataset")]
+    out: Option<PathBuf>,
+    /// Rows of the dataset that the model cannot read stand among the answers with what is wrong; without it
+    /// the first one ends the job.
+    #[arg(long, requires = "dataset")]
+    list_bad_rows: bool,
 }
 
 #[derive(Args)]
@@ -47,11 +55,18 @@ struct About {
     /// or, with --json, as a line for each answer.
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// A dataset, as NAME or NAME:VERSION, all of whose rows a job asks about.
+    #[arg(long, requires = "out")]
+    dataset: Option<DatasetName>,
 }
 
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (client, out) = arguments.asking.open()?;
     let model = arguments.model.path(&client).await?;
+    if let (Some(dataset), Some(to)) = (&arguments.about.dataset, &arguments.out) {
+        let (of, to) = ((&*model, &*arguments.model.version), (&**to, arguments.list_bad_rows));
+        return batch::run(&client, of, dataset, to, out).await;
+    }
     let path = format!("{model}/predict?version={}", arguments.model.version);
     if let Some(file) = &arguments.about.csv {
         let version = client.get(&format!("{model}/versions/{}", arguments.model.version)).await?;

@@ -85,6 +85,17 @@ pub async fn version(
     })
 }
 
+/// One file of which the platform tells the address, under a name of one's own.
+pub async fn file(client: &Client, told: &Value, to: &Path) -> anyhow::Result<()> {
+    let mut told = told.clone();
+    told["name"] = to.file_name().unwrap_or_default().to_string_lossy().into();
+    let file = Published::read(&told)?;
+    let bar = show::bytes_bar(file.bytes)?;
+    place(client, &file, to.parent().unwrap_or(Path::new("")), &bar).await?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
 /// From which byte on it was sent; `None` if it was there.
 async fn place(
     client: &Client,

@@ -4,11 +4,13 @@
 //! specification, data and seed give the same bytes.
 
 mod column;
+mod reads;
 mod series;
 
 use std::collections::BTreeMap;
 
 pub use column::{DATE_CYCLES, DATE_WIDTH, FittedColumn, SECONDS_A_DAY};
+pub use reads::{Column, Holds, IMAGE};
 use serde::{Deserialize, Serialize};
 pub use series::{FEW_STEPS, FittedKnown, FittedSeries, LEAST_SPREAD, TimeForm, TimeStep};
 

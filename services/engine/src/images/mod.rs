@@ -20,6 +20,7 @@ use domain::{
 use rayon::prelude::*;
 
 pub(crate) use archive::{Archive, Picture};
+pub(crate) use picture::append_fitted;
 pub(crate) use request::decode_row;
 
 use crate::{

@@ -56,7 +56,7 @@ fn why(error: ImageError) -> String {
 }
 
 /// Appends the image scaled to `to`, bilinear over what each new pixel covers.
-pub(super) fn append_fitted(pixels: &[u8], from: Size, to: Size, all: &mut Vec<u8>) {
+pub(crate) fn append_fitted(pixels: &[u8], from: Size, to: Size, all: &mut Vec<u8>) {
     if from == to {
         all.extend_from_slice(pixels);
         return;

@@ -55,9 +55,7 @@ impl Model {
         order.sort_by_key(|&place| rows[place].0.length(rows[place].1));
         let of_group = |places: &[usize]| {
             let group: Vec<_> = places.iter().map(|&place| rows[place]).collect();
-            let logits = self.run(Inputs::gather(&group));
-            let answers = logits.chunks_exact(self.head.outputs).map(|logits| self.answer(logits));
-            answers.collect::<Vec<_>>()
+            self.answers(Inputs::gather(&group))
         };
         let size = self.group_rows();
         let groups: Vec<_> = match order.len() {

@@ -3,6 +3,7 @@
 mod each;
 mod generation;
 mod load;
+mod pictures;
 mod prepared;
 mod recommendation;
 
@@ -96,13 +97,15 @@ impl Model {
 
     /// Groups of rows side by side, each from its values to its answers by one thread.
     fn predict_part(&self, rows: &[Row]) -> Result<Vec<Prediction>, FieldErrors> {
-        let groups = self.in_groups(rows, |inputs| {
-            let answers = self.run(inputs);
-            let answers = answers.chunks_exact(self.head.outputs).map(|logits| self.answer(logits));
-            answers.collect::<Vec<_>>()
-        })?;
+        let groups = self.in_groups(rows, |inputs| self.answers(inputs))?;
         let answers = groups.into_iter().flatten().enumerate();
         answers.map(|(i, answer)| answer.ok_or_else(|| too_far(i))).collect()
+    }
+
+    /// None where the numbers leave what can be said.
+    fn answers(&self, inputs: Inputs) -> Vec<Option<Prediction>> {
+        let logits = self.run(inputs);
+        logits.chunks_exact(self.head.outputs).map(|logits| self.answer(logits)).collect()
     }
 
     fn run(&self, inputs: Inputs) -> Vec<f32> {

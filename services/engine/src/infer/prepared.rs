@@ -2,16 +2,13 @@
 
 use domain::{
     field::FieldErrors,
-    model::FittedInput,
+    model::{FittedInput, IMAGE},
     predict::{Row, moved},
 };
 use rayon::prelude::*;
 
 use super::{Model, PART_ROWS, Reader};
 use crate::{images, network::Inputs, ratings, text, value::MAX_ERRORS};
-
-/// The column of images.
-const IMAGE: &str = "image";
 
 /// Rows that are read, and not yet answered: groups of them, each of which one thread answers.
 #[derive(Clone)]

@@ -9,10 +9,11 @@ use utoipa::openapi::OpenApi;
 use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
-const ASKING: [&str; 12] = [
+const ASKING: [&str; 13] = [
     "advise",
     "foresee_quota",
     "dry_run_job",
+    "dry_run_batch_predict",
     "predict",
     "predict_by_endpoint",
     "infer_v2",

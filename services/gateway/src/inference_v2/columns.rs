@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    model::{FittedColumn, FittedInput, FittedKnown, ModelConfig, TimeForm},
+    model::{self, Holds, IMAGE, ModelConfig},
     predict::Row,
 };
 use serde_json::{Number, Value};
@@ -16,9 +16,6 @@ use super::{
 };
 use crate::{ApiError, models::MAX_ROWS};
 
-/// Whose value is a picture and may be a file's bytes as they are.
-const IMAGE: &str = "image";
-
 #[derive(Debug, PartialEq)]
 pub(super) struct Column {
     pub name: String,
@@ -27,58 +24,16 @@ pub(super) struct Column {
     pub optional: bool,
 }
 
-impl Column {
-    fn new(name: &str, datatype: Datatype) -> Self {
-        Self { name: name.to_owned(), datatype, optional: false }
-    }
-
-    fn optional(name: &str, datatype: Datatype) -> Self {
-        Self { optional: true, ..Self::new(name, datatype) }
-    }
-}
-
 pub(super) fn columns(config: &ModelConfig) -> Vec<Column> {
-    use Datatype::{Bytes, Fp64, Int64};
-    match &config.input {
-        FittedInput::Table { columns } => columns.iter().map(of_table).collect(),
-        FittedInput::Text(text) => vec![Column::new(&text.column, Bytes)],
-        FittedInput::Images { .. } => vec![Column::new(IMAGE, Bytes)],
-        FittedInput::Corpus(_) => vec![
-            Column::new("prompt", Bytes),
-            Column::optional("max_tokens", Int64),
-            Column::optional("temperature", Fp64),
-            Column::optional("top_k", Int64),
-            Column::optional("top_p", Fp64),
-            Column::optional("seed", Int64),
-        ],
-        FittedInput::Series { series, fitted } => {
-            let time = if fitted.form == TimeForm::Number { Fp64 } else { Bytes };
-            let mut columns = vec![Column::new(&series.time, time)];
-            columns.extend(series.series.iter().map(|name| Column::new(name, Bytes)));
-            columns.push(Column::new(&config.target, Fp64));
-            columns.extend(fitted.known.iter().map(|known| match known {
-                FittedKnown::Scale { name, .. } => Column::new(name, Fp64),
-                FittedKnown::OneHot { name, .. } => Column::new(name, Bytes),
-            }));
-            columns
-        }
-        FittedInput::Ratings { ratings, .. } => vec![
-            Column::new(&ratings.user, Bytes),
-            Column::optional(&ratings.item, Bytes),
-            Column::optional("top", Int64),
-        ],
-    }
-}
-
-fn of_table(column: &FittedColumn) -> Column {
-    let datatype = match column {
-        FittedColumn::Scale { .. } => Datatype::Fp64,
-        FittedColumn::OneHot { .. }
-        | FittedColumn::Ordinal { .. }
-        | FittedColumn::Hash { .. }
-        | FittedColumn::Date { .. } => Datatype::Bytes,
+    let named = |column: model::Column| {
+        let datatype = match column.holds {
+            Holds::Words => Datatype::Bytes,
+            Holds::Number => Datatype::Fp64,
+            Holds::WholeNumber => Datatype::Int64,
+        };
+        Column { name: column.name, datatype, optional: column.optional }
     };
-    Column::new(column.name(), datatype)
+    config.reads().into_iter().map(named).collect()
 }
 
 /// One row for each place of the tensors, which are as many as the model has columns.

@@ -30,9 +30,10 @@ const LEAST_RUNTIME_SECS: u64 = 60;
 
 /// Nothing was submitted.
 #[derive(Serialize, ToSchema)]
-pub(super) struct DryRunView {
-    /// With every default filled in.
-    pub spec: TrainingSpec,
+pub(crate) struct DryRunView {
+    /// With every default filled in; absent of a job that trains nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec: Option<TrainingSpec>,
     /// Whether the submission would be accepted now.
     pub accepted: bool,
     /// Which cap refuses it, and what helps.
@@ -49,20 +50,20 @@ pub(super) struct DryRunView {
 
 /// All of its workers together, if it runs for all of its `max_runtime`.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     pub cpu_seconds: f64,
     pub memory_gib_seconds: f64,
     pub accelerator_seconds: f64,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Suggestion {
+pub(crate) struct Suggestion {
     pub field: String,
     pub value: u64,
     pub starts: Interval,
 }
 
-pub(super) async fn foresee(
+pub(crate) async fn foresee(
     app: &App,
     tenant: TenantId,
     mut job: NewJob,
@@ -70,7 +71,7 @@ pub(super) async fn foresee(
     let mut tx = app.store.begin_for(tenant).await?;
     let refusal = jobs::refusal(&mut tx, &job).await?.map(|r| refused(&job, r).detail);
     tx.commit().await?;
-    let spec = job.spec.take().expect("a training has one");
+    let spec = job.spec.take();
     let mut tx = app.store.begin().await?;
     let (facts, now) = picture::of_pool(&mut tx, job.pool, EACH, None).await?;
     let ratios = picture::runtime_ratios(&mut tx, job.pool).await?.unwrap_or(UNKNOWN_RATIOS);
@@ -80,7 +81,7 @@ pub(super) async fn foresee(
         queue.learn(facts);
         let asked = planned(tenant, &job, now);
         let starts = start_of(&queue, &job, asked.clone(), ratios);
-        let sooner = suggestions(&queue, &job, &asked, &spec, starts.as_ref(), ratios);
+        let sooner = suggestions(&queue, &job, &asked, spec.as_ref(), starts.as_ref(), ratios);
         queue.set_job(job.id, Some(asked.clone()));
         queue.plan(now);
         DryRunView {
@@ -160,15 +161,16 @@ fn suggestions(
     queue: &Queue,
     job: &NewJob,
     asked: &PlannedJob,
-    spec: &TrainingSpec,
+    spec: Option<&TrainingSpec>,
     starts: Option<&Interval>,
     ratios: (f64, f64),
 ) -> Vec<Suggestion> {
     let soon_enough = |other: &Interval| {
         starts.is_none_or(|now| (now.until - other.until).num_seconds() >= WORTH_SAYING_SECS)
     };
-    smaller(asked, spec)
+    spec.map(|spec| smaller(asked, spec))
         .into_iter()
+        .flatten()
         .filter_map(|(field, value, planned)| {
             let starts = start_of(queue, job, planned, ratios).filter(soon_enough)?;
             Some(Suggestion { field: field.to_owned(), value, starts })

@@ -36,8 +36,8 @@ pub(crate) fn refused(job: &NewJob, refusal: Refusal) -> ApiError {
         }
         Refusal::StorageFull(Storage { used, limit }) => {
             let why = format!(
-                "the tenant's datasets and models have {used} bytes of the {limit} that it may store \
-                 (`max_storage_bytes`), and nothing more is trained; {REMEDY}"
+                "the tenant's files have {used} bytes of the {limit} that it may store \
+                 (`max_storage_bytes`), and no more jobs are taken; {REMEDY}"
             );
             ApiError::new(Code::StorageFull, why)
         }

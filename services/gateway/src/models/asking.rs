@@ -113,14 +113,15 @@ pub(crate) fn told(error: PredictError) -> ApiError {
     }
 }
 
+pub(super) fn not_ours() -> ApiError {
+    let why = "the version's files are no model that can be run here; download them instead";
+    ApiError::new(Code::Conflict, why)
+}
+
 fn not_loaded(error: &LoadError) -> ApiError {
     match error {
         LoadError::Blobs(error) => error.into(),
-        LoadError::NotOurs => {
-            let why =
-                "the version's files are no model that can be run here; download them instead";
-            ApiError::new(Code::Conflict, why)
-        }
+        LoadError::NotOurs => not_ours(),
         LoadError::TooLarge { .. } => ApiError::new(Code::Unavailable, error.to_string()),
         LoadError::Crowded => {
             ApiError::new(Code::Unavailable, error.to_string()).retry_after(RETRY_SECS)

@@ -27,6 +27,12 @@ pub(super) struct PredictParams {
     version: Option<String>,
 }
 
+impl PredictParams {
+    pub fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or("latest")
+    }
+}
+
 /// One of the two: `row` for one answer, `rows` for up to 10,000.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,8 +90,7 @@ pub(super) async fn predict(
     body: Body<PredictRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let (tenant, name) = path.into_inner();
-    let version = params.0.version.as_deref().unwrap_or("latest");
-    let named = named(&app, &caller, (&tenant, &name), version).await?;
+    let named = named(&app, &caller, (&tenant, &name), params.0.version()).await?;
     let Question { rows, is_one, top, stream } = body.0.read(&named, accepts_events(&request))?;
     let by = By::of(&caller);
     if stream {

@@ -50,6 +50,16 @@ pub(super) fn of_models() -> Vec<Row> {
             [202, 202, 202, 403, 403, 403, 401, 404, 404],
         ),
         row(
+            "POST /v1/models/{tenant}/{model}/batch-predictions",
+            Json(json!({ "dataset": "flowers" })),
+            [202, 202, 202, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
+            "POST /v1/models/{tenant}/{model}/batch-predictions/dry-run",
+            Json(json!({ "dataset": "flowers" })),
+            [200, 200, 200, 403, 403, 403, 401, 404, 404],
+        ),
+        row(
             "POST /v1/models/{tenant}/{model}/versions/{version}/reproduce",
             Nothing,
             [202, 202, 202, 403, 403, 403, 401, 404, 404],

@@ -6,16 +6,17 @@ use std::time::Duration;
 use actix_web::web;
 use domain::{
     Digest, JobId, Resources, WorkerId,
-    child::{BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, DATA_FILE, Event},
+    child::{BASE_CONFIG_FILE, BASE_WEIGHTS_FILE, CONFIG_FILE, DATA_FILE, Event, WEIGHTS_FILE},
     comparison::Side,
     dataset::ReadLimits,
     hint::Hint,
+    inquiry::{ANSWERS_FILE, Finding, Inquiry},
     job::{Attempt, Cause, JobKind, Report},
     spend::Rate,
     wait::WaitReason,
     world::{Command, Devices, Seats},
 };
-use engine::{Comparing, Run, StopFlag};
+use engine::{Asking, Comparing, Run, StopFlag};
 use gateway::App;
 use store::{
     Service, SystemTx,
@@ -23,7 +24,8 @@ use store::{
     changes::Cursor,
     datasets,
     leader::{self, LeaderLease},
-    models, schedule,
+    models::{self, Answers, inquiries},
+    schedule,
     workers::{self, NewWorker},
 };
 use uuid::Uuid;
@@ -120,6 +122,13 @@ impl Hand {
         self.commit(tx, attempt.job).await;
     }
 
+    /// As it was asked to.
+    pub async fn stop(&self, attempt: Attempt) {
+        let mut tx = self.begin_as(Service::Worker).await;
+        self.report(&mut tx, attempt, Report::Stopped).await;
+        self.commit(tx, attempt.job).await;
+    }
+
     pub async fn succeed(&self, attempt: Attempt) {
         let mut tx = self.begin_as(Service::Worker).await;
         self.report(&mut tx, attempt, Report::Succeeded).await;
@@ -155,6 +164,7 @@ impl Hand {
                 }
             },
             JobKind::Evaluate => self.evaluate(&given, scratch.path(), &limits).await,
+            JobKind::Predict => self.inquire(&given, scratch.path(), &limits).await,
             JobKind::Train => {
                 let spec = given.spec.as_ref().expect("a training has one");
                 if let (Some(base), Some(of)) = (&spec.base_model, given.base_of) {
@@ -206,6 +216,30 @@ impl Hand {
                 models::evaluations::set_result(&mut tx, given.attempt.job, &found).await.unwrap();
                 self.report(&mut tx, given.attempt, Report::Succeeded).await;
                 self.commit(tx, given.attempt.job).await;
+            }
+        }
+    }
+
+    async fn inquire(&self, given: &Assignment, scratch: &std::path::Path, limits: &ReadLimits) {
+        let asks = given.asks.expect("it asks something");
+        let of = asks.model.expect("the model may be seen");
+        for (name, sha256) in [(CONFIG_FILE, of.config), (WEIGHTS_FILE, of.weights)] {
+            let to = scratch.join(name);
+            self.state.blobs.fetch_content(of.tenant, sha256, &to).await.unwrap();
+        }
+        let asking = Asking { data: &given.data, limits, scratch };
+        let Inquiry::Predict { bad_rows } = asks.inquiry;
+        match engine::predict_all(asking, bad_rows) {
+            Err(error) => self.fail(given.attempt, error.cause()).await,
+            Ok(predicted) => {
+                let answers = scratch.join(ANSWERS_FILE);
+                let stored = self.state.blobs.put_file(given.tenant, &answers).await.unwrap();
+                let file = Answers { sha256: stored.sha256, bytes: stored.bytes };
+                let finding = Finding::Predicted(predicted);
+                let (mut tx, job) = (self.begin_as(Service::Worker).await, given.attempt.job);
+                inquiries::set_finding(&mut tx, job, &finding, Some(file)).await.unwrap();
+                self.report(&mut tx, given.attempt, Report::Succeeded).await;
+                self.commit(tx, job).await;
             }
         }
     }

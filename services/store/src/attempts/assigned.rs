@@ -6,6 +6,7 @@ use domain::{
     Digest, JobId, Resources, TenantId, Timestamp, WorkerId,
     child::DataFile,
     comparison::Side,
+    inquiry::Inquiry,
     job::{Attempt, JobKind},
     spec::TrainingSpec,
 };
@@ -15,6 +16,7 @@ use crate::{
     StoreError, SystemTx, Tx,
     datasets::digest,
     jobs::{json_column, kind_of},
+    models::inquiries::asked_of,
 };
 
 /// Everything a worker needs to run an attempt, wherever it is.
@@ -36,6 +38,10 @@ pub struct Assignment {
     pub base_of: Option<TenantId>,
     /// What it judges, of a job that trains nothing.
     pub sides: Option<Sides>,
+    /// What it asks one version.
+    pub asks: Option<Asks>,
+    /// Seconds.
+    pub max_runtime: u64,
     /// As of the plan that did so.
     pub assigned_at: Timestamp,
 }
@@ -46,6 +52,14 @@ pub struct Sides {
     pub a: Stored,
     pub b: Stored,
     pub held_back_by: Option<Side>,
+}
+
+/// A version that is asked something.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks {
+    pub inquiry: Inquiry,
+    /// None if its model is hidden from the job's tenant by now, or it was deleted.
+    pub model: Option<Stored>,
 }
 
 /// The two files of a model, and whose they are.
@@ -88,7 +102,9 @@ pub async fn assigned_to(
                 v.bytes, v.format, v.compression, g.assigned_at as "assigned_at!",
                 b.tenant_id as "base_of?", e.held_back_by as "held_back_by?",
                 ea.tenant_id as "a_of?", ea.config_sha256 as "a_config?", ea.weights_sha256 as "a_weights?",
-                eb.tenant_id as "b_of?", eb.config_sha256 as "b_config?", eb.weights_sha256 as "b_weights?"
+                eb.tenant_id as "b_of?", eb.config_sha256 as "b_config?", eb.weights_sha256 as "b_weights?",
+                j.max_runtime, q.asked as "asked?", qv.tenant_id as "asked_of?",
+                qv.config_sha256 as "asked_config?", qv.weights_sha256 as "asked_weights?"
          from given g
          join job j on j.id = g.job_id and j.attempt = g.number
          join dataset_version v on v.dataset_id = j.dataset_id and v.number = j.dataset_version
@@ -96,6 +112,16 @@ pub async fn assigned_to(
          left join evaluation e on e.job_id = j.id
          left join model_version ea on ea.model_id = e.a_model_id and ea.number = e.a_number
          left join model_version eb on eb.model_id = e.b_model_id and eb.number = e.b_number
+         left join inquiry q on q.job_id = j.id
+         -- what the caller could ask itself at this moment
+         left join model_version qv on qv.model_id = q.model_id and qv.number = q.number
+             and qv.state <> 'deleted'
+             and (qv.tenant_id = j.tenant_id or exists (
+                 select from model m
+                 where m.id = q.model_id
+                   and (m.visibility = 'public' or m.visibility = 'shared' and exists (
+                       select from model_share s
+                       where s.model_id = m.id and s.with_tenant_id = j.tenant_id))))
          order by j.id, g.rank"#,
         worker.uuid(),
         since,
@@ -112,7 +138,11 @@ pub async fn assigned_to(
         let side = row.held_back_by.as_deref().map(str::parse).transpose();
         let held_back_by =
             side.map_err(|why: String| StoreError::corrupt("evaluation", "held_back_by", why))?;
+        let asked = stored(row.asked_of, row.asked_config, row.asked_weights)?;
+        let asks = row.asked.map(|it| Ok::<_, StoreError>(Asks { inquiry: asked_of(it)?, model: asked }));
         Ok(Assignment {
+            asks: asks.transpose()?,
+            max_runtime: row.max_runtime.unsigned_abs(),
             sides: a.zip(b).map(|(a, b)| Sides { a, b, held_back_by }),
             attempt: Attempt { job: JobId::from_uuid(row.id), number },
             rank: row.rank.unsigned_abs(),

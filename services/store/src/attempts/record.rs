@@ -65,6 +65,7 @@ pub async fn record(
             | child::Event::Profiled { .. }
             | child::Event::Trained { .. }
             | child::Event::Evaluated { .. }
+            | child::Event::Found { .. }
             | child::Event::Stopped { .. }
             | child::Event::Failed { .. } => {}
         }

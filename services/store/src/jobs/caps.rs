@@ -102,6 +102,8 @@ async fn caps(tx: &mut TenantTx<'_>, pool: PoolId) -> Result<Caps, StoreError> {
                                   where tenant_id = $1 and created_at >= n.since), 0)
                       + coalesce((select sum(bytes) from model_version
                                   where tenant_id = $1 and created_at >= n.since), 0)
+                      + coalesce((select sum(bytes) from inquiry
+                                  where tenant_id = $1 and found_at >= n.since), 0)
                       >= t.max_storage_bytes as "may_be_full!",
                   q.max_queued as "max_queued?", q.max_job_cpu_milli as "cpu_milli?",
                   q.max_job_memory_bytes as "memory_bytes?",

@@ -7,6 +7,7 @@ pub(super) const fn kind_str(kind: JobKind) -> &'static str {
         JobKind::Profile => "profile",
         JobKind::Train => "train",
         JobKind::Evaluate => "evaluate",
+        JobKind::Predict => "predict",
     }
 }
 
@@ -14,6 +15,7 @@ pub(crate) fn kind_of(text: &str) -> JobKind {
     match text {
         "train" => JobKind::Train,
         "evaluate" => JobKind::Evaluate,
+        "predict" => JobKind::Predict,
         _ => JobKind::Profile,
     }
 }

@@ -8,6 +8,7 @@ mod kind;
 mod ledger;
 mod locked;
 mod room;
+mod row;
 pub mod sweeps;
 pub(crate) mod transition;
 mod write;
@@ -24,19 +25,19 @@ use domain::{
     world::Concurrency,
 };
 use serde_json::Value;
-use sqlx::QueryBuilder;
-use uuid::Uuid;
 
 pub use caps::refusal;
 pub use room::settle as settle_queues;
 
-use crate::models::{Evaluates, evaluations};
+use crate::models::{Evaluates, Inquired, Inquires, evaluations, inquiries};
 use crate::{Page, PageRequest, StoreError, SystemTx, TenantTx, Tx, storage::Storage};
 
 pub(crate) use kind::kind_of;
+pub(crate) use row::{Row, json_column, one};
 
 use insert::{NewRow, insert};
 use kind::kind_str;
+use row::select;
 
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -66,6 +67,8 @@ pub struct Job {
     pub total_steps: Option<u64>,
     /// The published model's name and version.
     pub published: Option<(String, u32)>,
+    /// What it asks a version, of a job that does.
+    pub inquired: Option<Inquired>,
     pub last_event: u64,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
@@ -100,11 +103,13 @@ pub struct NewJob {
     pub base: Option<(ModelId, u32)>,
     /// What it judges, of a job that trains nothing.
     pub evaluates: Option<Evaluates>,
+    /// What it asks one version.
+    pub inquires: Option<Inquires>,
 }
 
 impl NewJob {
-    /// On one worker of the default pool, as soon as there is room. With neither a specification nor two
-    /// versions to judge it profiles its data.
+    /// On one worker of the default pool, as soon as there is room. With neither a specification nor
+    /// versions to judge or to ask it profiles its data.
     pub fn new(
         name: String,
         submitted_by: UserId,
@@ -130,14 +135,16 @@ impl NewJob {
             reproduces: None,
             base: None,
             evaluates: None,
+            inquires: None,
         }
     }
 
     pub const fn kind(&self) -> JobKind {
-        match (&self.spec, &self.evaluates) {
-            (Some(_), _) => JobKind::Train,
-            (None, Some(_)) => JobKind::Evaluate,
-            (None, None) => JobKind::Profile,
+        match (&self.spec, &self.evaluates, &self.inquires) {
+            (Some(_), ..) => JobKind::Train,
+            (None, Some(_), _) => JobKind::Evaluate,
+            (None, None, Some(asks)) => asks.inquiry.kind(),
+            (None, None, None) => JobKind::Profile,
         }
     }
 }
@@ -215,6 +222,9 @@ pub async fn submit_all(tx: &mut TenantTx<'_>, jobs: &[NewJob]) -> Result<Submit
         dependencies::insert(tx, job).await?;
         if let Some(asked) = &job.evaluates {
             evaluations::insert(tx, job.id, asked).await?;
+        }
+        if let Some(asked) = &job.inquires {
+            inquiries::insert(tx, job.id, asked).await?;
         }
     }
     Ok(Submitted::Accepted)
@@ -306,122 +316,4 @@ pub async fn cancel(
         Ok(_) | Err(Refused::Finished | Refused::NotNow | Refused::Superseded) => {}
     }
     get(tx, id).await
-}
-
-const SELECT: &str =
-    "select j.id, j.tenant_id, j.kind, j.name, j.dataset_id, d.name as dataset_name,
-            j.dataset_version, j.spec, j.priority, j.cpu_milli, j.memory_bytes, j.accelerator_milli,
-            j.workers, p.name as pool, j.max_runtime,
-            j.status, j.attempt, j.tries, j.worker_id, j.cause, j.wait_reason, j.step,
-            j.total_steps, j.concurrency_key, j.concurrency_limit, j.sweep_id, j.point, m.name as model_name, v.number as model_version, j.last_event,
-            j.created_at, j.started_at, j.finished_at
-     from job j
-     join dataset d on d.id = j.dataset_id
-     join pool p on p.id = j.pool_id
-     left join model_version v on v.job_id = j.id
-     left join model m on m.id = v.model_id
-     where j.tenant_id = ";
-
-/// One, of the transaction's tenant.
-pub(crate) fn one() -> String {
-    format!("{SELECT} current_tenant() and j.id = $1")
-}
-
-fn select(tenant: TenantId) -> QueryBuilder<sqlx::Postgres> {
-    let mut query = QueryBuilder::new(SELECT);
-    query.push_bind(tenant.uuid());
-    query
-}
-
-#[derive(sqlx::FromRow)]
-pub(crate) struct Row {
-    id: Uuid,
-    tenant_id: Uuid,
-    kind: String,
-    name: String,
-    dataset_id: Uuid,
-    dataset_name: String,
-    dataset_version: i32,
-    spec: Option<Value>,
-    priority: i32,
-    cpu_milli: i32,
-    memory_bytes: i64,
-    accelerator_milli: i32,
-    workers: i32,
-    pool: String,
-    max_runtime: i64,
-    status: String,
-    attempt: i32,
-    tries: i32,
-    worker_id: Option<Uuid>,
-    cause: Option<Value>,
-    wait_reason: Option<Value>,
-    step: Option<i64>,
-    total_steps: Option<i64>,
-    concurrency_key: Option<String>,
-    concurrency_limit: Option<i32>,
-    sweep_id: Option<Uuid>,
-    point: Option<Value>,
-    model_name: Option<String>,
-    model_version: Option<i32>,
-    last_event: i64,
-    created_at: Timestamp,
-    started_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-}
-
-pub(crate) fn json_column<T: serde::de::DeserializeOwned>(
-    value: Option<Value>,
-    table: &'static str,
-    column: &'static str,
-) -> Result<Option<T>, StoreError> {
-    value
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|why| StoreError::corrupt(table, column, why))
-}
-
-impl TryFrom<Row> for Job {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let status = row.status.parse().map_err(|why| StoreError::corrupt("job", "status", why))?;
-        Ok(Self {
-            id: JobId::from_uuid(row.id),
-            tenant: TenantId::from_uuid(row.tenant_id),
-            kind: kind_of(&row.kind),
-            name: row.name,
-            dataset: DatasetId::from_uuid(row.dataset_id),
-            dataset_name: row.dataset_name,
-            dataset_version: row.dataset_version.unsigned_abs(),
-            spec: json_column(row.spec, "job", "spec")?,
-            priority: row.priority,
-            resources: Resources {
-                cpu_milli: row.cpu_milli.unsigned_abs().into(),
-                memory_bytes: row.memory_bytes.unsigned_abs(),
-                accelerator_milli: row.accelerator_milli.unsigned_abs().into(),
-            },
-            workers: row.workers.unsigned_abs(),
-            pool: row.pool,
-            max_runtime: row.max_runtime.unsigned_abs(),
-            status,
-            attempt: row.attempt.unsigned_abs(),
-            tries: row.tries.unsigned_abs(),
-            worker: row.worker_id.map(WorkerId::from_uuid),
-            cause: json_column(row.cause, "job", "cause")?,
-            wait_reason: json_column(row.wait_reason, "job", "wait_reason")?,
-            concurrency: row
-                .concurrency_key
-                .zip(row.concurrency_limit)
-                .map(|(key, limit)| Concurrency { key, limit: limit.unsigned_abs() }),
-            point: row.sweep_id.map(SweepId::from_uuid).zip(row.point),
-            step: row.step.map(i64::unsigned_abs),
-            total_steps: row.total_steps.map(i64::unsigned_abs),
-            published: row.model_name.zip(row.model_version.map(i32::unsigned_abs)),
-            last_event: row.last_event.unsigned_abs(),
-            created_at: row.created_at,
-            started_at: row.started_at,
-            finished_at: row.finished_at,
-        })
-    }
 }

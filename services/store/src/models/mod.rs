@@ -4,6 +4,7 @@ mod aliases;
 mod collections;
 mod counts;
 pub mod evaluations;
+pub mod inquiries;
 mod lineage;
 mod publish;
 mod seal;
@@ -28,6 +29,7 @@ pub use collections::{
 };
 pub use counts::{Counted, Tally, add, like, settle};
 pub use evaluations::Evaluates;
+pub use inquiries::{Answers, Inquired, Inquires};
 pub use lineage::{Relative, ancestors, descendants, of_dataset, relative};
 pub use publish::{Artifact, NewVersion, add_version, lock, publish};
 pub use seal::{Unsealed, seal, to_seal, unsealed};

@@ -25,6 +25,7 @@ as_gateway endpoint: select
 as_gateway endpoint_target: select; update (agreed, errors, micros, requests, rows_answered)
 as_gateway evaluation: select (a_model_id, a_number, b_model_id, b_number, job_id)
 as_gateway featured_list: delete; insert; select; update (models, title)
+as_gateway inquiry: select (sha256, tenant_id)
 as_gateway invitation: insert; select; update (accepted_at, revoked_at)
 as_gateway job: select (accelerator_milli, assigned_at, attempt, base_model_id, base_number, blocked, cause, concurrency_key,
   concurrency_limit, cpu_milli, created_at, dataset_id, dataset_version, deadline, devices,
@@ -75,6 +76,7 @@ as_scheduler change_2: select; truncate
 as_scheduler change_3: select; truncate
 as_scheduler dataset_version: select (bytes, dataset_id, number, profile, tenant_id); update
   (problem)
+as_scheduler inquiry: select (bytes, sha256, tenant_id)
 as_scheduler job: select (accelerator_milli, assigned_at, attempt, blocked, cause, concurrency_key,
   concurrency_limit, cpu_milli, created_at, dataset_id, dataset_version, deadline, devices,
   finished_at, id, kind, last_event, max_runtime, memory_bytes, not_before, pool_id, preempted_for,
@@ -106,6 +108,8 @@ as_worker change: insert
 as_worker dataset_version: select (bytes, compression, dataset_id, format, number, problem, profile,
   sha256); update (problem, profile)
 as_worker evaluation: select (a_model_id, a_number, b_model_id, b_number, held_back_by, job_id); update (result)
+as_worker inquiry: select (asked, job_id, model_id, number, tenant_id); update (bytes, finding, found_at,
+  sha256)
 as_worker job: select (accelerator_milli, assigned_at, attempt, base_model_id, base_number, blocked, cause, checkpoint_path,
   checkpoint_step, cpu_milli, dataset_id, dataset_version, deadline, devices, finished_at, id,
   kind, last_event, max_runtime, memory_bytes, not_before, preempted_for, rate_accelerator_milli,
@@ -118,12 +122,16 @@ as_worker job_dependency: select
 as_worker job_event: insert
 as_worker job_log: insert
 as_worker job_metric: insert; select (job_id, name, step, value); update (at, value)
-as_worker model: insert (id, name, tenant_id); select (id, licence, name, tenant_id); update (name)
+as_worker model: insert (id, name, tenant_id); select (id, licence, name, tenant_id, visibility); update (name)
+as_worker model_share: select (model_id, with_tenant_id)
+as_worker model_tally: insert (model_id, predictions); select (model_id, predictions); update
+  (is_settled, predictions)
 as_worker model_version: insert (attempt, base_model_id, base_number, bytes, config,
   config_sha256, dataset_id, dataset_sha256, dataset_version, files, job_id, licence, metrics,
   model_id, number, state, tenant_id, weights_bytes, weights_sha256); select (config_sha256,
-  job_id, model_id, number, tenant_id, weights_sha256)
+  job_id, model_id, number, state, tenant_id, weights_sha256)
 as_worker pool: select (id, name)
+as_worker prediction_usage: insert; select (id)
 as_worker queue_change: insert
 as_worker seat: select; update (left_at, started_at)
 as_worker tenant_key: insert; select
@@ -154,6 +162,7 @@ tenant endpoint_target: insert; select
 tenant evaluation: insert; select
 tenant featured_list: select
 tenant idempotency_key: insert; select
+tenant inquiry: insert; select; update (bytes, sha256)
 tenant job: insert; select; update (assigned_at, attempt, blocked, cause, deadline, devices,
   finished_at, last_event, not_before, preempted_for, rate_accelerator_milli, rate_micro_credits,
   saved_at, started_at, status, stop_reason, tries, wait_reason, worker_id)
@@ -281,7 +290,7 @@ const REFUSED: [(Service, &[(&str, &str)]); 4] = [
             ),
             ("select manifest from model_version", "permission denied for table model_version"),
             ("update model_version set manifest = ''", "permission denied for table model_version"),
-            ("select from model_share", "permission denied for table model_share"),
+            ("delete from model_share", "permission denied for table model_share"),
             ("update tenant_key set wrapped = null", "permission denied for table tenant_key"),
             (
                 "insert into attempt (job_id, number, tenant_id, worker_id)

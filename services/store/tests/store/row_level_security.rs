@@ -9,6 +9,7 @@ use domain::{
     access::Role,
     audit::Entry,
     child::Event as Said,
+    inquiry::{BadRows, Inquiry},
     job::{Attempt, Report},
     registry::Visibility,
     spec::{AfterCondition, DEFAULT_POOL_ID},
@@ -20,7 +21,7 @@ use store::{
     Service, attempts, audit, budgets, cron, egress, endpoints, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys,
-    models::{self, Change, Evaluates},
+    models::{self, Change, Evaluates, Inquires},
     pools, predictions, schedule, sessions, storage, tenant_keys,
 };
 
@@ -43,7 +44,7 @@ const CLOSED: [&str; 7] = [
 const PLATFORM: [&str; 6] =
     ["worker", "leader", "signing_key", "refresh_token", "password_reset", "serving_replica"];
 /// Of each tenant.
-const JOBS: u64 = 3;
+const JOBS: u64 = 4;
 
 /// Two tenants with a row in every table.
 struct Two {
@@ -179,6 +180,10 @@ async fn of_the_registry(world: &World, tenant: &Tenant) {
     let itself = Evaluates { a: (model.id, 1), b: (model.id, 1), held_back_by: None };
     let judged = NewJob { spec: None, evaluates: Some(itself), ..new_job(tenant) };
     jobs::submit(&mut tx, &judged).await.unwrap();
+    let inquiry = Inquiry::Predict { bad_rows: BadRows::Fail };
+    let asked = Inquires { version: (model.id, 1), named: "a/flowers".to_owned(), inquiry };
+    let asks = NewJob { spec: None, inquires: Some(asked), ..new_job(tenant) };
+    jobs::submit(&mut tx, &asks).await.unwrap();
     let collection = models::CollectionDraft {
         title: "The best".to_owned(),
         description: String::new(),

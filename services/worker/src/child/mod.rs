@@ -18,6 +18,7 @@ use std::{
 use domain::{
     Resources,
     child::{CHECKPOINT_FILE, DATA_FILE, Event, TASK_FILE, Task, WEIGHTS_FILE},
+    inquiry::{Finding, Inquiry},
     job::Cause,
 };
 use engine::{Ending, EngineError, StopFlag};
@@ -120,6 +121,15 @@ fn perform(task: &Task, scratch: &Path, stop: &StopFlag) -> Result<Event, Engine
                 memory_bytes: *memory_bytes,
             };
             Ok(Event::Evaluated { comparison: engine::compare(comparing)? })
+        }
+        Task::Inquire { data, limits, inquiry } => {
+            let asking = engine::Asking { data, limits, scratch };
+            let finding = match *inquiry {
+                Inquiry::Predict { bad_rows } => {
+                    Finding::Predicted(engine::predict_all(asking, bad_rows)?)
+                }
+            };
+            Ok(Event::Found { finding })
         }
         Task::Train { data, limits, spec, member } => {
             let run = engine::Run { spec, data, limits, scratch, member: *member };

@@ -9,9 +9,15 @@ mod support;
 
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
-use domain::{Resources, job::JobStatus, spec::Layer};
+use domain::{
+    Resources,
+    inquiry::{BadRows, Finding, Inquiry, Predicted},
+    job::JobStatus,
+    registry::VersionState,
+    spec::Layer,
+};
 use rustix::process::{Pid, Signal, kill_process};
-use store::{Service, attempts, datasets::ProfileState};
+use store::{Service, attempts, datasets::ProfileState, models};
 use support::{PATIENCE, World, eventually};
 use testkit::Cluster;
 use tokio::{
@@ -69,6 +75,39 @@ async fn a_training_is_published_once_with_its_metrics_and_log() {
 
     agent.until_idle().await;
     assert_eq!(world.checkpoints(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_asked_about_every_row_and_none_that_was_deleted() {
+    let world = World::create().await;
+    let agent = world.agent("one");
+    let spec = world.spec(SHORT);
+    let training = world.submit(Some(spec.clone())).await;
+    world.start(training, 1, &agent).await;
+    world.until(training, JobStatus::Succeeded).await;
+    let every_row = Inquiry::Predict { bad_rows: BadRows::Fail };
+    let job = world.ask(&spec.registered_model_name, every_row).await;
+    world.start(job, 1, &agent).await;
+    let done = world.until(job, JobStatus::Succeeded).await.inquired.unwrap();
+    let answered = Predicted { answered: 400, bad_rows: 0, tokens: 0 };
+    assert_eq!(done.finding, Some(Finding::Predicted(answered)));
+    let file = done.file.unwrap();
+    let answers = world.blobs.read_whole(world.tenant, file.sha256).await.unwrap();
+    assert_eq!(answers.len() as u64, file.bytes);
+    let text = String::from_utf8(answers.to_vec()).unwrap();
+    assert!(text.lines().last().unwrap().starts_with(r#"{"row":400,"class":"#), "{text}");
+
+    let job = world.ask(&spec.registered_model_name, every_row).await;
+    let version = &world.versions(&spec.registered_model_name).await[0];
+    let mut tx = world.store.begin_for(world.tenant).await.unwrap();
+    let (from, to) = (VersionState::Published, VersionState::Deleted);
+    let of = (version.model, version.number);
+    assert!(models::set_state(&mut tx, of, from, to, "").await.unwrap());
+    tx.commit().await.unwrap();
+    world.start(job, 1, &agent).await;
+    let failed = world.until(job, JobStatus::Failed).await;
+    assert_eq!(failed.cause.unwrap().code, "model_withdrawn");
+    agent.until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use domain::{
     child::{DATA_FILE, DataFile, TASK_FILE, Task},
     dataset::{Compression, Format, Profile, ReadLimits},
     hint::Hint,
+    inquiry::Inquiry,
     job::{Attempt, JobStatus, RetryPolicy},
     name::Name,
     spec::{DatasetRef, Limits, TrainingDraft, TrainingSpec},
@@ -30,7 +31,7 @@ use store::{
     events::Event,
     jobs::{self, Job, NewJob},
     leader,
-    models::{self, ModelVersion},
+    models::{self, Inquires, ModelVersion},
     people, schedule, tenants,
     workers::{self, NewWorker, Worker},
 };
@@ -182,6 +183,22 @@ impl World {
             ..NewJob::new("a job".to_owned(), self.owner, (self.dataset, 1), size)
         };
         let mut tx = self.store.begin_for(self.tenant).await.unwrap();
+        jobs::submit(&mut tx, &job).await.unwrap();
+        tx.commit().await.unwrap();
+        job.id
+    }
+
+    /// Queues a job that asks version 1 of the one model there is about the dataset.
+    pub async fn ask(&self, model: &Name, inquiry: Inquiry) -> JobId {
+        let mut tx = self.store.begin_for(self.tenant).await.unwrap();
+        let found = models::get(&mut tx, "acme", model.as_str()).await.unwrap().unwrap();
+        let named = format!("acme/{model}");
+        let asks = Inquires { version: (found.id, 1), named, inquiry };
+        let size = (RESOURCES, 600);
+        let job = NewJob {
+            inquires: Some(asks),
+            ..NewJob::new("a question".to_owned(), self.owner, (self.dataset, 1), size)
+        };
         jobs::submit(&mut tx, &job).await.unwrap();
         tx.commit().await.unwrap();
         job.id
