@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, PgConnection, Row};
 use store::{
-    Page, Service,
+    Page,
     models::{self, Among, Found, Kind, MetricBound, Order, Search},
 };
 
