@@ -262,7 +262,9 @@ fn overfitting(run: &Run<'_>) -> Option<String> {
         ));
     }
     let (what, trained, validated) = score(run)?;
-    (trained - validated >= GAP && training.last() < training.first()).then(|| {
+    // who has learned nothing yet has learned nothing by heart
+    let learned = run.chance().is_none_or(|chance| training.last() < Some(&(UNLEARNED * chance)));
+    (trained - validated >= GAP && learned && training.last() < training.first()).then(|| {
         format!(
             "{what} is {} on the rows that were trained on and {} on those held back",
             number(trained),

@@ -118,6 +118,14 @@ async fn an_operator_makes_a_tenant_gives_it_a_share_and_drains_a_worker() {
         ("max_running", ""),
         ("cohort", ""),
     ];
+    // first what it would change, then the same again to set it
+    let tried = browser.act(&format!("{at}/quotas/what-if"), &share).await.expect(200);
+    tried.shows("What this quota would change").shows("Would start: none");
+    tried.shows("name=\"guaranteed_cpus\" value=\"2\"");
+    browser.get(at).await.expect(200).shows("None was set");
+    let wrong = [("pool", "default"), ("weight", "-1")];
+    browser.act(&format!("{at}/quotas/what-if"), &wrong).await.expect(422).shows("weight");
+    browser.get("/console/queue").await.expect(200).shows("Nothing waits.");
     browser.act(&format!("{at}/quotas"), &share).await.expect(303);
     let tenant = browser.get(at).await.expect(200);
     tenant.shows("2 CPUs").shows("8 CPUs");
