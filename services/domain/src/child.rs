@@ -74,6 +74,7 @@ pub enum Task {
         data: DataFile,
         limits: ReadLimits,
         inquiry: Inquiry,
+        memory_bytes: u64,
     },
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::JobKind;
+use crate::{
+    importance::{Importances, Shuffling},
+    job::JobKind,
+};
 
 /// Name of the file in the scratch folder that answers are left in: JSON lines.
 pub const ANSWERS_FILE: &str = "predictions.jsonl";
@@ -12,12 +15,15 @@ pub const ANSWERS_FILE: &str = "predictions.jsonl";
 pub enum Inquiry {
     /// What the version answers to each row.
     Predict { bad_rows: BadRows },
+    /// What its features are worth to it.
+    Importance { how: Shuffling },
 }
 
 impl Inquiry {
     pub const fn kind(&self) -> JobKind {
         match self {
             Self::Predict { .. } => JobKind::Predict,
+            Self::Importance { .. } => JobKind::Importance,
         }
     }
 }
@@ -38,6 +44,7 @@ pub enum BadRows {
 pub enum Finding {
     /// The answers are in [`ANSWERS_FILE`].
     Predicted(Predicted),
+    Importances(Importances),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

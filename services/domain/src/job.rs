@@ -43,6 +43,8 @@ pub enum JobKind {
     Evaluate,
     /// Asks a model about all rows of a dataset's version.
     Predict,
+    /// Measures what a model's features are worth to it.
+    Importance,
 }
 
 /// Why something ended or failed, in words that a person can act on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::FieldErrors;
+use crate::{FieldErrors, explain::Explanation};
 
 /// A raw row: column name to number, text, boolean or null. Columns the model does not use are ignored.
 pub type Row = serde_json::Map<String, serde_json::Value>;
@@ -60,6 +60,12 @@ pub enum Prediction {
     Items {
         items: Vec<Scored>,
     },
+    /// Any of these, where it is asked for with its reasons.
+    Explained {
+        #[schema(no_recursion)]
+        prediction: Box<Prediction>,
+        explanation: Explanation,
+    },
     /// What a language model goes on with.
     Text {
         text: String,
@@ -85,7 +91,14 @@ impl Prediction {
     /// first by name comes first.
     #[must_use]
     pub fn top(self, many: usize) -> Self {
-        let Self::Class { class, probabilities } = self else { return self };
+        let (class, probabilities) = match self {
+            Self::Class { class, probabilities } => (class, probabilities),
+            Self::Explained { prediction, explanation } => {
+                let prediction = Box::new(prediction.top(many));
+                return Self::Explained { prediction, explanation };
+            }
+            other => return other,
+        };
         let top = probabilities.into_iter();
         let mut top: Vec<_> =
             top.map(|(class, probability)| ClassProbability { class, probability }).collect();

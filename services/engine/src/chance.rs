@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Augmentation = 5,
     Sampling = 6,
     Generation = 7,
+    Shuffling = 8,
 }
 
 pub(crate) struct Chance(ChaCha8Rng);

@@ -136,6 +136,8 @@ pub enum EngineError {
         column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default()
     )]
     RowDoesNotFit { at: Option<At>, column: Option<String>, why: String },
+    #[error("it cannot be said what the features are worth: {0}")]
+    NotExplainable(String),
     #[error("the two models cannot be compared: {0}")]
     NotComparable(String),
     #[error("{what}: {source}")]
@@ -188,6 +190,7 @@ impl EngineError {
             Self::WrongModelFile(_) => "wrong_model_file",
             Self::BaseDoesNotFit(_) => "base_does_not_fit",
             Self::RowDoesNotFit { .. } => "row_does_not_fit",
+            Self::NotExplainable(_) => "not_explainable",
             Self::NotComparable(_) => "not_comparable",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull

@@ -9,6 +9,7 @@
 //!   is set; a later run in the same folder goes on from the checkpoint.
 //! - [`Model`] loads the two files that a run leaves and predicts.
 //! - [`predict_all`] asks one about all rows of a file.
+//! - [`Model::explain`] says what an answer is made of, [`importance`] what features are worth on many rows.
 //! - [`import`] makes such files of weights that came from elsewhere.
 //! - [`EngineError::cause`] turns any failure into a stable code with a remedy.
 
@@ -33,6 +34,7 @@ mod hash;
 mod head;
 mod images;
 mod import;
+mod importance;
 mod infer;
 mod network;
 mod ops;
@@ -56,6 +58,7 @@ pub use batch::{Asking, predict_all};
 pub use compare::{Comparing, compare};
 pub use error::{At, EngineError};
 pub use import::{ImportError, ModelFiles, TensorProblem, blueprint, import};
+pub use importance::importance;
 pub use infer::{Described, Model, Prepared};
 pub use profile::profile;
 pub use train::{Ending, Run, StopFlag, train};

@@ -178,7 +178,7 @@ impl JobView {
             wait_reason: job.wait_reason.map(WaitReasonView::from),
             spec: job.spec,
             published,
-            prediction: job.inquired.map(|inquired| BatchView::of(job.id, inquired)),
+            prediction: job.inquired.and_then(|inquired| BatchView::of(job.id, inquired)),
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,

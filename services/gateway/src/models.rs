@@ -14,6 +14,7 @@ mod featured;
 mod files;
 pub(crate) mod finding;
 mod fork;
+mod importance;
 pub(crate) mod likes;
 mod lineage;
 mod organizations;
@@ -83,7 +84,9 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(files::file)
         .service(predict::predict)
         .service(batch::batch)
-        .service(batch::dry_run_batch);
+        .service(batch::dry_run_batch)
+        .service(importance::measure)
+        .service(importance::measured);
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -16,6 +16,7 @@ mod document;
 mod egress;
 mod endpoints;
 mod events;
+mod explaining;
 mod finding;
 mod framework;
 mod full;

@@ -180,7 +180,7 @@ async fn sole_model(app: &TestApp) -> domain::ModelId {
 
 async fn ask(predictor: &Predictor, version: &Arc<ModelVersion>) -> Result<(), PredictError> {
     let (tenant, version) = (version.tenant, Source::from(&**version));
-    let asked = Asked { tenant, caller: "acme", model: "acme/garden", version };
+    let asked = Asked { tenant, caller: "acme", model: "acme/garden", version, explain: None };
     let Value::Object(row) = row(5) else { unreachable!() };
     predictor.predict(asked, vec![Row::from(row)]).await.map(drop)
 }

@@ -22,6 +22,7 @@ use std::{
 
 use domain::{
     FieldErrors, ModelId, TenantId,
+    explain::Explain,
     predict::{Prediction, Row, moved},
     spec::Task,
 };
@@ -87,6 +88,8 @@ pub struct Asked<'a> {
     /// `tenant/model`
     pub model: &'a str,
     pub version: Source,
+    /// What each answer is made of is asked too.
+    pub explain: Option<Explain>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,14 +126,15 @@ impl Predictor {
         Self { blobs, loaded, pools, limits, looks: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Many rows that stand alone are several requests, so that others have their turn between them.
+    /// Many rows that stand alone are several requests, so that others have their turn between them; so is each that
+    /// is to be explained, which takes as long as many.
     pub async fn predict(
         &self,
         asked: Asked<'_>,
         rows: Vec<Row>,
     ) -> Result<Answered, PredictError> {
         let hot = self.hot(asked).await?;
-        let most = self.limits.batch_rows.max(1);
+        let most = if asked.explain.is_some() { 1 } else { self.limits.batch_rows.max(1) };
         if rows.len() <= most || !hot.model.stand_alone(&rows) {
             return self.ask(asked, hot, rows).await;
         }
@@ -229,7 +233,13 @@ impl Predictor {
             rows: rows.len(),
             since,
             until: since + self.limits.patience,
-            work: Work { hot, caller: asked.caller.to_owned(), rows, reply },
+            work: Work {
+                hot,
+                caller: asked.caller.to_owned(),
+                rows,
+                explain: asked.explain,
+                reply,
+            },
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::predict::Row;
+use domain::{explain::Explain, predict::Row};
 use tokio::{
     sync::{mpsc::UnboundedSender, oneshot},
     time::timeout,
@@ -30,6 +30,7 @@ pub struct Work {
     /// Who called, by name.
     pub caller: String,
     pub rows: Vec<Row>,
+    pub explain: Option<Explain>,
     pub reply: Reply,
 }
 
@@ -177,9 +178,13 @@ fn try_compute(batch: Vec<Waiting<Work>>) {
 }
 
 fn compute(batch: Vec<Waiting<Work>>) {
+    if batch.len() > 1 && batch.iter().any(|waiting| waiting.work.explain.is_some()) {
+        // what takes as long as many rows is nobody else's time
+        return batch.into_iter().for_each(|one| compute(vec![one]));
+    }
     let begun = Instant::now();
     let Some(first) = batch.first() else { return };
-    let hot = Arc::clone(&first.work.hot);
+    let (hot, explain) = (Arc::clone(&first.work.hot), first.work.explain);
     let rows = batch.iter().map(|waiting| waiting.rows).sum();
     let mut asked = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
@@ -196,7 +201,10 @@ fn compute(batch: Vec<Waiting<Work>>) {
             };
             vec![answer]
         }
-        _ => hot.model.predict_each(&asked),
+        _ => match explain {
+            Some(how) => asked.iter().map(|rows| hot.model.explain(rows, how)).collect(),
+            None => hot.model.predict_each(&asked),
+        },
     };
     let took = begun.elapsed();
     hot.stats.passed(rows, took);

@@ -170,10 +170,11 @@ async fn prepare(
             let memory_bytes = assignment.resources.memory_bytes;
             Task::Evaluate { data, limits, held_back_by, memory_bytes }
         }
-        (JobKind::Predict, _) if let Some(asks) = asks => {
-            Task::Inquire { data, limits, inquiry: asks.inquiry }
+        (JobKind::Predict | JobKind::Importance, _) if let Some(asks) = asks => {
+            let memory_bytes = assignment.resources.memory_bytes;
+            Task::Inquire { data, limits, inquiry: asks.inquiry, memory_bytes }
         }
-        (JobKind::Train | JobKind::Predict, _) => {
+        (JobKind::Train | JobKind::Predict | JobKind::Importance, _) => {
             return Err(Cause::fatal("internal_error", "the job does not say what it is to do"));
         }
     };

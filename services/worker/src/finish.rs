@@ -98,7 +98,7 @@ async fn keep(
     folder: &Path,
     finding: Finding,
 ) -> Outcome {
-    let Finding::Predicted(_) = finding;
+    let Finding::Predicted(_) = finding else { return Outcome::Found(finding, None) };
     let path = folder.join(ANSWERS_FILE);
     let put = || context.blobs.put_file(assignment.tenant, &path);
     match with_tries(MANY, put).await {

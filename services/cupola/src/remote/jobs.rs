@@ -67,7 +67,7 @@ struct List {
     /// queued, paused, starting, running, stopping, succeeded, failed or cancelled.
     #[arg(long)]
     status: Option<String>,
-    /// train, profile or evaluate.
+    /// train, profile, evaluate, predict or importance.
     #[arg(long)]
     kind: Option<String>,
     /// The most jobs, up to 200.

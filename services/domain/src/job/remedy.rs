@@ -83,8 +83,18 @@ const REMEDIES: &[(&[&str], &str)] = &[
         "The bytes are gone: push the data again, or ask the operator.",
     ),
     (
-        &["not_comparable", "wrong_model_file", "empty_prompt"],
+        &[
+            "not_comparable",
+            "not_explainable",
+            "model_withdrawn",
+            "wrong_model_file",
+            "empty_prompt",
+        ],
         "Name other models, or other data, as the message says.",
+    ),
+    (
+        &["row_does_not_fit"],
+        "Mend the row where the message says and push the file again, or ask with `bad_rows` as `list`.",
     ),
     (
         &["result_not_storable"],

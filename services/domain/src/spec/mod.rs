@@ -190,6 +190,29 @@ impl Metric {
         }
     }
 
+    /// Whether less is better.
+    pub const fn is_error(self) -> bool {
+        match self {
+            Self::LogLoss
+            | Self::BrierScore
+            | Self::CalibrationError
+            | Self::MeanSquaredError
+            | Self::RootMeanSquaredError
+            | Self::MeanAbsoluteError
+            | Self::MeanAbsolutePercentageError
+            | Self::Perplexity => true,
+            Self::Accuracy
+            | Self::Precision
+            | Self::Recall
+            | Self::F1
+            | Self::Auc
+            | Self::PrAuc
+            | Self::R2
+            | Self::HitRate
+            | Self::Ndcg => false,
+        }
+    }
+
     pub const fn fits(self, task: Task) -> bool {
         match self {
             Self::Accuracy | Self::Precision | Self::Recall | Self::F1 | Self::LogLoss => {

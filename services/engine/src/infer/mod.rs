@@ -2,6 +2,7 @@
 
 mod each;
 mod generation;
+mod integrated;
 mod load;
 mod pictures;
 mod prepared;

@@ -77,7 +77,7 @@ impl Model {
         }
     }
 
-    fn inputs(&self, rows: &[Row]) -> Result<Inputs, FieldErrors> {
+    pub(super) fn inputs(&self, rows: &[Row]) -> Result<Inputs, FieldErrors> {
         debug_assert!(rows.len() <= PART_ROWS);
         let mut errors = FieldErrors::default();
         let inputs = match (&self.reader, &self.config.input) {

@@ -82,7 +82,7 @@ fn followed_by<'a>(layer: &Layer, mut after: &'a [Layer], last: bool) -> (Then, 
     (then, after)
 }
 
-fn value(inputs: Inputs, pass: &Pass) -> Value {
+pub(super) fn value(inputs: Inputs, pass: &Pass) -> Value {
     let device = &pass.device;
     match inputs {
         Inputs::Features { values, width } => {

@@ -11,6 +11,7 @@ mod image;
 mod inputs;
 mod pair;
 mod pass;
+mod path;
 mod sequence;
 
 use burn::tensor::{Gradients, Tensor};
@@ -20,6 +21,7 @@ pub(crate) use declare::Role;
 pub(crate) use generator::Generator;
 pub(crate) use inputs::Inputs;
 pub(crate) use pass::{Draws, Pass, Weight};
+pub(crate) use path::Point;
 
 pub(crate) use crate::ops::flex::{numbers, tensor};
 
@@ -162,13 +164,17 @@ impl Layers {
     }
 
     fn forward(&self, inputs: Inputs, pass: &mut Pass) -> Tensor<2> {
-        let inputs = match inputs {
+        forward::forward(&self.list, self.at_least(inputs), pass)
+    }
+
+    /// As long as the layers need it.
+    fn at_least(&self, inputs: Inputs) -> Inputs {
+        match inputs {
             Inputs::Tokens { ids, length, lengths } if length < self.least_tokens => {
                 padded(&ids, length, lengths, self.least_tokens)
             }
             inputs => inputs,
-        };
-        forward::forward(&self.list, inputs, pass)
+        }
     }
 }
 

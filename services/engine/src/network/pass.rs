@@ -71,6 +71,11 @@ impl<'a> Pass<'a> {
         Self::new(weights, Device::flex(), None)
     }
 
+    /// As for an answer, with gradients by what the network reads.
+    pub fn differentiating(weights: &'a [Weight]) -> Self {
+        Self::new(weights, Device::flex().autodiff(), None)
+    }
+
     fn new(weights: &'a [Weight], device: Device, draws: Option<Draws>) -> Self {
         Self { device, weights, next: 0, draws, drawn: 0, kept: vec![] }
     }
@@ -86,7 +91,14 @@ impl<'a> Pass<'a> {
         self.next += 1;
         let mut shape = [0; D];
         shape.copy_from_slice(&weight.shape);
-        weight.value.clone().reshape(shape)
+        let value = weight.value.clone();
+        let value = if self.device.is_autodiff() { value.autodiff() } else { value };
+        value.reshape(shape)
+    }
+
+    /// Leaves out so many arrays.
+    pub fn pass_by(&mut self, arrays: usize) {
+        self.next += arrays;
     }
 
     /// The place of the next array, for one that is kept with [`Pass::keep`].

@@ -1,5 +1,7 @@
 //! From raw values to a network's inputs, alike for rows of a file and for those of a prediction.
 
+use std::ops::Range;
+
 use domain::{field::FieldErrors, model::FittedColumn, predict::Row};
 use serde_json::Value;
 
@@ -75,6 +77,32 @@ impl Encoders {
 
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Of a row of which nothing is known: what stands in for a missing number or date, though not marked as missing,
+    /// and a missing category.
+    pub fn baseline(&self) -> Vec<f32> {
+        let mut inputs = vec![0.0; self.width];
+        for column in &self.columns {
+            let inputs = &mut inputs[column.offset..];
+            match &column.way {
+                Way::Number { line, .. } => write_number(None, line, false, inputs),
+                Way::Date(age) => date::write(None, age, inputs),
+                Way::Category(categories) => {
+                    if let Some((place, x)) = categories.missing() {
+                        inputs[place] = x;
+                    }
+                }
+            }
+        }
+        inputs
+    }
+
+    /// The columns by name, and which of the inputs each fills.
+    pub fn spans(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        let ends = self.columns.iter().skip(1).map(|column| column.offset);
+        let ends = ends.chain([self.width]);
+        self.columns.iter().zip(ends).map(|(column, end)| (&*column.name, column.offset..end))
     }
 
     /// Row after row. A row names every column; null is a missing value. What cannot be read is added

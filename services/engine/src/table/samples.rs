@@ -92,6 +92,12 @@ impl RecordEncoder {
 }
 
 impl TableSamples {
+    /// Rows that lie in memory as a network reads them, with their targets.
+    pub fn encoded(values: Vec<f32>, targets: Vec<f64>) -> Self {
+        let width = values.len() / targets.len().max(1);
+        Self { width, rows: targets.len(), targets, inputs: Source::Encoded(values) }
+    }
+
     pub fn width(&self) -> usize {
         self.width
     }

@@ -6,6 +6,7 @@ mod ahead;
 mod batch;
 mod comparing;
 mod datasets;
+mod explaining;
 mod families;
 mod gang;
 mod importing;

@@ -64,10 +64,14 @@ pub(super) async fn predict(
         None => None,
     };
     tx.commit().await?;
-    let Question { rows, is_one, top, stream } = request.0.read(&version, false)?;
+    let Question { rows, is_one, top, stream, explain } = request.0.read(&version, false)?;
     if stream {
         let why = "an endpoint answers whole texts; leave it out, or ask a version itself";
         return Err(ApiError::field("stream", why));
+    }
+    if explain.is_some() {
+        let why = "an endpoint answers without reasons; leave it out, or ask a version itself";
+        return Err(ApiError::field("explain", why));
     }
     let by = By::of(&caller);
     let asked = if shadow.is_some() { rows.clone() } else { Vec::new() };

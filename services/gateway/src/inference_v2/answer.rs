@@ -81,6 +81,7 @@ fn tensors(config: &ModelConfig, predictions: &[Prediction]) -> Result<Vec<Tenso
             ]
         }
         Some(Prediction::Items { .. }) => items(predictions)?,
+        Some(Prediction::Explained { .. }) => unreachable!("the protocol asks for no reasons"),
         Some(Prediction::Text { .. }) => {
             let texts = all.filter_map(|one| match one {
                 Prediction::Text { text, tokens } => Some((text.clone(), i64::from(*tokens))),

@@ -42,16 +42,20 @@ pub struct ResultFile {
 }
 
 impl BatchView {
-    pub(super) fn of(job: JobId, inquired: Inquired) -> Self {
+    /// None of a job that asks something else.
+    pub(super) fn of(job: JobId, inquired: Inquired) -> Option<Self> {
         let Inquired { named, version, inquiry, finding, file } = inquired;
-        let Inquiry::Predict { bad_rows } = inquiry;
-        let result = finding.map(|Finding::Predicted(predicted)| predicted);
+        let Inquiry::Predict { bad_rows } = inquiry else { return None };
+        let result = match finding {
+            Some(Finding::Predicted(predicted)) => Some(predicted),
+            _ => None,
+        };
         let file = file.map(|Answers { sha256, bytes }| ResultFile {
             bytes,
             sha256,
             url: format!("/v1/jobs/{job}/result"),
         });
-        Self { model: named, version, bad_rows, result, file }
+        Some(Self { model: named, version, bad_rows, result, file })
     }
 }
 
@@ -131,8 +135,8 @@ fn answers(job: &Job) -> Result<Answers, ApiError> {
             let why = format!("{} is {} and has no answers", job.id, job.status.as_str());
             Err(ApiError::new(Code::Conflict, why))
         }
-        None => {
-            let why = format!("{} asks no model about a dataset, and has no answers", job.id);
+        Some(Inquired { finding: Some(Finding::Importances(_)), .. }) | None => {
+            let why = format!("{} asks no model about rows, and has no answers", job.id);
             Err(ApiError::new(Code::Conflict, why))
         }
     }

@@ -60,7 +60,8 @@ pub(crate) fn runnable(named: &Named) -> Result<&ModelConfig, ApiError> {
 
 pub(crate) fn asked<'a>(by: &'a By, named: &'a Named) -> Asked<'a> {
     let version = Source::from(&*named.version);
-    Asked { tenant: by.tenant, caller: &by.slug, model: &named.name, version }
+    let (tenant, caller, model) = (by.tenant, &*by.slug, &*named.name);
+    Asked { tenant, caller, model, version, explain: None }
 }
 
 /// Counts what was answered, for whoever called and for the model.

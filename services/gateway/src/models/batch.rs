@@ -140,7 +140,7 @@ async fn prepared(
     })
 }
 
-fn inquires(model: &Model, version: &ModelVersion, inquiry: Inquiry) -> Inquires {
+pub(super) fn inquires(model: &Model, version: &ModelVersion, inquiry: Inquiry) -> Inquires {
     let named = format!("{}/{}", model.tenant_slug, model.name);
     Inquires { version: (version.model, version.number), named, inquiry }
 }

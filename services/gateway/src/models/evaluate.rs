@@ -67,7 +67,8 @@ pub(super) async fn evaluate(
         return Err(ApiError::new(Code::Conflict, why));
     }
     let (side, newer) = if a.created_at > b.created_at { (Side::A, &a) } else { (Side::B, &b) };
-    let data = dataset(&mut tx, &asked.0, newer).await?;
+    let named = (asked.0.dataset.as_deref(), asked.0.version);
+    let data = dataset(&mut tx, named, newer).await?;
     tx.commit().await?;
     let its_own = newer.trained.as_ref().is_some_and(|by| by.dataset_sha256 == data.sha256);
     let memory = |made: &Made| made.config.spec.resources.memory_bytes;
@@ -97,20 +98,21 @@ fn made<'a>((model, version): (&Model, &'a ModelVersion)) -> Result<&'a Made, Ap
     })
 }
 
-async fn dataset(
+/// The one that is named, or else that a version was trained on.
+pub(super) async fn dataset(
     tx: &mut TenantTx<'_>,
-    asked: &Rerun,
-    newer: &ModelVersion,
+    (named, number): (Option<&str>, Option<u32>),
+    of: &ModelVersion,
 ) -> Result<Version, ApiError> {
-    let trained = newer.trained.as_ref().zip(newer.made.as_ref());
-    let (name, number) = match (&asked.dataset, trained) {
-        (Some(name), _) => (name.clone(), asked.version),
-        (None, Some((trained, made))) if newer.tenant == tx.tenant() => {
+    let trained = of.trained.as_ref().zip(of.made.as_ref());
+    let (name, number) = match (named, trained) {
+        (Some(name), _) => (name.to_owned(), number),
+        (None, Some((trained, made))) if of.tenant == tx.tenant() => {
             let name = made.config.spec.dataset.name.to_string();
-            (name, Some(asked.version.unwrap_or(trained.dataset_version)))
+            (name, Some(number.unwrap_or(trained.dataset_version)))
         }
         (None, _) => {
-            let why = "the newer version was not trained on data of yours; name a dataset";
+            let why = "the version was not trained on data of yours; name a dataset";
             return Err(ApiError::field("dataset", why));
         }
     };

@@ -4,10 +4,11 @@
 use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT, post, web};
 use domain::{
     FieldErrors,
+    explain::Explain,
     predict::{Prediction, Row},
 };
 use serde::{Deserialize, Serialize};
-use serving::generates;
+use serving::{Asked, generates};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -48,6 +49,9 @@ pub(crate) struct PredictRequest {
     /// Of a language model, with `row`: the text as it comes, as server-sent events.
     #[serde(default)]
     stream: bool,
+    /// Of a model of tables or texts: what each answer is made of. Each prediction then comes as `{prediction,
+    /// explanation}`, of up to 32 rows at once.
+    explain: Option<Explain>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,13 +95,15 @@ pub(super) async fn predict(
 ) -> Result<HttpResponse, ApiError> {
     let (tenant, name) = path.into_inner();
     let named = named(&app, &caller, (&tenant, &name), params.0.version()).await?;
-    let Question { rows, is_one, top, stream } = body.0.read(&named, accepts_events(&request))?;
+    let Question { rows, is_one, top, stream, explain } =
+        body.0.read(&named, accepts_events(&request))?;
     let by = By::of(&caller);
     if stream {
         let row = rows.into_iter().next().expect("a stream is of one row");
         return telling::tell(app, by, named, row).await;
     }
-    let answered = app.predictor.predict(asked(&by, &named), rows).await;
+    let asked = Asked { explain, ..asked(&by, &named) };
+    let answered = app.predictor.predict(asked, rows).await;
     let answered = answered.map_err(|error| of_one(told(error), is_one))?;
     meter(&app, &by, &named, &answered);
     Ok(HttpResponse::Ok().json(PredictAnswer::new(&named, answered.predictions, top)))
@@ -126,14 +132,18 @@ pub(crate) struct Question {
     pub is_one: bool,
     pub top: Option<usize>,
     pub stream: bool,
+    pub explain: Option<Explain>,
 }
 
 impl PredictRequest {
     /// `streams`: that a stream would be taken.
     pub fn read(self, named: &Named, streams: bool) -> Result<Question, FieldErrors> {
         let made = named.version.made.as_ref();
-        let (top, stream) = (self.top_k, self.stream);
+        let (top, stream, explain) = (self.top_k, self.stream, self.explain);
         let (rows, is_one) = self.rows()?;
+        if let Some(explain) = explain {
+            explain.check(rows.len())?;
+        }
         let classifies = made.is_none_or(|made| !made.config.classes.is_empty());
         match top {
             Some(_) if !classifies => {
@@ -155,8 +165,8 @@ impl PredictRequest {
             };
             return Err(FieldErrors::one("stream", why));
         }
-        let stream = stream || (streams && can_stream && is_one);
-        Ok(Question { rows, is_one, top: top.map(|top| top as usize), stream })
+        let stream = stream || (streams && can_stream && is_one && explain.is_none());
+        Ok(Question { rows, is_one, top: top.map(|top| top as usize), stream, explain })
     }
 
     /// The rows, and whether they came as one `row`.

@@ -50,6 +50,12 @@ pub(super) fn of_models() -> Vec<Row> {
             [202, 202, 202, 403, 403, 403, 401, 404, 404],
         ),
         row(
+            "POST /v1/models/{tenant}/{model}/versions/{version}/importance",
+            Json(json!({})),
+            [202, 202, 202, 403, 403, 403, 401, 404, 404],
+        ),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/importance", Nothing, MINE),
+        row(
             "POST /v1/models/{tenant}/{model}/batch-predictions",
             Json(json!({ "dataset": "flowers" })),
             [202, 202, 202, 403, 403, 403, 401, 404, 404],

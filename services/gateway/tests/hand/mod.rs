@@ -164,7 +164,9 @@ impl Hand {
                 }
             },
             JobKind::Evaluate => self.evaluate(&given, scratch.path(), &limits).await,
-            JobKind::Predict => self.inquire(&given, scratch.path(), &limits).await,
+            JobKind::Predict | JobKind::Importance => {
+                self.inquire(&given, scratch.path(), &limits).await
+            }
             JobKind::Train => {
                 let spec = given.spec.as_ref().expect("a training has one");
                 if let (Some(base), Some(of)) = (&spec.base_model, given.base_of) {
@@ -228,16 +230,26 @@ impl Hand {
             self.state.blobs.fetch_content(of.tenant, sha256, &to).await.unwrap();
         }
         let asking = Asking { data: &given.data, limits, scratch };
-        let Inquiry::Predict { bad_rows } = asks.inquiry;
-        match engine::predict_all(asking, bad_rows) {
+        let found = match asks.inquiry {
+            Inquiry::Predict { bad_rows } => {
+                engine::predict_all(asking, bad_rows).map(Finding::Predicted)
+            }
+            Inquiry::Importance { how } => {
+                engine::importance(asking, how, given.resources.memory_bytes)
+                    .map(Finding::Importances)
+            }
+        };
+        match found {
             Err(error) => self.fail(given.attempt, error.cause()).await,
-            Ok(predicted) => {
-                let answers = scratch.join(ANSWERS_FILE);
-                let stored = self.state.blobs.put_file(given.tenant, &answers).await.unwrap();
-                let file = Answers { sha256: stored.sha256, bytes: stored.bytes };
-                let finding = Finding::Predicted(predicted);
+            Ok(finding) => {
+                let mut file = None;
+                if matches!(finding, Finding::Predicted(_)) {
+                    let answers = scratch.join(ANSWERS_FILE);
+                    let stored = self.state.blobs.put_file(given.tenant, &answers).await.unwrap();
+                    file = Some(Answers { sha256: stored.sha256, bytes: stored.bytes });
+                }
                 let (mut tx, job) = (self.begin_as(Service::Worker).await, given.attempt.job);
-                inquiries::set_finding(&mut tx, job, &finding, Some(file)).await.unwrap();
+                inquiries::set_finding(&mut tx, job, &finding, file).await.unwrap();
                 self.report(&mut tx, given.attempt, Report::Succeeded).await;
                 self.commit(tx, job).await;
             }

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use domain::{FieldErrors, TenantId, predict::Row};
+use domain::{FieldErrors, TenantId, explain::Explain, predict::Row};
 use registry::BlobError;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use store::StoreError;
@@ -30,18 +30,21 @@ pub struct Question<'a> {
     pub model: Cow<'a, str>,
     pub version: Source,
     pub rows: Cow<'a, [Row]>,
+    /// What each answer is made of is asked too.
+    #[serde(default)]
+    pub explain: Option<Explain>,
 }
 
 impl<'a> Question<'a> {
     pub const fn new(asked: Asked<'a>, rows: &'a [Row]) -> Self {
-        let Asked { tenant, caller, model, version } = asked;
+        let Asked { tenant, caller, model, version, explain } = asked;
         let (caller, model) = (Cow::Borrowed(caller), Cow::Borrowed(model));
-        Self { tenant, caller, model, version, rows: Cow::Borrowed(rows) }
+        Self { tenant, caller, model, version, rows: Cow::Borrowed(rows), explain }
     }
 
     pub fn asked(&self) -> Asked<'_> {
-        let Self { tenant, caller, model, version, .. } = self;
-        Asked { tenant: *tenant, caller, model, version: *version }
+        let Self { tenant, caller, model, version, explain, .. } = self;
+        Asked { tenant: *tenant, caller, model, version: *version, explain: *explain }
     }
 }
 
@@ -180,7 +183,10 @@ pub fn unframed<T: DeserializeOwned>(buffer: &mut BytesMut) -> Result<Option<T>,
 
 #[cfg(test)]
 mod tests {
-    use domain::predict::Prediction;
+    use domain::{
+        explain::{Attribution, Explanation},
+        predict::Prediction,
+    };
     use serde_json::json;
 
     use super::*;
@@ -195,6 +201,16 @@ mod tests {
             let told: Prediction = decode(&encode(&Prediction::Value { value })).unwrap();
             assert_eq!(told, Prediction::Value { value });
         }
+        let explanation = Explanation {
+            class: Some("rose".to_owned()),
+            baseline: 0.5,
+            value: 0.1 + 0.2,
+            attributions: vec![Attribution::Token { token: "a".to_owned(), attribution: -0.2 }],
+            convergence_delta: 1e-9,
+        };
+        let prediction = Box::new(Prediction::Value { value: 0.3 });
+        let explained = Prediction::Explained { prediction, explanation };
+        assert_eq!(decode::<Prediction>(&encode(&explained)).unwrap(), explained);
         let nothing: Prediction = decode(&encode(&Prediction::Value { value: f64::NAN })).unwrap();
         assert!(matches!(nothing, Prediction::Value { value } if value.is_nan()));
     }

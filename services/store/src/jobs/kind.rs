@@ -8,6 +8,7 @@ pub(super) const fn kind_str(kind: JobKind) -> &'static str {
         JobKind::Train => "train",
         JobKind::Evaluate => "evaluate",
         JobKind::Predict => "predict",
+        JobKind::Importance => "importance",
     }
 }
 
@@ -16,6 +17,7 @@ pub(crate) fn kind_of(text: &str) -> JobKind {
         "train" => JobKind::Train,
         "evaluate" => JobKind::Evaluate,
         "predict" => JobKind::Predict,
+        "importance" => JobKind::Importance,
         _ => JobKind::Profile,
     }
 }

@@ -1,8 +1,9 @@
 //! What a version is asked over a dataset by a job of the caller's, and what has come of it.
 
 use domain::{
-    Digest, JobId, ModelId,
+    Digest, JobId, ModelId, Timestamp,
     inquiry::{Finding, Inquiry},
+    job::JobStatus,
 };
 use serde_json::Value;
 
@@ -118,7 +119,7 @@ pub async fn set_finding(
     )
     .execute(tx.conn())
     .await?;
-    let Finding::Predicted(predicted) = finding;
+    let Finding::Predicted(predicted) = finding else { return Ok(()) };
     sqlx::query!(
         "with metered as (
              insert into prediction_usage (id, tenant_id, model_id, number, at, requests, rows, tokens, micros)
@@ -136,6 +137,54 @@ pub async fn set_finding(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// What a version was asked by a job.
+#[derive(Debug, Clone)]
+pub struct OfVersion {
+    pub job: JobId,
+    pub status: JobStatus,
+    pub dataset: String,
+    pub dataset_version: u32,
+    pub inquiry: Inquiry,
+    /// Once the job has succeeded.
+    pub finding: Option<Finding>,
+    pub created_at: Timestamp,
+}
+
+/// What the tenant's own jobs have measured of a version's features; the newest first, ten at most.
+pub async fn of_version(
+    tx: &mut TenantTx<'_>,
+    (model, number): (ModelId, u32),
+) -> Result<Vec<OfVersion>, StoreError> {
+    let tenant = tx.tenant().uuid();
+    let rows = sqlx::query!(
+        "select i.job_id, j.status, d.name as dataset, j.dataset_version, i.asked, i.finding, j.created_at
+         from inquiry i
+         join job j on j.id = i.job_id
+         join dataset d on d.id = j.dataset_id
+         where i.tenant_id = $1 and i.model_id = $2 and i.number = $3 and j.kind = 'importance'
+         order by i.job_id desc
+         limit 10",
+        tenant,
+        model.uuid(),
+        amounts::int(number),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let finding = row.finding.map(serde_json::from_value).transpose();
+        Ok(OfVersion {
+            job: JobId::from_uuid(row.job_id),
+            status: row.status.parse().map_err(|why| StoreError::corrupt("job", "status", why))?,
+            dataset: row.dataset,
+            dataset_version: row.dataset_version.unsigned_abs(),
+            inquiry: asked_of(row.asked)?,
+            finding: finding.map_err(|why| StoreError::corrupt(TABLE, "finding", why))?,
+            created_at: row.created_at,
+        })
+    });
+    read.collect()
 }
 
 /// Deletes the file of answers; false if there is none.

@@ -122,11 +122,14 @@ fn perform(task: &Task, scratch: &Path, stop: &StopFlag) -> Result<Event, Engine
             };
             Ok(Event::Evaluated { comparison: engine::compare(comparing)? })
         }
-        Task::Inquire { data, limits, inquiry } => {
+        Task::Inquire { data, limits, inquiry, memory_bytes } => {
             let asking = engine::Asking { data, limits, scratch };
             let finding = match *inquiry {
                 Inquiry::Predict { bad_rows } => {
                     Finding::Predicted(engine::predict_all(asking, bad_rows)?)
+                }
+                Inquiry::Importance { how } => {
+                    Finding::Importances(engine::importance(asking, how, *memory_bytes)?)
                 }
             };
             Ok(Event::Found { finding })

@@ -241,6 +241,7 @@ fn show_answer(answer: &Prediction) -> Markup {
         Prediction::Items { items } => {
             html! { ol { @for item in items { li { (item.item) " " span.quiet { (words::number(item.score)) } } } } }
         }
+        Prediction::Explained { prediction, .. } => show_answer(prediction),
         Prediction::Text { text, tokens } => {
             html! { pre tabindex="0" { (text) } p.hint { (tokens) " tokens" } }
         }
