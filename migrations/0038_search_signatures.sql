@@ -58,4 +58,4 @@ create index public_model_downloads on public_model (downloads desc, id desc) in
 create index public_model_likes on public_model (likes desc, id desc) include (bytes, signature);
 create index public_model_trending on public_model (trending desc, id desc) include (bytes, signature);
 -- a sample, by lot
-create index public_model_lot on public_model (lot) include (bytes, signature);
+create index public_model_lot on public_model (lot) include (id, signature);

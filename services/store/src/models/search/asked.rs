@@ -17,7 +17,7 @@ const RANKED: i64 = 1_000;
 const LONGEST_WALK: i64 = 8_000;
 const LONGEST_SIGNED_WALK: i64 = 60_000;
 /// Of a sample, that are read.
-const SAMPLED: i64 = 400;
+const SAMPLED: i64 = 250;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
 /// Of what was found by words: how well they fit name, tags and description, and how popular it is.
@@ -101,27 +101,26 @@ impl Asked<'_> {
     }
 
     async fn sampled(&self, tx: &mut TenantTx<'_>) -> Result<Sample, StoreError> {
-        let mut sql = QueryBuilder::new(
-            "select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))
-                        ::double precision as models, looked, signed, read, named, by_metric, by_bytes, within
-             from (select count(*) as looked",
-        );
-        sql.push(", count(*) filter (where true");
+        let mut sql = QueryBuilder::new("with lot as materialized (select p.id, (true");
         self.signed(&mut sql, "p");
-        sql.push(") as signed from public_model p where p.lot = 0::smallint) signatures");
-        sql.push(", (select count(*) as read, count(*) filter (where is_named) as named");
-        sql.push(", count(*) filter (where is_named and is_measured) as by_metric");
-        sql.push(", count(*) filter (where is_named and is_small) as by_bytes");
-        sql.push(", count(*) filter (where is_named and is_measured and is_small) as within");
-        sql.push(" from (select (true");
+        sql.push(
+            ") as is_signed from public_model p where p.lot = 0::smallint)
+             select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))
+                        ::double precision as models, looked, signed, read, named, by_metric, by_bytes, within
+             from (select count(*) as looked, count(*) filter (where is_signed) as signed from lot) signatures,
+                  (select count(*) as read, count(*) filter (where is_named) as named,
+                          count(*) filter (where is_named and is_measured) as by_metric,
+                          count(*) filter (where is_named and is_small) as by_bytes,
+                          count(*) filter (where is_named and is_measured and is_small) as within
+                   from (select (true",
+        );
         self.names(&mut sql, By::Order);
         sql.push(") as is_named, (true");
         self.within_metric(&mut sql, "p.metrics");
         sql.push(") as is_measured, (true");
         self.within_bytes(&mut sql, "p");
-        sql.push(") as is_small from (select p.id from public_model p where p.lot = 0::smallint");
-        self.signed(&mut sql, "p");
-        sql.push(format_args!(" limit {SAMPLED}) s join public_model p on p.id = s.id"));
+        sql.push(") as is_small from (select id from lot where is_signed limit ");
+        sql.push_bind(SAMPLED).push(") s join public_model p on p.id = s.id");
         self.ask(&mut sql);
         sql.push(") found) read");
         Ok(sql.build_query_as().fetch_one(tx.conn()).await?)
