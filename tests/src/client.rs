@@ -58,6 +58,8 @@ impl Answer {
     }
 }
 
+/// Shorter than a gateway keeps a connection, so that none is used just when it ends.
+const IDLE_FOR: Duration = Duration::from_secs(2);
 /// Of everybody in the tests.
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -70,7 +72,12 @@ pub struct Event {
 
 impl Client {
     pub(crate) fn new(address: Address, key: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(WITHIN).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(WITHIN)
+            .pool_idle_timeout(IDLE_FOR)
+            .build()
+            .unwrap();
         Self { http, address, key: key.to_owned(), slug: String::new() }
     }
 

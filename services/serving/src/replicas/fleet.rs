@@ -141,11 +141,14 @@ impl Fleet {
             return Ok(None);
         }
         let body = Bytes::from(body);
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             let Some(replica) = self.choose(version) else { return Ok(None) };
             match replica.ask((path, &body), self.list.subscribe()).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(error) => {
+                    // where nobody took the question nothing was tried
+                    tries += u32::from(error.was_heard());
                     self.unanswered.fetch_add(1, Ordering::Relaxed);
                     let error = &error as &dyn StdError;
                     warn!(replica.id = %replica.id, replica.url, error, "a replica did not answer");

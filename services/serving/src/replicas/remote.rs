@@ -61,6 +61,13 @@ pub(super) enum Unanswered {
     Silent,
 }
 
+impl Unanswered {
+    /// Whether somebody may have begun to answer.
+    pub fn was_heard(&self) -> bool {
+        !matches!(self, Self::Http(error) if error.is_connect())
+    }
+}
+
 impl Remote {
     /// # Errors
     /// Where this machine has no certificates to know others by, which a URL may need.
