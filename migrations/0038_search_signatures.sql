@@ -3,9 +3,9 @@
 
 -- A Bloom filter of what is said of a model, two bits for each: where one of a question's bits is missing, the model
 -- is none of those asked for; where all are there it is read and looked at.
-create function search_signature(said text[]) returns bit(256) language sql immutable parallel safe as $$
-    select coalesce(bit_or(set_bit(set_bit(none, hash & 255, 1), (hash >> 8) & 255, 1)), none)
-    from (select repeat('0', 256)::bit(256) as none) nothing
+create function search_signature(said text[]) returns bit(512) language sql immutable parallel safe as $$
+    select coalesce(bit_or(set_bit(set_bit(none, hash & 511, 1), (hash >> 9) & 511, 1)), none)
+    from (select repeat('0', 512)::bit(512) as none) nothing
     left join lateral (select hashtext(word) as hash from unnest(said) word) words on true
     group by none
 $$;
@@ -32,7 +32,7 @@ create function search_kinds_together(kinds text[]) returns int[] language sql i
 $$;
 
 alter table public_model
-    add column signature bit(256) not null generated always as (
+    add column signature bit(512) not null generated always as (
         search_signature(search_said(words, tags, tenant, array[task, family, input, pipeline, licence]))
     ) stored,
     add column together int[] not null generated always as (
@@ -59,3 +59,25 @@ create index public_model_likes on public_model (likes desc, id desc) include (b
 create index public_model_trending on public_model (trending desc, id desc) include (bytes, signature);
 -- a sample, by lot
 create index public_model_lot on public_model (lot) include (id, signature);
+
+-- The same, with the four shortest words of a beginning in place of the ten first: each is one more to look for.
+create or replace function search_query(asked text, is_public boolean) returns tsquery language sql stable as $$
+    select string_agg(case
+        when length(lexeme) < 3 or exists (select from search_word where word = lexeme collate "C") then quoted
+        else concat(
+            '(', quoted,
+            case when is_public then (
+                select string_agg(' | ' || quote_literal(word), '')
+                from (select word from search_word
+                      where word >= lexeme collate "C" and word < (lexeme || chr(1114111)) collate "C"
+                      order by length(word), word limit 4) beginning)
+            else ':*' end,
+            (select string_agg(' | ' || quote_literal(word), '')
+             from (select word from search_word where word % lexeme
+                   order by similarity(word, lexeme) desc, word limit 3) alike),
+            ')')
+        end, ' & ')::tsquery
+    from (select lexeme, quote_literal(lexeme) as quoted
+          from unnest(to_tsvector('english', translate(asked, '-_./:', '     ')))
+          limit 8) asked
+$$;

@@ -185,16 +185,24 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
         return Ok(Page::of(Vec::new(), page));
     }
     let said = conditions::said(search, words.as_deref());
-    let signature = if said.is_empty() { None } else { Some(signature_of(tx, &said).await?) };
+    let signatures = if said.is_empty() { Vec::new() } else { signatures_of(tx, &said).await? };
     let (tenant, fetch) = (tx.tenant().uuid(), page.fetch());
-    let asked = Asked { search, words, signature, tenant, fetch };
+    let asked = Asked { search, words, signatures, tenant, fetch };
     let found = asked.find(tx).await?;
     Ok(Page::of(found, page))
 }
 
-async fn signature_of(tx: &mut TenantTx<'_>, said: &[String]) -> Result<String, StoreError> {
-    let signature = sqlx::query_scalar("select search_signature($1)::text");
-    Ok(signature.bind(said).fetch_one(tx.conn()).await?)
+async fn signatures_of(
+    tx: &mut TenantTx<'_>,
+    said: &[Vec<String>],
+) -> Result<Vec<Vec<String>>, StoreError> {
+    let all: Vec<&str> = said.iter().flatten().map(String::as_str).collect();
+    let signatures = sqlx::query_scalar(
+        "select search_signature(array[said])::text from unnest($1::text[]) with ordinality all_of_it (said, n)
+         order by n",
+    );
+    let mut signatures = signatures.bind(all).fetch_all(tx.conn()).await?.into_iter();
+    Ok(said.iter().map(|either| signatures.by_ref().take(either.len()).collect()).collect())
 }
 
 async fn query_of(

@@ -137,7 +137,7 @@ async fn of_what_very_many_have_the_popular_come_first() {
     let search = Search { words, order: Order::Relevance, ..Search::of(Among::Public) };
     let found = leaf_through(&world, search).await;
     let score = "ln(1 + downloads + 10 * likes) desc";
-    let popular = "id in (select id from public_model order by downloads desc, id desc limit 200)";
+    let popular = "id in (select id from public_model order by downloads desc, id desc limit 100)";
     let best = names(&mut owner, popular, score).await;
     assert_eq!(found, best);
 }

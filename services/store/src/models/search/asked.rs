@@ -11,7 +11,7 @@ use crate::{StoreError, TenantTx, Tx};
 
 /// Of what very many have, so many are ranked by how well they fit: those with the most downloads; of what fewer have,
 /// more.
-const RANKED_OF_COMMON: i64 = 200;
+const RANKED_OF_COMMON: i64 = 100;
 const RANKED: i64 = 1_000;
 /// Where what is common lies far away in the order, the walk gives up after so many, or so many signatures.
 const LONGEST_WALK: i64 = 8_000;
@@ -28,8 +28,8 @@ pub(super) struct Asked<'a> {
     pub search: &'a Search,
     /// As Postgres understands it.
     pub words: Option<String>,
-    /// Of what was asked for, where anything is told by signatures: as 256 digits.
-    pub signature: Option<String>,
+    /// Of what a model has to have, of each the one or the other: 512 digits.
+    pub signatures: Vec<Vec<String>>,
     pub tenant: Uuid,
     pub fetch: i64,
 }

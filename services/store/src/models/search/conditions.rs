@@ -16,34 +16,44 @@ const TASKS: [&str; 6] = [
 ];
 const FAMILIES: [&str; 5] = ["dense", "convolutional", "recurrent", "transformer", "factorization"];
 
-/// What a model has to be said to have, as signatures have it; words that may be several are not among it.
-pub(super) fn said(search: &Search, words: Option<&str>) -> Vec<String> {
-    let words = words.unwrap_or_default().split(" & ");
-    let plain = words.filter_map(|word| word.strip_prefix('\'')?.strip_suffix('\''));
-    let plain = plain.filter(|word| !word.contains(['\'', '\\'])).map(str::to_owned);
-    let tags = search.tags.iter().map(|tag| format!("#{tag}"));
-    let kinds = search.kinds.iter().map(|(kind, name)| match kind {
-        Kind::Tenant => format!("@{name}"),
-        Kind::Task => format!("1={name}"),
-        Kind::Family => format!("2={name}"),
-        Kind::Input => format!("3={name}"),
-        Kind::Pipeline => format!("4={name}"),
-        Kind::Licence => format!("5={name}"),
+/// What a model has to be said to have, of each the one or the other.
+pub(super) fn said(search: &Search, words: Option<&str>) -> Vec<Vec<String>> {
+    let words = words.unwrap_or_default().split(" & ").filter_map(|word| {
+        let either = word.trim_matches(['(', ')', ' ']).split(" | ");
+        let plain = either.map(|word| word.strip_prefix('\'')?.strip_suffix('\''));
+        plain
+            .map(|word| Some(word.filter(|word| !word.contains(['\'', '\\']))?.to_owned()))
+            .collect()
     });
-    plain.chain(tags).chain(kinds).collect()
+    let tags = search.tags.iter().map(|tag| vec![format!("#{tag}")]);
+    let kinds = search.kinds.iter().map(|(kind, name)| {
+        vec![match kind {
+            Kind::Tenant => format!("@{name}"),
+            Kind::Task => format!("1={name}"),
+            Kind::Family => format!("2={name}"),
+            Kind::Input => format!("3={name}"),
+            Kind::Pipeline => format!("4={name}"),
+            Kind::Licence => format!("5={name}"),
+        }]
+    });
+    words.chain(tags).chain(kinds).collect()
 }
 
 impl Asked<'_> {
     /// Whether the orders' indexes tell something of what is asked for.
     pub(super) fn is_signed(&self) -> bool {
-        self.search.max_bytes.is_some() || self.signature.is_some()
+        self.search.max_bytes.is_some() || !self.signatures.is_empty()
     }
 
     /// That the signature is one of what is asked for.
     pub(super) fn signed(&self, sql: &mut QueryBuilder<Postgres>, of: &str) {
-        if let Some(signature) = &self.signature {
-            sql.push(format_args!(" and {of}.signature & ")).push_bind(signature.clone());
-            sql.push("::bit(256) = ").push_bind(signature.clone()).push("::bit(256)");
+        for either in &self.signatures {
+            for (n, signature) in either.iter().enumerate() {
+                sql.push(if n == 0 { " and (" } else { " or " });
+                sql.push(format_args!("{of}.signature & ")).push_bind(signature.clone());
+                sql.push("::bit(512) = ").push_bind(signature.clone()).push("::bit(512)");
+            }
+            sql.push(")");
         }
     }
 
