@@ -15,7 +15,7 @@ pub fn ranked(replicas: &[&str], (model, number): (ModelId, u32)) -> Vec<usize> 
         .enumerate()
         .map(|(place, name)| (version.clone().chain_update(name).finalize(), place))
         .collect();
-    ranks.sort_unstable_by(|one, other| other.0.cmp(&one.0));
+    ranks.sort_unstable_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     ranks.into_iter().map(|(_, place)| place).collect()
 }
 
