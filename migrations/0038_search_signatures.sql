@@ -44,6 +44,7 @@ alter table public_model
     ) stored;
 drop index public_model_search;
 -- the most downloaded are found along their order now
+revoke update (tier) on public_model from cupola_as_gateway;
 alter table public_model drop column tier;
 create index public_model_search on public_model using gin
     (words, tags, tenant, together) with (fastupdate = off);

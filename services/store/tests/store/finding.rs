@@ -25,11 +25,13 @@ async fn shelve(world: &World) -> PgConnection {
                 case when n % 100 = 0 then '{{rare}}' when n % 3 > 0 then '{{common}}' else '{{}}' end::text[],
                 '2026-01-01'::timestamptz + (n * 7919 % 12007) * interval '1 minute'
          from generate_series(1, {MODELS}) n;
-         insert into model_version (model_id, number, tenant_id, source, config, metrics, bytes, created_at)
+         insert into model_version (model_id, number, tenant_id, source, config, weights_sha256, weights_bytes,
+                                    config_sha256, metrics, bytes, created_at)
          select id, 1, tenant_id, 'uploaded',
                 jsonb_build_object('task', case when hashtext(name) % 50 = 0 then 'regression' else 'forecasting' end,
                                    'input', '{{\"type\": \"table\"}}'::jsonb,
                                    'layers', '[{{\"type\": \"Dense\"}}]'::jsonb),
+                sha256('weights'), 7, sha256('config'),
                 jsonb_build_object('val_loss', (hashtext(name) % 1000) / 100.0),
                 1000 + (hashtext(name) & 65535), created_at + (hashtext(name) & 1023) * interval '1 hour'
          from model;
