@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request,
+    Request, StatusCode,
     body::Bytes,
     client::conn::http1::{SendRequest, handshake},
     header::{AUTHORIZATION, CONTENT_TYPE, HOST},
@@ -80,8 +80,16 @@ impl Connection {
             self.sender.send_request(request.body(Full::new(body.unwrap_or_default()))?).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        let is_fine = status.is_success() || (*may_be_refused && status.as_u16() == 429);
-        ensure!(is_fine, "{path}: {status}: {}", String::from_utf8_lossy(&body));
+        let is_refused = *may_be_refused && status == StatusCode::TOO_MANY_REQUESTS;
+        ensure!(
+            status.is_success() || is_refused,
+            "{path}: {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+        if is_refused {
+            // who is refused before the body was read is not listened to any more
+            *self = Self::open(&self.load, self.asked).await?;
+        }
         Ok(body)
     }
 
