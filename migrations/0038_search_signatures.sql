@@ -22,13 +22,13 @@ create function search_kinds(kinds text[]) returns int language sql immutable pa
     select hashtext(string_agg(n || '=' || kind, ',' order by n))
     from unnest(kinds) with ordinality named (kind, n) where kind is not null
 $$;
--- Of any two or more of a model's kinds.
+-- Of any one or more of a model's kinds.
 create function search_kinds_together(kinds text[]) returns int[] language sql immutable parallel safe as $$
     select array(
         select hashtext(string_agg(n || '=' || kind, ',' order by n))
-        from generate_series(3, 31) subset, unnest(kinds) with ordinality named (kind, n)
+        from generate_series(1, 31) subset, unnest(kinds) with ordinality named (kind, n)
         where (subset >> (n::int - 1)) & 1 = 1 and kind is not null
-        group by subset having count(*) > 1 and count(*) = length(replace(subset::bit(5)::text, '0', '')))
+        group by subset having count(*) = length(replace(subset::bit(5)::text, '0', '')))
 $$;
 
 alter table public_model

@@ -15,26 +15,30 @@ const PAGE: u32 = 40;
 const SEARCHED: &str = "id, tenant, name, visibility, description, licence, tags, created_at, version, updated_at,
     metrics, bytes, task, family, input, pipeline, downloads, likes, predictions, trending, title, words, steps";
 
-/// Of acme: two of three are tagged `common`, one of a hundred `rare`, and all have the word `shared`.
+/// Of acme: two of three are tagged `common`, one of a hundred `rare`, and all have the word `shared`. One of two
+/// hundred has another licence, and of these half are files of which nothing else is known.
 async fn shelve(world: &World) -> PgConnection {
     let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
     let fill = format!(
         "set session_replication_role = replica;
          insert into model (id, tenant_id, name, visibility, description, licence, tags, created_at)
-         select md5(n::text)::uuid, '{}', 'model-' || n, 'public', 'shared', 'mit',
+         select md5(n::text)::uuid, '{}', 'model-' || n, 'public', 'shared',
+                case when n % 200 = 0 then 'isc' else 'mit' end,
                 case when n % 100 = 0 then '{{rare}}' when n % 3 > 0 then '{{common}}' else '{{}}' end::text[],
                 '2026-01-01'::timestamptz + (n * 7919 % 12007) * interval '1 minute'
          from generate_series(1, {MODELS}) n;
          insert into model_version (model_id, number, tenant_id, source, config, weights_sha256, weights_bytes,
                                     config_sha256, metrics, bytes, created_at)
          select id, 1, tenant_id, 'uploaded',
-                jsonb_build_object('task', case when hashtext(name) % 50 = 0 then 'regression' else 'forecasting' end,
+                case when is_known then jsonb_build_object(
+                                   'task', case when hashtext(name) % 50 = 0 then 'regression' else 'forecasting' end,
                                    'input', '{{\"type\": \"table\"}}'::jsonb,
-                                   'layers', '[{{\"type\": \"Dense\"}}]'::jsonb),
-                sha256('weights'), 7, sha256('config'),
+                                   'layers', '[{{\"type\": \"Dense\"}}]'::jsonb) end,
+                case when is_known then sha256('weights') end, case when is_known then 7 end,
+                case when is_known then sha256('config') end,
                 jsonb_build_object('val_loss', (hashtext(name) % 1000) / 100.0),
                 1000 + (hashtext(name) & 65535), created_at + (hashtext(name) & 1023) * interval '1 hour'
-         from model;
+         from model, lateral (select licence = 'mit' or hashtext(name) & 1 = 0 as is_known) known;
          insert into model_tally (model_id, downloads, likes, trending, is_settled)
          select id, hashtext(name) & 255, hashtext(name) & 7, hashtext(name) & 511, true from model;
          reset session_replication_role;
@@ -96,9 +100,20 @@ async fn pages_of_what_is_common_and_of_what_is_rare_are_what_the_table_says() {
         };
         for task in ["regression", "forecasting", "recommendation"] {
             let search = Search { kinds: kinds(task), max_bytes: Some(40_000), ..all.clone() };
-            let condition = format!("task = '{task}' and bytes <= 40000");
+            let condition = format!("task = '{task}' and licence = 'mit' and bytes <= 40000");
             let expected = names(&mut owner, &condition, &format!("{column} desc")).await;
             assert_eq!(leaf_through(&world, search).await, expected, "{task} by {column}");
+        }
+        let licence = vec![(Kind::Licence, "isc".to_owned())];
+        let metric = MetricBound { name: "val_loss".into(), at_least: Some(-9.0), at_most: None };
+        for metric in [None, Some(metric)] {
+            let condition = match metric {
+                Some(_) => "licence = 'isc' and (metrics ->> 'val_loss')::float8 >= -9.0",
+                None => "licence = 'isc'",
+            };
+            let search = Search { kinds: licence.clone(), metric, ..all.clone() };
+            let expected = names(&mut owner, condition, &format!("{column} desc")).await;
+            assert_eq!(leaf_through(&world, search).await, expected, "a licence by {column}");
         }
         let words = Some("shared".to_owned());
         let tenant = vec![(Kind::Tenant, "acme".to_owned())];

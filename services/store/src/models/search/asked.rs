@@ -70,10 +70,16 @@ impl Asked<'_> {
 
     fn asks(&self) -> Asks {
         let Search { kinds, tags, metric, max_bytes, .. } = self.search;
-        let is_name = |(kind, _): &(Kind, String)| *kind == Kind::Tenant;
+        let has_task = kinds.iter().any(|(kind, _)| *kind == Kind::Task);
+        let has_tenant = kinds.iter().any(|(kind, _)| *kind == Kind::Tenant);
+        let has_kinds = !kinds.is_empty();
         Asks {
-            names: self.words.is_some() || !tags.is_empty() || kinds.iter().any(is_name),
-            kinds: !kinds.iter().all(is_name),
+            names: self.words.is_some()
+                || !tags.is_empty()
+                || has_tenant
+                || (has_kinds && !has_task),
+            // the index of kinds begins with it
+            kinds: has_task,
             metric: metric.is_some(),
             bytes: max_bytes.is_some(),
         }

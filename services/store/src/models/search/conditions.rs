@@ -5,17 +5,6 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::{Among, Kind, MetricBound, Order, Search, asked::Asked, way::By};
 
-/// So that kinds are found whose task or family is not asked for: those there are.
-const TASKS: [&str; 6] = [
-    "binary_classification",
-    "multiclass_classification",
-    "regression",
-    "language_modeling",
-    "forecasting",
-    "recommendation",
-];
-const FAMILIES: [&str; 5] = ["dense", "convolutional", "recurrent", "transformer", "factorization"];
-
 /// What a model has to be said to have, of each the one or the other.
 pub(super) fn said(search: &Search, words: Option<&str>) -> Vec<Vec<String>> {
     let words = words.unwrap_or_default().split(" & ").filter_map(|word| {
@@ -97,9 +86,10 @@ impl Asked<'_> {
         if self.words.is_some() {
             sql.push(" and p.words @@ ask.q");
         }
-        let kinds = || self.search.kinds.iter().filter(|(kind, _)| *kind != Kind::Tenant);
-        if by == By::Names && self.search.among == Among::Public && kinds().count() > 1 {
-            sql.push(" and p.together @> array[search_kinds(").push_bind(self.kinds());
+        let kinds = self.kinds();
+        let has_kinds = kinds.iter().any(Option::is_some);
+        if by == By::Names && self.search.among == Among::Public && has_kinds {
+            sql.push(" and p.together @> array[search_kinds(").push_bind(kinds);
             sql.push("::text[])]");
         }
         for (kind, name) in &self.search.kinds {
@@ -109,9 +99,6 @@ impl Asked<'_> {
                 _ => "is not distinct from",
             };
             sql.push(format_args!(" and p.{} {equals} ", kind.column())).push_bind(name.clone());
-        }
-        if by == By::Kinds {
-            self.other_kinds(sql);
         }
         if !self.search.tags.is_empty() {
             sql.push(" and p.tags @> ").push_bind(self.search.tags.clone());
@@ -123,18 +110,6 @@ impl Asked<'_> {
         let asked = |wanted: Kind| self.search.kinds.iter().find(|(kind, _)| *kind == wanted);
         let kinds = [Kind::Task, Kind::Family, Kind::Input, Kind::Pipeline, Kind::Licence];
         kinds.into_iter().map(|kind| asked(kind).map(|(_, name)| name.clone())).collect()
-    }
-
-    /// Any, of those by which the index of kinds begins.
-    pub(super) fn other_kinds(&self, sql: &mut QueryBuilder<Postgres>) {
-        let all: [(Kind, &[&str]); 2] = [(Kind::Task, &TASKS), (Kind::Family, &FAMILIES)];
-        for (missing, names) in all {
-            if self.search.kinds.iter().all(|(kind, _)| *kind != missing) {
-                let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-                sql.push(format_args!(" and p.{} = any(", missing.column())).push_bind(names);
-                sql.push(")");
-            }
-        }
     }
 
     /// By the steps that an index has, and then exactly.

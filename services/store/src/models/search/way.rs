@@ -37,8 +37,9 @@ pub(super) struct Sample {
 /// What is asked of a model by an index; all else is looked at model by model, of those that it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// Words, tags, tenant, and kinds that are asked for together.
+    /// Words, tags, tenant, and kinds together.
     Names,
+    /// A task, and kinds beside it.
     Kinds,
     Metric,
     Bytes,
@@ -49,8 +50,9 @@ pub(super) enum By {
 /// What a question asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asks {
-    /// Words, tags or a tenant.
+    /// Words, tags, a tenant, or kinds without the task.
     pub names: bool,
+    /// The task, and maybe others.
     pub kinds: bool,
     pub metric: bool,
     pub bytes: bool,
