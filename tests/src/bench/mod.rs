@@ -15,6 +15,7 @@ mod reference;
 mod rows;
 mod section;
 mod server;
+mod started;
 mod table;
 
 pub use child::{Ran, TookLonger, Training, parameters, run};
@@ -28,8 +29,9 @@ pub use peak::Peak;
 pub use peers::{Answer, Choices, Peers, Settings, combinations, shown_settings};
 pub use reference::{Reference, references};
 pub use rows::{Data, load};
-pub use section::Section;
+pub use section::{Section, conclude};
 pub use server::{Server, Turn};
+pub use started::{Started, free_port};
 pub use table::aligned;
 
 /// Bytes.

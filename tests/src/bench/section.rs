@@ -56,6 +56,24 @@ impl Section {
     }
 }
 
+/// Prints the tables, keeps them unless they are a quick look, and says whether all reach what is asked.
+pub fn conclude(
+    found: &[(Section, bool)],
+    repetitions: usize,
+    document: &Path,
+) -> anyhow::Result<bool> {
+    for (section, _) in found {
+        println!("{}\n", section.printed());
+        // a quick look is not for keeping
+        if repetitions > 1 {
+            section.write(document)?;
+        }
+    }
+    let ok = found.iter().all(|(_, ok)| *ok);
+    println!("{}", if ok { "every row reaches what is asked" } else { "a row fails" });
+    Ok(ok)
+}
+
 fn first(cell: &str) -> String {
     format!("| {cell} |")
 }

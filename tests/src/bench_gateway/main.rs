@@ -60,16 +60,7 @@ fn run() -> anyhow::Result<bool> {
         let result = upload(repetitions, &quiet)?;
         found.push((report::upload(&about, &result, &said), result.ok()));
     }
-    for (section, _) in &found {
-        println!("{}\n", section.printed());
-        // a quick look is not for keeping
-        if repetitions > 1 {
-            section.write(Path::new(DOCUMENT))?;
-        }
-    }
-    let ok = found.iter().all(|(_, ok)| *ok);
-    println!("{}", if ok { "every row reaches what is asked" } else { "a row fails" });
-    Ok(ok)
+    bench::conclude(&found, repetitions, Path::new(DOCUMENT))
 }
 
 /// One side, with each number of connections.

@@ -4,20 +4,18 @@
 use std::{
     env,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
 };
 
 use anyhow::{Context, bail, ensure};
 use e2e::{
     Client, Gateway,
-    bench::{Load, one_answer},
-    descendants, kill, wait_until,
+    bench::{Load, Started, free_port, one_answer},
+    wait_until,
 };
 use reqwest::Method;
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -82,7 +80,7 @@ impl Ours {
 /// Fields in the order in which they end.
 pub struct Bare {
     pub load: Load,
-    _server: Server,
+    _server: Started,
     _gateway: Gateway,
 }
 
@@ -97,9 +95,9 @@ impl Bare {
         let mut command = Command::new(peers.folder.join("bare"));
         command.arg(gateway.database_url("cupola")).arg(CONNECTIONS);
         command.arg(tenant.trim_start_matches("ten_")).stdout(Stdio::piped());
-        let mut server = Server(command.spawn().context("start the bare handler")?);
+        let mut server = Started::spawn(&mut command)?;
         let mut port = String::new();
-        let said = server.0.stdout.take().context("it has a standard output")?;
+        let said = server.stdout().context("it has a standard output")?;
         BufReader::new(said).read_line(&mut port)?;
         let host = format!("127.0.0.1:{}", port.trim());
         let load = Load { host, key: None, ..ours };
@@ -115,7 +113,7 @@ impl Bare {
 /// Fields in the order in which they end.
 pub struct MlFlow {
     pub load: Load,
-    _server: Server,
+    _server: Started,
     _gateway: Gateway,
     _folder: TempDir,
 }
@@ -125,10 +123,10 @@ impl MlFlow {
         let mut gateway = Gateway::start(true).await;
         gateway.stop().await;
         let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let url = gateway.database_url("postgres");
         let url = url.replace("postgres://", "postgresql+psycopg2://");
-        let server = Server(peers.mlflow(&url, port, folder.path())?);
+        let server = peers.mlflow(&url, port, folder.path())?;
         let base = format!("http://127.0.0.1:{port}");
         let http = reqwest::Client::builder().no_proxy().build()?;
         wait_until("MLflow", async || {
@@ -154,7 +152,7 @@ impl MlFlow {
 
 impl Peers {
     /// As its documentation says, with a process for each core.
-    fn mlflow(&self, url: &str, port: u16, folder: &Path) -> anyhow::Result<Child> {
+    fn mlflow(&self, url: &str, port: u16, folder: &Path) -> anyhow::Result<Started> {
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let mut command = Command::new(self.folder.join("bin/mlflow"));
         command
@@ -165,19 +163,6 @@ impl Peers {
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        command.spawn().context("start MLflow")
-    }
-}
-
-/// Ends with whatever it has started.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let started = descendants(self.0.id());
-        // both fail only if it has ended already
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        started.into_iter().for_each(|process| kill(process, Signal::KILL));
+        Started::spawn(&mut command)
     }
 }

@@ -137,16 +137,7 @@ fn run() -> anyhow::Result<bool> {
         let ok = results.iter().all(kueue::Replayed::ok);
         found.push((report::kueue(&about, &results, &said), ok));
     }
-    for (section, _) in &found {
-        println!("{}\n", section.printed());
-        // a quick look is not for keeping
-        if bench.repetitions > 1 {
-            section.write(Path::new(DOCUMENT))?;
-        }
-    }
-    let ok = found.iter().all(|(_, ok)| *ok);
-    println!("{}", if ok { "every row reaches what is asked" } else { "a row fails" });
-    Ok(ok)
+    bench::conclude(&found, bench.repetitions, Path::new(DOCUMENT))
 }
 
 fn number(variable: &str, usual: usize) -> anyhow::Result<usize> {

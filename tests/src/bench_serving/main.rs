@@ -77,16 +77,7 @@ fn run() -> anyhow::Result<bool> {
         let figures = Runtime::new()?.block_on(soak::measure())?;
         found.push((report::soak(&about, &figures, &said), figures.ok()));
     }
-    for (section, _) in &found {
-        println!("{}\n", section.printed());
-        // a quick look is not for keeping
-        if repetitions > 1 {
-            section.write(Path::new(DOCUMENT))?;
-        }
-    }
-    let ok = found.iter().all(|(_, ok)| *ok);
-    println!("{}", if ok { "every row reaches what is asked" } else { "a row fails" });
-    Ok(ok)
+    bench::conclude(&found, repetitions, Path::new(DOCUMENT))
 }
 
 /// All sides with one model: first what each can do, then how soon each answers at half of the least of it.

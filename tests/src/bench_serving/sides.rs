@@ -3,19 +3,17 @@
 
 use std::{
     env,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     thread,
 };
 
 use anyhow::{Context, bail, ensure};
 use e2e::{
     Client, Up,
-    bench::{Load, one_answer},
-    descendants, kill, wait_until,
+    bench::{Load, Started, free_port, one_answer},
+    wait_until,
 };
-use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -109,6 +107,7 @@ impl Peers {
         // what it starts is looked for there
         command.env("PATH", env::join_paths(folders).unwrap_or(path));
         command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(SCRIPTS);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 }
@@ -118,24 +117,20 @@ fn workers() -> String {
     thread::available_parallelism().map_or(1, usize::from).to_string()
 }
 
-fn free_port() -> anyhow::Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
-}
-
 pub struct FastApi {
     load: Load,
-    _server: Server,
+    _server: Started,
 }
 
 impl FastApi {
     pub async fn start(peers: &Peers, published: &Published) -> anyhow::Result<Self> {
-        let port = free_port()?;
+        let port = free_port()?.to_string();
         let mut command = peers.program("uvicorn");
         command
             .args(["fastapi_app:app", "--host", "127.0.0.1", "--port", &port])
             .args(["--workers", &workers(), "--no-access-log", "--log-level", "warning"])
             .env("MODEL", published.folder());
-        let server = Server::start(command)?;
+        let server = Started::spawn(&mut command)?;
         let load = Load {
             host: format!("127.0.0.1:{port}"),
             path: "/predict".to_owned(),
@@ -156,7 +151,7 @@ impl Serving for FastApi {
 
 pub struct MlFlow {
     load: Load,
-    _server: Server,
+    _server: Started,
     _folder: TempDir,
 }
 
@@ -168,14 +163,14 @@ impl MlFlow {
         save.arg("mlflow_model.py").arg(published.folder()).arg(&model);
         let saved = save.output().context("save the model for MLflow")?;
         ensure!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
-        let port = free_port()?;
+        let port = free_port()?.to_string();
         let mut command = peers.program("mlflow");
         command
             .args(["models", "serve", "--host", "127.0.0.1", "--port", &port])
             .args(["--workers", &workers(), "--env-manager", "local", "--model-uri"])
             .arg(&model)
             .current_dir(folder.path());
-        let server = Server::start(command)?;
+        let server = Started::spawn(&mut command)?;
         let load = Load {
             host: format!("127.0.0.1:{port}"),
             path: "/invocations".to_owned(),
@@ -207,25 +202,4 @@ async fn answers_alike(load: &Load, published: &Published) -> anyhow::Result<()>
     let apart = theirs.iter().zip(&ours).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     ensure!(theirs.len() == ours.len() && apart <= TOLERANCE, "{theirs:?} is not {ours:?}");
     Ok(())
-}
-
-/// Ends with whatever it has started.
-struct Server(Child);
-
-impl Server {
-    fn start(mut command: Command) -> anyhow::Result<Self> {
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let program = Path::new(command.get_program()).display().to_string();
-        Ok(Self(command.spawn().with_context(|| format!("start {program}"))?))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let started = descendants(self.0.id());
-        // both fail only if it has ended already
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        started.into_iter().for_each(|process| kill(process, Signal::KILL));
-    }
 }
