@@ -50,6 +50,10 @@ pub(crate) use sealing::{keep_sealing_models, sealed};
 
 use crate::{ApiError, App, Code, ServiceConfig};
 
+/// Of jobs that ask a model, whose memory is what its training had.
+const ASKING_CPU_MILLI: u64 = 1_000;
+const ASKING_MAX_RUNTIME_SECS: u64 = 3_600;
+
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(read::list)
         .service(likes::like)

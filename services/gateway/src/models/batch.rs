@@ -18,16 +18,16 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{asking::not_ours, known_model, known_version, predict::PredictParams};
+use super::{
+    ASKING_CPU_MILLI, ASKING_MAX_RUNTIME_SECS, asking::not_ours, known_model, known_version,
+    predict::PredictParams,
+};
 use crate::{
     ApiError, App, Body, Caller, Params,
     auth::SubmitJobs,
     datasets::patience,
     jobs::{DryRunView, JobView, PROFILE_PATIENCE, foresee, resolve, start},
 };
-
-const CPU_MILLI: u64 = 1_000;
-const MAX_RUNTIME_SECS: u64 = 3_600;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +125,7 @@ async fn prepared(
     let (data, profile) = resolve(app, caller.tenant(), of, "dataset", patience).await?;
     check(&made.config, &data, &profile)?;
     let max_runtime = max_runtime(app, asked.max_runtime)?;
-    let resources = Resources::cpu(CPU_MILLI, made.config.spec.resources.memory_bytes);
+    let resources = Resources::cpu(ASKING_CPU_MILLI, made.config.spec.resources.memory_bytes);
     Ok(NewJob {
         inquires: Some(inquires(&model, &version, Inquiry::Predict { bad_rows: asked.bad_rows })),
         ..NewJob::new(
@@ -168,7 +168,7 @@ fn check(config: &ModelConfig, data: &Version, profile: &Profile) -> Result<(), 
 
 fn max_runtime(app: &App, asked: Option<u64>) -> Result<u64, ApiError> {
     let most = app.config.limits.max_runtime_secs.unsigned_abs();
-    let seconds = asked.unwrap_or(MAX_RUNTIME_SECS);
+    let seconds = asked.unwrap_or(ASKING_MAX_RUNTIME_SECS);
     if (1..=most).contains(&seconds) {
         return Ok(seconds);
     }

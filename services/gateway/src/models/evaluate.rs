@@ -12,15 +12,14 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{compare::other, known_model, known_version};
+use super::{
+    ASKING_CPU_MILLI, ASKING_MAX_RUNTIME_SECS, compare::other, known_model, known_version,
+};
 use crate::{
     ApiError, App, Body, Caller, Code,
     auth::SubmitJobs,
     jobs::{JobView, start},
 };
-
-const CPU_MILLI: u64 = 1_000;
-const MAX_RUNTIME_SECS: u64 = 3_600;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +71,7 @@ pub(super) async fn evaluate(
     tx.commit().await?;
     let its_own = newer.trained.as_ref().is_some_and(|by| by.dataset_sha256 == data.sha256);
     let memory = |made: &Made| made.config.spec.resources.memory_bytes;
-    let resources = Resources::cpu(CPU_MILLI, memory(in_a).max(memory(in_b)));
+    let resources = Resources::cpu(ASKING_CPU_MILLI, memory(in_a).max(memory(in_b)));
     let job = NewJob {
         evaluates: Some(Evaluates {
             a: (a.model, a.number),
@@ -83,7 +82,7 @@ pub(super) async fn evaluate(
             format!("compare {}:{} with {}:{}", model.name, a.number, with.name, b.number),
             caller.user(),
             (data.dataset, data.number),
-            (resources, MAX_RUNTIME_SECS),
+            (resources, ASKING_MAX_RUNTIME_SECS),
         )
     };
     debug_assert_eq!(job.kind(), JobKind::Evaluate);

@@ -16,15 +16,15 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{asking::not_ours, batch::inquires, evaluate::dataset, known_model, known_version};
+use super::{
+    ASKING_CPU_MILLI, ASKING_MAX_RUNTIME_SECS, asking::not_ours, batch::inquires,
+    evaluate::dataset, known_model, known_version,
+};
 use crate::{
     ApiError, App, Body, Caller, Listing,
     auth::{ReadModels, SubmitJobs},
     jobs::{JobView, start},
 };
-
-const CPU_MILLI: u64 = 1_000;
-const MAX_RUNTIME_SECS: u64 = 3_600;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -88,7 +88,7 @@ pub(super) async fn measure(
     let data = dataset(&mut tx, (asked.dataset.as_deref(), asked.version), &version).await?;
     tx.commit().await?;
     let held_back = version.trained.as_ref().is_some_and(|by| by.dataset_sha256 == data.sha256);
-    let resources = Resources::cpu(CPU_MILLI, made.config.spec.resources.memory_bytes);
+    let resources = Resources::cpu(ASKING_CPU_MILLI, made.config.spec.resources.memory_bytes);
     let inquiry = Inquiry::Importance { how: Shuffling { held_back, ..how } };
     let job = NewJob {
         inquires: Some(inquires(&model, &version, inquiry)),
@@ -96,7 +96,7 @@ pub(super) async fn measure(
             format!("importance of {}:{}", model.name, version.number),
             caller.user(),
             (data.dataset, data.number),
-            (resources, MAX_RUNTIME_SECS),
+            (resources, ASKING_MAX_RUNTIME_SECS),
         )
     };
     start(&app, &caller, &job).await

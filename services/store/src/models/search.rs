@@ -177,14 +177,15 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
     // how common what is asked for is decides how a question is best answered: each is planned by itself
     let settings = "set local plan_cache_mode = force_custom_plan; set local work_mem = '32MB'";
     sqlx::raw_sql(settings).execute(tx.conn()).await?;
+    let is_public = search.among == Among::Public;
     let words = match &search.words {
-        Some(words) => query_of(tx, words, search.among == Among::Public).await?,
+        Some(words) => query_of(tx, words, is_public).await?,
         None => None,
     };
     if search.words.is_some() && words.is_none() {
         return Ok(Page::of(Vec::new(), page));
     }
-    let said = conditions::said(search, words.as_deref());
+    let said = if is_public { conditions::said(search, words.as_deref()) } else { Vec::new() };
     let signatures = if said.is_empty() { Vec::new() } else { signatures_of(tx, &said).await? };
     let (tenant, fetch) = (tx.tenant().uuid(), page.fetch());
     let asked = Asked { search, words, signatures, tenant, fetch };
