@@ -4,6 +4,7 @@
 //! specification, data and seed give the same bytes.
 
 mod column;
+mod input;
 mod reads;
 mod series;
 
@@ -52,7 +53,7 @@ pub struct ModelConfig {
 }
 
 /// From a raw row to what the network reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FittedInput {
     Table {
@@ -119,7 +120,7 @@ pub struct FittedText {
     pub keep: Keep,
     /// Tokens that the tokenizer knows.
     pub vocabulary: u32,
-    /// In the format of HuggingFace's `tokenizer.json`.
+    /// In the format of HuggingFace's `tokenizer.json`; null in what the database keeps.
     pub tokenizer: serde_json::Value,
 }
 

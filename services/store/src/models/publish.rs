@@ -58,7 +58,7 @@ pub async fn publish(
         made.weights_sha256.as_bytes(),
         amounts::big(made.weights_bytes),
         made.config_sha256.as_bytes(),
-        json(&made.config, "config")?,
+        config(made)?,
         json(&made.config.metrics, "metrics")?,
         made.config.dataset_sha256.as_bytes(),
         json(&artifact.files, "files")?,
@@ -113,7 +113,7 @@ pub async fn add_version(
     .fetch_one(tx.conn())
     .await?;
     let made = new.made.as_ref();
-    let config = made.map(|made| json(&made.config, "config")).transpose()?;
+    let config = made.map(config).transpose()?;
     let metrics = match made {
         Some(made) => json(&made.config.metrics, "metrics")?,
         None => Value::Object(serde_json::Map::new()),
@@ -143,6 +143,16 @@ pub async fn add_version(
     .fetch_one(tx.conn())
     .await?;
     Ok(number.unsigned_abs())
+}
+
+/// A tokenizer, which may be megabytes, is in the file alone: the engine reads it there, and nobody else does, while a
+/// version is read for each thing that is asked of it.
+fn config(made: &Made) -> Result<Value, StoreError> {
+    let mut config = json(&made.config, "config")?;
+    if let Some(tokenizer) = config.pointer_mut("/input/tokenizer") {
+        *tokenizer = Value::Null;
+    }
+    Ok(config)
 }
 
 fn json(value: &impl serde::Serialize, column: &'static str) -> Result<Value, StoreError> {

@@ -3,8 +3,11 @@
 use domain::{
     TenantId,
     job::{Attempt, Report},
+    model::{FittedInput, FittedText},
     registry::Visibility,
+    spec::Keep,
 };
+use serde_json::{Value, json};
 use store::{Service, attempts, models};
 
 use crate::support::{Tenant, World, artifact, retry};
@@ -64,6 +67,24 @@ async fn a_version_remembers_where_it_came_from() {
     assert_eq!(version.files, expected.files);
     assert_eq!((trained.dataset, trained.dataset_version), (world.acme.dataset, 1));
     assert_eq!(version.metrics["loss"], 0.5);
+}
+
+#[tokio::test]
+async fn a_tokenizer_is_in_the_file_alone() {
+    let world = World::create().await;
+    let mut made = artifact("weights");
+    let text = |tokenizer: Value| {
+        let (column, keep) = ("review".to_owned(), Keep::First);
+        FittedInput::Text(FittedText { column, max_length: 9, keep, vocabulary: 2, tokenizer })
+    };
+    made.made.config.input = text(json!({"model": {"vocab": {"[PAD]": 0, "[UNK]": 1}}}));
+    let attempt = world.running(&world.acme).await;
+    let mut tx = world.begin_as(Service::Worker).await;
+    models::publish(&mut tx, attempt, &made).await.unwrap();
+    tx.commit().await.unwrap();
+    let [version] = versions(&world, &world.acme).await.try_into().unwrap();
+    made.made.config.input = text(Value::Null);
+    assert_eq!(version.made.unwrap().config, made.made.config);
 }
 
 #[tokio::test]
