@@ -4,10 +4,12 @@
 use std::{io, time::Duration};
 
 use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
+    Error, FromRequest, HttpMessage, HttpRequest,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     http::header,
+    middleware::Next,
     web::{self, BytesMut},
 };
 use domain::{FieldError, FieldErrors};
@@ -22,6 +24,9 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use crate::{ApiError, App, Code};
+
+/// So much is read before it is known who asks.
+const SMALL_BYTES: usize = 16 << 10;
 
 /// A JSON object of the type that the route documents.
 #[derive(Debug)]
@@ -82,6 +87,30 @@ impl<T: DeserializeOwned> Params<T> {
     pub fn read(query: &str) -> Result<Self, ApiError> {
         parse_query(query).map(Self)
     }
+}
+
+/// Around every request: a small body is read before it is looked at who asks, since a connection is closed whose
+/// request was answered with its body unread, and who is refused often would connect as often.
+pub(crate) async fn read_small(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if is_small(&req) {
+        let app = req.app_data::<web::Data<App>>().ok_or_else(no_state)?;
+        let within = app.config.body_within;
+        let body = timeout(within, collect(req.take_payload(), SMALL_BYTES)).await;
+        let body = body.map_err(|_| too_slow(within))??;
+        req.set_payload(body.freeze().into());
+    }
+    next.call(req).await
+}
+
+/// As it says itself. Who waits to be told to go on is told so by the handler.
+fn is_small(req: &ServiceRequest) -> bool {
+    let header = |name| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let bytes = header(header::CONTENT_LENGTH).and_then(|bytes| bytes.parse::<usize>().ok());
+    bytes.is_some_and(|bytes| (1..=SMALL_BYTES).contains(&bytes))
+        && header(header::EXPECT).is_none()
 }
 
 /// A client that keeps a connection and sends nothing does not keep what waits for it. An upload may itself

@@ -19,7 +19,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     ApiError, App, Code, advice,
     audit::{self, Operations, keep_sealing, watch},
-    auth, clearing,
+    auth,
+    body::read_small,
+    clearing,
     counts::{keep_counting, write_counts},
     datasets, egress, endpoints, hub, inference_v2, invitations, jobs, keys,
     limits::limit,
@@ -100,6 +102,7 @@ pub fn application(
         .configure(configure)
         .configure(further)
         .wrap(from_fn(forget))
+        .wrap(from_fn(read_small))
         .wrap(from_fn(limit))
         .wrap(from_fn(watch))
         .wrap(from_fn(inference_v2::in_its_words))

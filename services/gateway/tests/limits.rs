@@ -17,8 +17,12 @@ use futures::{
 };
 use gateway::{Body, Code};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use crate::support::{Client, PASSWORD, Reply, TestApp};
+use crate::support::{Client, PASSWORD, Reply, Served, TestApp};
 
 fn rate(holds: u32) -> Rate {
     Rate::new(NonZeroU32::new(holds).unwrap(), Duration::from_secs(10))
@@ -73,6 +77,31 @@ async fn a_key_has_its_own_requests_and_its_tenant_all_together() {
     let refused = acme.owner.get("/v1/me").await.expect_problem(429, "rate_limited");
     assert!(refused.text("/detail").contains("of this tenant"), "{refused:?}");
     globex.owner.get("/v1/me").await.expect(200);
+}
+
+/// A body that nobody read would end the connection.
+#[actix_web::test]
+async fn who_is_refused_asks_again_by_the_same_connection() {
+    let app = TestApp::new().await;
+    let served = app.served().await;
+    let mut connection = TcpStream::connect(served.address).await.unwrap();
+    for key in ["nobody", &"x".repeat(40)] {
+        let body = json!({"row": {"text": "x".repeat(15_000)}}).to_string();
+        let request = format!(
+            "POST /v1/models/acme/flowers/predict HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0, "it hung up");
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    drop(connection);
+    served.end().await;
 }
 
 #[actix_web::test]

@@ -1,5 +1,5 @@
-//! Threads that compute, and the line before them. A thread that is done takes the next turn itself. What takes less
-//! time than to wake a thread for it is computed where it came, unless somebody waits.
+//! Threads that compute, and the line before them. A thread that is done takes the next turn itself. What takes hardly
+//! more time than to wake a thread for it is computed where it came, unless somebody waits.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,6 +23,9 @@ use crate::{
 
 /// Less than it takes to wake one thread and then the other again.
 const QUICK: Duration = Duration::from_micros(50);
+/// For which others may wait who ask by the same thread; only while nothing else is computed, so that who comes
+/// meanwhile still goes together.
+const SHORT: Duration = Duration::from_micros(500);
 
 /// A request's rows, and to whom the answer goes.
 pub struct Work {
@@ -76,12 +79,14 @@ struct Shared {
 
 struct State {
     line: Line<Work>,
+    /// Batches that are being computed.
+    computing: usize,
     closed: bool,
 }
 
 impl Pool {
     pub fn start(name: &str, threads: usize, most_rows: usize) -> Self {
-        let state = Mutex::new(State { line: Line::new(), closed: false });
+        let state = Mutex::new(State { line: Line::new(), computing: 0, closed: false });
         let shared = Arc::new(Shared { state, somebody_waits: Condvar::new(), most_rows });
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&shared);
@@ -99,9 +104,8 @@ impl Pool {
         waiting: Waiting<Work>,
         answer: oneshot::Receiver<Result<Answered, PredictError>>,
     ) -> Result<Answered, PredictError> {
-        if waiting.work.hot.stats.are_quicker(waiting.rows, QUICK) && self.0.state().line.is_empty()
-        {
-            try_compute(vec![waiting]);
+        if self.0.begins_here(&waiting) {
+            self.0.compute(vec![waiting]);
             return answer.await.unwrap_or(Err(PredictError::Broken));
         }
         let within = waiting.until.duration_since(waiting.since);
@@ -143,8 +147,28 @@ impl Shared {
 
     fn work(&self) {
         while let Some(batch) = self.next() {
-            try_compute(batch);
+            self.compute(batch);
         }
+    }
+
+    /// What [`Self::next`] or [`Self::begins_here`] has counted.
+    fn compute(&self, batch: Vec<Waiting<Work>>) {
+        // whoever waits for it is told so by the sender that is dropped
+        if catch_unwind(AssertUnwindSafe(|| compute(batch))).is_err() {
+            error!("a computation broke off");
+        }
+        self.state().computing -= 1;
+    }
+
+    /// Whether it is computed by the thread that has read it.
+    fn begins_here(&self, waiting: &Waiting<Work>) -> bool {
+        let Waiting { rows, work: Work { hot, explain, .. }, .. } = waiting;
+        let are_quicker = |than| explain.is_none() && hot.stats.are_quicker(*rows, than);
+        let mut state = self.state();
+        let is_next = state.line.is_empty()
+            && (are_quicker(QUICK) || (state.computing == 0 && are_quicker(SHORT)));
+        state.computing += usize::from(is_next);
+        is_next
     }
 
     /// Waits for a turn; none at the end.
@@ -162,18 +186,12 @@ impl Shared {
                 work.reply.send(Err(PredictError::Late(until.duration_since(since))));
             }
             if !batch.is_empty() {
+                state.computing += 1;
                 return Some(batch);
             }
             let woken = self.somebody_waits.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-    }
-}
-
-fn try_compute(batch: Vec<Waiting<Work>>) {
-    // whoever waits for it is told so by the sender that is dropped
-    if catch_unwind(AssertUnwindSafe(|| compute(batch))).is_err() {
-        error!("a computation broke off");
     }
 }
 

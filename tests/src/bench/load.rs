@@ -86,10 +86,6 @@ impl Connection {
             "{path}: {status}: {}",
             String::from_utf8_lossy(&body)
         );
-        if is_refused {
-            // who is refused before the body was read is not listened to any more
-            *self = Self::open(&self.load, self.asked).await?;
-        }
         Ok(body)
     }
 
