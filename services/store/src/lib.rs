@@ -9,6 +9,7 @@ pub mod admin;
 mod amounts;
 pub mod attempts;
 pub mod audit;
+mod begun;
 pub mod budgets;
 pub mod changes;
 pub mod contents;
@@ -49,11 +50,13 @@ use std::{io, str::FromStr, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
-    AssertSqlSafe, Connection, PgPool,
+    Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
+
+use begun::begun;
 
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
@@ -119,16 +122,14 @@ impl Store {
             tenant.uuid()
         );
         // safe: a uuid formatted by us
-        let tx = in_time(self.pool.begin_with(AssertSqlSafe(begin))).await?;
-        Ok(TenantTx { tx, tenant })
+        Ok(TenantTx { tx: in_time(begun(&self.pool, begin)).await?, tenant })
     }
 
     /// A transaction that sees every tenant, and may do what its service has to.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
         // safe: a name of ours
-        let begin = AssertSqlSafe(format!("begin; set local role {}", self.role));
-        let tx = in_time(self.pool.begin_with(begin)).await?;
-        Ok(SystemTx { tx })
+        let begin = format!("begin; set local role {}", self.role);
+        Ok(SystemTx { tx: in_time(begun(&self.pool, begin)).await? })
     }
 
     /// Whether the database answers and has been migrated.

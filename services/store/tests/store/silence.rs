@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use store::{Service, Store};
+use domain::Digest;
+use futures::FutureExt;
+use store::{Service, Store, reads::Shown};
 use testkit::TestDb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,6 +35,23 @@ async fn a_silent_server_is_away_also_for_a_connection_used_a_moment_ago() {
 
     flow.go_on();
     store.check().await.unwrap();
+}
+
+/// As a gateway's client does that hangs up.
+#[tokio::test]
+async fn a_transaction_that_nobody_waits_for_any_more_is_not_left_open() {
+    let db = TestDb::create().await;
+    let flow = Flow::to(&db).await;
+    let store = Store::connect(&flow.url, 1, Service::Gateway).unwrap();
+    store.check().await.unwrap();
+    let nobody = Shown::Secret(Digest::of(b"nobody"));
+    for _ in 0..3 {
+        flow.stop();
+        assert!(store.begin().now_or_never().is_none(), "it was begun and not answered");
+        flow.go_on();
+        // what is not prepared yet ends a transaction that is open
+        assert!(store.principal(&nobody).await.unwrap().is_none());
+    }
 }
 
 /// Between a store and its server.
