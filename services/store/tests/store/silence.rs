@@ -1,10 +1,13 @@
 //! A server that keeps its connections and answers nothing, as one does whose disk hangs.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use domain::Digest;
-use futures::FutureExt;
 use store::{Service, Store, reads::Shown};
+use tempfile::TempDir;
 use testkit::TestDb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -43,22 +46,28 @@ async fn a_transaction_that_nobody_waits_for_any_more_is_not_left_open() {
     let db = TestDb::create().await;
     let flow = Flow::to(&db).await;
     let store = Store::connect(&flow.url, 1, Service::Gateway).unwrap();
-    store.check().await.unwrap();
-    let nobody = Shown::Secret(Digest::of(b"nobody"));
-    for _ in 0..3 {
-        flow.stop();
-        assert!(store.begin().now_or_never().is_none(), "it was begun and not answered");
-        flow.go_on();
-        // what is not prepared yet ends a transaction that is open
-        assert!(store.principal(&nobody).await.unwrap().is_none());
+    flow.stop_at("begin");
+    tokio::select! {
+        begun = store.begin() => panic!("it was answered: {begun:?}"),
+        () = flow.stopped() => {}
     }
+    flow.go_on();
+    // what is not prepared yet ends a transaction that is open
+    let nobody = Shown::Secret(Digest::of(b"nobody"));
+    assert!(store.principal(&nobody).await.unwrap().is_none());
 }
 
 /// Between a store and its server.
 struct Flow {
     url: String,
+    gate: Arc<Gate>,
+    _folder: TempDir,
+}
+
+struct Gate {
     flows: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    /// It closes when this comes from a client.
+    stop_at: Mutex<Option<&'static str>>,
 }
 
 impl Flow {
@@ -69,33 +78,57 @@ impl Flow {
         let server = PathBuf::from(host.replace("%2F", "/")).join(SOCKET);
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
-        let (flows, open) = watch::channel(true);
+        let gate = Arc::new(Gate { flows: watch::Sender::new(true), stop_at: Mutex::default() });
+        let passed = Arc::clone(&gate);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) =
                     UnixStream::connect(&server).await.unwrap().into_split();
-                tokio::spawn(pass(from_client, to_server, open.clone()));
-                tokio::spawn(pass(from_server, to_client, open.clone()));
+                tokio::spawn(pass(from_client, to_server, Arc::clone(&passed)));
+                tokio::spawn(pass(from_server, to_client, Arc::clone(&passed)));
             }
         });
         let url = url.replace(host, &folder.path().display().to_string().replace('/', "%2F"));
-        Self { url, flows, _folder: folder }
+        Self { url, gate, _folder: folder }
     }
 
     fn stop(&self) {
-        self.flows.send_replace(false);
+        self.gate.flows.send_replace(false);
+    }
+
+    fn stop_at(&self, said: &'static str) {
+        *self.gate.stop_at.lock().unwrap() = Some(said);
+    }
+
+    async fn stopped(&self) {
+        self.gate.flows.subscribe().wait_for(|flows| !flows).await.unwrap();
     }
 
     fn go_on(&self) {
-        self.flows.send_replace(true);
+        self.gate.flows.send_replace(true);
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut open: watch::Receiver<bool>) {
+impl Gate {
+    fn look_at(&self, bytes: &[u8]) {
+        let mut stop_at = self.stop_at.lock().unwrap();
+        let is_said = |said: &mut &str| bytes.windows(said.len()).any(|w| w == said.as_bytes());
+        if stop_at.take_if(is_said).is_some() {
+            self.flows.send_replace(false);
+        }
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: Arc<Gate>) {
+    let mut open = gate.flows.subscribe();
     let mut bytes = vec![0; 1 << 16];
-    while let Ok(length @ 1..) = from.read(&mut bytes).await
-        && open.wait_for(|open| *open).await.is_ok()
-        && to.write_all(&bytes[..length]).await.is_ok()
-    {}
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        gate.look_at(&bytes[..length]);
+        if open.wait_for(|open| *open).await.is_err()
+            || to.write_all(&bytes[..length]).await.is_err()
+        {
+            return;
+        }
+    }
 }
