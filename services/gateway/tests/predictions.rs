@@ -1,14 +1,19 @@
 //! Predictions beyond one row after the other: many at once, streams, memory, names that change, and what is counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, pin::pin, process::Command, sync::Arc, time::Duration};
 
 use actix_web::{body::MessageBody, http::Method, test::TestRequest, web::Bytes};
 use chrono::TimeDelta;
 use domain::{predict::Row, registry::VersionState};
-use futures::{StreamExt, future::join_all, stream::poll_fn};
+use futures::{
+    StreamExt,
+    future::{Either, join_all, select},
+    stream::poll_fn,
+};
 use serde_json::{Value, json};
 use serving::{Asked, Limits, LoadError, PredictError, Predictor, Source};
 use store::models::{self, ModelVersion};
+use tokio::task::spawn_blocking;
 
 use crate::{
     hand::{Hand, flowers, push},
@@ -233,6 +238,38 @@ async fn a_version_that_cannot_be_loaded_fails_alone_and_is_tried_again() {
     ask(&predictor, &second).await.unwrap();
 }
 
+/// As an object store does whose disk hangs: its file is a pipe that nobody writes to.
+#[actix_web::test]
+async fn a_store_that_is_silent_holds_up_its_own_version_and_not_for_ever() {
+    let app = published_twice().await;
+    let (first, second) = (version(&app, 1).await, version(&app, 2).await);
+    let stored = app.stored(&second.made.as_ref().unwrap().weights_sha256.to_string());
+    let aside = stored.with_extension("aside");
+    fs::rename(&stored, &aside).unwrap();
+    assert!(Command::new("mkfifo").arg(&stored).status().unwrap().success());
+
+    let predictor = Predictor::new(app.state.blobs.clone(), limits(1 << 30));
+    let waiting = pin!(ask(&predictor, &second));
+    let Either::Right((answer, waiting)) = select(waiting, pin!(ask(&predictor, &first))).await
+    else {
+        panic!("a silent store has answered")
+    };
+    answer.unwrap();
+    let patience = Duration::ZERO;
+    let impatient = Predictor::new(app.state.blobs.clone(), Limits { patience, ..limits(1 << 30) });
+    let answer = ask(&impatient, &second).await;
+    assert!(matches!(answer, Err(PredictError::Loading(_))), "{answer:?}");
+
+    // who opens the pipe waits until somebody reads it; who has read it hears its end, others find the file
+    let pipe = stored.clone();
+    let write = move || fs::OpenOptions::new().write(true).open(pipe);
+    let silence = spawn_blocking(write).await.unwrap().unwrap();
+    fs::rename(&aside, &stored).unwrap();
+    drop(silence);
+    let _damaged_or_not = waiting.await;
+    ask(&predictor, &second).await.unwrap();
+}
+
 #[actix_web::test]
 async fn a_name_means_for_a_second_what_it_meant_where_another_gateway_changed_it() {
     let (app, acme, _) = published().await;
@@ -297,6 +334,7 @@ async fn a_request_whose_turn_does_not_come_is_told_so_and_not_computed() {
     let first = version(&app, 1).await;
     let impatient = Limits { patience: Duration::ZERO, ..limits(1 << 30) };
     let predictor = Predictor::new(app.state.blobs.clone(), impatient);
+    predictor.warm(Source::from(&*first)).await.unwrap();
     let answer = ask(&predictor, &first).await;
     assert!(matches!(answer, Err(PredictError::Late(_))), "{answer:?}");
     let counts = predictor.loaded()[0].stats.counts();

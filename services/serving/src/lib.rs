@@ -31,10 +31,13 @@ use futures::future::try_join_all;
 use registry::Blobs;
 use serde::{Deserialize, Serialize};
 use store::models::{Made, ModelVersion};
-use tokio::sync::{
-    Semaphore,
-    mpsc::{UnboundedReceiver, unbounded_channel},
-    oneshot,
+use tokio::{
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+        oneshot,
+    },
+    time::timeout,
 };
 
 pub use line::Full;
@@ -58,7 +61,7 @@ pub struct Limits {
     pub cores: usize,
     /// Rows of requests that are computed together, and of one that is computed in parts.
     pub batch_rows: usize,
-    /// For which a request waits for its turn.
+    /// For which a request waits for its version to be loaded, and then for its turn.
     pub patience: Duration,
 }
 
@@ -111,6 +114,9 @@ pub enum PredictError {
     Full(Full),
     #[error("the request's turn did not come within {0:?}")]
     Late(Duration),
+    /// It goes on being loaded.
+    #[error("the version was not loaded within {0:?}")]
+    Loading(Duration),
     #[error("the computation broke off")]
     Broken,
     #[error("the replica that was asked did not answer")]
@@ -178,7 +184,9 @@ impl Predictor {
     }
 
     async fn hot(&self, asked: Asked<'_>) -> Result<Arc<Hot>, PredictError> {
-        let hot = self.loaded.get(asked.version).await?;
+        let within = self.limits.patience;
+        let loaded = timeout(within, self.loaded.get(asked.version)).await;
+        let hot = loaded.map_err(|_| PredictError::Loading(within))??;
         hot.name.get_or_init(|| asked.model.to_owned());
         Ok(hot)
     }

@@ -106,6 +106,12 @@ pub(crate) fn told(error: PredictError) -> ApiError {
             );
             ApiError::new(Code::Unavailable, detail).retry_after(RETRY_SECS)
         }
+        PredictError::Loading(within) => {
+            let detail = format!(
+                "the version was not loaded within {within:?}; it goes on being loaded: come again"
+            );
+            ApiError::new(Code::Unavailable, detail).retry_after(RETRY_SECS)
+        }
         error @ PredictError::Broken => ApiError::internal(&error),
         PredictError::Unreached => {
             let why = "what was to answer went away before it was done; come again in a moment";

@@ -11,7 +11,11 @@ mod client;
 mod replica;
 mod served;
 
-use std::{num::NonZeroU32, path::Path, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use actix_web::{dev::Service, test, test::TestRequest, web};
 use boot::{
@@ -108,15 +112,21 @@ impl TestApp {
 
     /// Changes a byte of what is stored under a digest, behind the platform's back.
     pub fn damage(&self, sha256: &str) {
+        let path = self.stored(sha256);
+        let mut bytes = std::fs::read(&path).expect("a file");
+        *bytes.last_mut().expect("it is not empty") ^= 1;
+        std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Where it is stored.
+    pub fn stored(&self, sha256: &str) -> PathBuf {
         let mut folders = vec![self.blobs.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
                 if entry.path().is_dir() {
                     folders.push(entry.path());
                 } else if entry.path().to_string_lossy().replace('/', "").ends_with(sha256) {
-                    let mut bytes = std::fs::read(entry.path()).expect("a file");
-                    *bytes.last_mut().expect("it is not empty") ^= 1;
-                    return std::fs::write(entry.path(), bytes).expect("a file");
+                    return entry.path();
                 }
             }
         }

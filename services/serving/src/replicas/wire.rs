@@ -83,6 +83,7 @@ pub enum Fault {
     NotLoaded(Elsewhere),
     Full(Full),
     Late(Duration),
+    Loading(Duration),
     Broken,
     Unreached,
 }
@@ -101,6 +102,7 @@ impl From<PredictError> for Fault {
             },
             PredictError::Full(full) => Self::Full(full),
             PredictError::Late(within) => Self::Late(within),
+            PredictError::Loading(within) => Self::Loading(within),
             PredictError::Broken => Self::Broken,
             PredictError::Unreached => Self::Unreached,
         }
@@ -148,6 +150,7 @@ impl From<Fault> for PredictError {
             Fault::NotLoaded(told) => load(LoadError::Elsewhere(told)),
             Fault::Full(full) => Self::Full(full),
             Fault::Late(within) => Self::Late(within),
+            Fault::Loading(within) => Self::Loading(within),
             Fault::Broken => Self::Broken,
             Fault::Unreached => Self::Unreached,
         }
@@ -227,6 +230,7 @@ mod tests {
             load(away()),
             PredictError::Full(Full::OfTenant(512)),
             PredictError::Late(Duration::from_secs(10)),
+            PredictError::Loading(Duration::from_secs(10)),
             PredictError::Broken,
             PredictError::Unreached,
         ] {
