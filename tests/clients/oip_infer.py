@@ -65,6 +65,14 @@ assert list(answer.as_numpy("label"))[:2] == [b"rose", b"iris"], answer.as_numpy
 probabilities = answer.as_numpy("probabilities")
 assert probabilities.shape == (3, 2) and numpy.allclose(probabilities.sum(axis=1), 1), probabilities
 
+# numbers of two bytes
+for kind, kept in [("FP16", numpy.float16), ("BF16", numpy.float32)]:
+    halves = inputs(True)
+    halves[1] = triton.InferInput("width", [3], kind)
+    halves[1].set_data_from_numpy(numpy.array([0.5, 0.5, numpy.nan], dtype=kept))
+    again = client.infer(MODEL, halves, headers=of(OWNER))
+    assert numpy.array_equal(again.as_numpy("probabilities"), probabilities), kind
+
 # as JSON both ways, at a version
 wanted = [triton.InferRequestedOutput("probabilities", binary_data=False)]
 plain = client.infer(MODEL, inputs(False, ("red", "blue")), model_version="1", outputs=wanted, headers=of(OWNER))

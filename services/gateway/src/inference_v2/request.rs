@@ -30,7 +30,7 @@ struct InferenceInput {
     name: String,
     /// A value for each row: `[n]` or `[n, 1]`.
     shape: Vec<u32>,
-    /// `BOOL`, `BYTES`, `FP32`, `FP64`, or an integer type.
+    /// `BOOL`, `BYTES`, `FP16`, `BF16`, `FP32`, `FP64`, or an integer type.
     datatype: String,
     /// `binary_data_size`: its bytes are after the JSON.
     #[schema(value_type = Option<Object>)]

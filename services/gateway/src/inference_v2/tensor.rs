@@ -1,6 +1,7 @@
 //! Tensors: values of one type with a shape, read from JSON or from bytes and written as either. Whatever is sent is
 //! checked against what there is before anything is made of it.
 
+use half::{bf16, f16};
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) enum Datatype {
     Int16,
     Int32,
     Int64,
+    Fp16,
+    Bf16,
     Fp32,
     Fp64,
     Bytes,
@@ -21,7 +24,7 @@ pub(super) enum Datatype {
 
 use Datatype as D;
 
-const ALL: [(D, &str, usize); 12] = [
+const ALL: [(D, &str, usize); 14] = [
     (D::Bool, "BOOL", 1),
     (D::Uint8, "UINT8", 1),
     (D::Uint16, "UINT16", 2),
@@ -31,6 +34,8 @@ const ALL: [(D, &str, usize); 12] = [
     (D::Int16, "INT16", 2),
     (D::Int32, "INT32", 4),
     (D::Int64, "INT64", 8),
+    (D::Fp16, "FP16", 2),
+    (D::Bf16, "BF16", 2),
     (D::Fp32, "FP32", 4),
     (D::Fp64, "FP64", 8),
     // each with its own length before it
@@ -150,7 +155,7 @@ pub(super) fn from_json(datatype: Datatype, data: &Value, most: usize) -> Result
         D::Bool => Values::Bool(
             all.map(|v| v.as_bool().ok_or_else(|| not(v, datatype))).collect::<Result<_, _>>()?,
         ),
-        D::Fp32 | D::Fp64 => {
+        D::Fp16 | D::Bf16 | D::Fp32 | D::Fp64 => {
             // null is what JSON has for a number that is none
             let real = |v: &Value| if v.is_null() { Some(f64::NAN) } else { v.as_f64() };
             Values::Real(
@@ -210,6 +215,8 @@ pub(super) fn from_bytes(datatype: Datatype, bytes: &[u8], most: usize) -> Resul
         D::Int16 => Values::Int(each(bytes, i16::from_le_bytes)),
         D::Int32 => Values::Int(each(bytes, i32::from_le_bytes)),
         D::Int64 => Values::Int(each(bytes, i64::from_le_bytes)),
+        D::Fp16 => Values::Real(each(bytes, f16::from_le_bytes)),
+        D::Bf16 => Values::Real(each(bytes, bf16::from_le_bytes)),
         D::Fp32 => Values::Real(each(bytes, f32::from_le_bytes)),
         D::Fp64 | D::Bytes => Values::Real(each(bytes, f64::from_le_bytes)),
     })
@@ -268,6 +275,10 @@ mod tests {
             from_bytes(D::Fp32, &0.5_f32.to_le_bytes(), 1).unwrap(),
             Values::Real(vec![0.5])
         );
+        // one and a half, and minus two
+        for (datatype, bytes) in [(D::Fp16, [0, 0x3E, 0, 0xC0]), (D::Bf16, [0xC0, 0x3F, 0, 0xC0])] {
+            assert_eq!(from_bytes(datatype, &bytes, 2).unwrap(), Values::Real(vec![1.5, -2.0]));
+        }
         assert_eq!(from_bytes(D::Int16, &[0xFE, 0xFF], 1).unwrap(), Values::Int(vec![-2]));
     }
 
@@ -280,7 +291,7 @@ mod tests {
         let why = from_bytes(D::Fp64, &[0; 9], 1).unwrap_err();
         assert_eq!(why, "9 bytes are not the shape's 1 values of FP64, 8 bytes each");
         from_bytes(D::Fp64, &[0; 8], usize::MAX).unwrap_err();
-        assert!(Datatype::parse("FP16").unwrap_err().contains("FP32, FP64"));
+        assert!(Datatype::parse("FP8").unwrap_err().contains("BF16, FP32, FP64"));
     }
 
     #[test]
@@ -303,7 +314,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, most: usize, kind in 0_usize..12) {
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, most: usize, kind in 0_usize..14) {
             if let Ok(values) = from_bytes(ALL[kind].0, &bytes, most) {
                 assert!(values.len() <= bytes.len().max(1));
             }
