@@ -140,7 +140,16 @@ async fn a_shadow_answers_nobody_and_is_compared() {
         "shadow": {"model": "acme/garden", "version": "2", "percent": 100},
     });
     put(&acme.developer, &shadowed).await.expect(200);
-    assert_eq!(of_version(&answers(&acme.developer, 5).await, 1), 5);
+    assert_eq!(of_version(&answers(&acme.developer, 4).await, 1), 4);
+    // with its reasons, which are not the shadow's to tell
+    let body = json!({
+        "row": {"length": 5, "width": 0.5, "colour": "blue"},
+        "explain": {"method": "integrated_gradients"},
+    });
+    let explained = acme.developer.post(&format!("{LIVE}/predict"), body).await.expect(200);
+    assert_eq!(explained.text("/predictions/0/prediction/class"), "rose");
+    let parts = &explained.json["predictions"][0]["explanation"]["attributions"];
+    assert_eq!(parts.as_array().map(Vec::len), Some(3), "{explained:?}");
     // it is asked behind the callers' backs: its last answer may still be on its way
     let counted = loop {
         write_tallies(&app.state).await.unwrap();

@@ -6,9 +6,11 @@ use actix_web::{HttpRequest, post, web};
 use boot::rates::Rate;
 use domain::{
     endpoint::sticky_draw,
+    explain::Explain,
     predict::{Prediction, Row},
     registry::{Reference, VersionState},
 };
+use serving::Asked;
 use store::{
     TenantTx,
     endpoints::{Endpoint, EndpointTally, Target, TargetKey},
@@ -69,13 +71,10 @@ pub(super) async fn predict(
         let why = "an endpoint answers whole texts; leave it out, or ask a version itself";
         return Err(ApiError::field("stream", why));
     }
-    if explain.is_some() {
-        let why = "an endpoint answers without reasons; leave it out, or ask a version itself";
-        return Err(ApiError::field("explain", why));
-    }
     let by = By::of(&caller);
     let asked = if shadow.is_some() { rows.clone() } else { Vec::new() };
-    let predictions = answer(&app, &endpoint, (target, &version), (&by, rows), None).await;
+    let call = Call { by: &by, rows, explain, expected: None };
+    let predictions = answer(&app, &endpoint, (target, &version), call).await;
     let predictions = predictions.map_err(|error| of_one(told(error), is_one))?;
     if let Some((shadow, version)) = shadow {
         let (endpoint, shadow, answered) = (endpoint.clone(), shadow.clone(), predictions.clone());
@@ -138,16 +137,24 @@ async fn version(
     })
 }
 
-/// By this version, and counted. `expected`: what a shadow is compared with.
+struct Call<'a> {
+    by: &'a By,
+    rows: Vec<Row>,
+    explain: Option<Explain>,
+    /// What a shadow is compared with.
+    expected: Option<&'a [Prediction]>,
+}
+
+/// By this version, and counted.
 async fn answer(
     app: &App,
     endpoint: &Endpoint,
     (target, named): (&Target, &Named),
-    (by, rows): (&By, Vec<Row>),
-    expected: Option<&[Prediction]>,
+    Call { by, rows, explain, expected }: Call<'_>,
 ) -> Result<Vec<Prediction>, serving::PredictError> {
     let begun = Instant::now();
-    let answer = app.predictor.predict(asked(by, named), rows).await;
+    let asked = Asked { explain, ..asked(by, named) };
+    let answer = app.predictor.predict(asked, rows).await;
     let key = TargetKey { endpoint: endpoint.id, revision: endpoint.revision, place: target.place };
     let mut tally = EndpointTally { requests: 1, ..EndpointTally::default() };
     match &answer {
@@ -177,7 +184,9 @@ fn ask_behind(
 ) {
     let Ok(permit) = app.endpoints.shadow() else { return };
     tokio::spawn(async move {
-        let asked = answer(&app, &endpoint, (&shadow, &named), (&by, rows), Some(&answered)).await;
+        // an answer is compared, and not its reasons
+        let call = Call { by: &by, rows, explain: None, expected: Some(&answered) };
+        let asked = answer(&app, &endpoint, (&shadow, &named), call).await;
         if let Err(error) = asked {
             let error = &error as &dyn std::error::Error;
             tracing::info!(endpoint.id = %endpoint.id, error, "a shadow did not answer");
@@ -190,6 +199,7 @@ fn ask_behind(
 fn agree(one: &Prediction, other: &Prediction) -> bool {
     let close = |a: f64, b: f64| (a - b).abs() <= CLOSE * a.abs().max(b.abs());
     match (one, other) {
+        (Prediction::Explained { prediction, .. }, other) => agree(prediction, other),
         (Prediction::Class { class: a, .. }, Prediction::Class { class: b, .. }) => a == b,
         (Prediction::Value { value: a }, Prediction::Value { value: b }) => close(*a, *b),
         (Prediction::Forecast { values: a, .. }, Prediction::Forecast { values: b, .. }) => {
