@@ -3,10 +3,13 @@
 
 -- A Bloom filter of what is said of a model, two bits for each: where one of a question's bits is missing, the model
 -- is none of those asked for; where all are there it is read and looked at.
+create function search_bits(said text) returns int[] language sql immutable parallel safe as $$
+    select array[hash & 511, (hash >> 9) & 511] from (select hashtext(said) as hash) hashed
+$$;
 create function search_signature(said text[]) returns bit(512) language sql immutable parallel safe as $$
-    select coalesce(bit_or(set_bit(set_bit(none, hash & 511, 1), (hash >> 9) & 511, 1)), none)
+    select coalesce(bit_or(set_bit(set_bit(none, bits[1], 1), bits[2], 1)), none)
     from (select repeat('0', 512)::bit(512) as none) nothing
-    left join lateral (select hashtext(word) as hash from unnest(said) word) words on true
+    left join lateral (select search_bits(word) as bits from unnest(said) word) words on true
     group by none
 $$;
 -- The same word may be a word, a tag and a tenant.
@@ -66,16 +69,15 @@ create or replace function search_query(asked text, is_public boolean) returns t
     select string_agg(case
         when length(lexeme) < 3 or exists (select from search_word where word = lexeme collate "C") then quoted
         else concat(
-            '(', quoted,
-            case when is_public then (
-                select string_agg(' | ' || quote_literal(word), '')
-                from (select word from search_word
-                      where word >= lexeme collate "C" and word < (lexeme || chr(1114111)) collate "C"
-                      order by length(word), word limit 4) beginning)
-            else ':*' end,
-            (select string_agg(' | ' || quote_literal(word), '')
-             from (select word from search_word where word % lexeme
-                   order by similarity(word, lexeme) desc, word limit 3) alike),
+            '(', quoted, case when not is_public then ':*' end,
+            (select string_agg(' | ' || quote_literal(word), '' order by word collate "C")
+             from (select word from (select word from search_word
+                                     where is_public and word >= lexeme collate "C"
+                                         and word < (lexeme || chr(1114111)) collate "C"
+                                     order by length(word), word limit 4) beginning
+                   union
+                   select word from (select word from search_word where word % lexeme
+                                     order by similarity(word, lexeme) desc, word limit 3) alike) others),
             ')')
         end, ' & ')::tsquery
     from (select lexeme, quote_literal(lexeme) as quoted

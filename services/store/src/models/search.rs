@@ -186,7 +186,10 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
         return Ok(Page::of(Vec::new(), page));
     }
     let said = if is_public { conditions::said(search, words.as_deref()) } else { Vec::new() };
-    let signatures = if said.is_empty() { Vec::new() } else { signatures_of(tx, &said).await? };
+    let mut signatures =
+        if said.is_empty() { Vec::new() } else { signatures_of(tx, &said).await? };
+    // what is told soonest is asked first
+    signatures.sort_by_key(Vec::len);
     let (tenant, fetch) = (tx.tenant().uuid(), page.fetch());
     let asked = Asked { search, words, signatures, tenant, fetch };
     let found = asked.find(tx).await?;
@@ -196,14 +199,14 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
 async fn signatures_of(
     tx: &mut TenantTx<'_>,
     said: &[Vec<String>],
-) -> Result<Vec<Vec<String>>, StoreError> {
+) -> Result<Vec<Vec<[i32; 2]>>, StoreError> {
     let all: Vec<&str> = said.iter().flatten().map(String::as_str).collect();
-    let signatures = sqlx::query_scalar(
-        "select search_signature(array[said])::text from unnest($1::text[]) with ordinality all_of_it (said, n)
-         order by n",
+    let bits = sqlx::query_scalar::<_, Vec<i32>>(
+        "select search_bits(said) from unnest($1::text[]) with ordinality all_of_it (said, n) order by n",
     );
-    let mut signatures = signatures.bind(all).fetch_all(tx.conn()).await?.into_iter();
-    Ok(said.iter().map(|either| signatures.by_ref().take(either.len()).collect()).collect())
+    let bits = bits.bind(all).fetch_all(tx.conn()).await?;
+    let mut bits = bits.into_iter().map(|bits| [bits[0], bits[1]]);
+    Ok(said.iter().map(|either| bits.by_ref().take(either.len()).collect()).collect())
 }
 
 async fn query_of(

@@ -12,11 +12,12 @@ use crate::{StoreError, TenantTx, Tx};
 /// Of what very many have, so many are ranked by how well they fit: those with the most downloads; of what fewer have,
 /// more.
 const RANKED_OF_COMMON: i64 = 100;
-const RANKED: i64 = 1_000;
+const RANKED: i64 = 500;
 /// Where what is common lies far away in the order, the walk gives up after so many, or so many signatures.
 const LONGEST_WALK: i64 = 8_000;
 const LONGEST_SIGNED_WALK: i64 = 60_000;
-/// Of a sample, that are read.
+/// Of a sample, that are looked at, where one thing is looked for in each, and that are read.
+const LOOKED_AT: usize = 4_000;
 const SAMPLED: i64 = 250;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
@@ -28,8 +29,8 @@ pub(super) struct Asked<'a> {
     pub search: &'a Search,
     /// As Postgres understands it.
     pub words: Option<String>,
-    /// Of what a model has to have, of each the one or the other: 512 digits.
-    pub signatures: Vec<Vec<String>>,
+    /// The bits of what a model has to have, of each the one or the other.
+    pub signatures: Vec<Vec<[i32; 2]>>,
     pub tenant: Uuid,
     pub fetch: i64,
 }
@@ -44,7 +45,7 @@ impl Asked<'_> {
         }
         let sample = self.sampled(tx).await?;
         if self.order() == Order::Relevance {
-            let is_common = sample.is_common(RANKED_OF_COMMON, self.asks());
+            let is_common = sample.way(RANKED_OF_COMMON, self.asks()).is_none();
             let found = run(tx, self.ranked(is_common)).await?;
             // those who have it may have few downloads
             let is_short = self.search.after.is_none() && (found.len() as i64) < self.fetch;
@@ -57,8 +58,7 @@ impl Asked<'_> {
         let by = match sample.way(self.fetch, self.asks()) {
             Some(by) => by,
             None => {
-                let longest = if self.is_signed() { LONGEST_SIGNED_WALK } else { LONGEST_WALK };
-                let found = run(tx, self.walked(Some(longest))).await?;
+                let found = run(tx, self.walked(Some(self.longest()))).await?;
                 if found.len() as i64 == self.fetch {
                     return Ok(found);
                 }
@@ -74,6 +74,8 @@ impl Asked<'_> {
         let has_tenant = kinds.iter().any(|(kind, _)| *kind == Kind::Tenant);
         let has_kinds = !kinds.is_empty();
         Asks {
+            longest: self.longest() as f64,
+            alternatives: self.alternatives() as f64,
             names: self.words.is_some()
                 || !tags.is_empty()
                 || has_tenant
@@ -83,6 +85,10 @@ impl Asked<'_> {
             metric: metric.is_some(),
             bytes: max_bytes.is_some(),
         }
+    }
+
+    fn longest(&self) -> i64 {
+        if self.is_signed() { LONGEST_SIGNED_WALK } else { LONGEST_WALK }
     }
 
     const fn is_narrowed(&self) -> bool {
@@ -109,8 +115,10 @@ impl Asked<'_> {
     async fn sampled(&self, tx: &mut TenantTx<'_>) -> Result<Sample, StoreError> {
         let mut sql = QueryBuilder::new("with lot as materialized (select p.id, (true");
         self.signed(&mut sql, "p");
+        sql.push(") as is_signed from (select id, signature from public_model where lot = 0::smallint limit ");
+        sql.push_bind((LOOKED_AT / self.alternatives()) as i64);
         sql.push(
-            ") as is_signed from public_model p where p.lot = 0::smallint)
+            ") p)
              select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))
                         ::double precision as models, looked, signed, read, named, by_metric, by_bytes, within
              from (select count(*) as looked, count(*) filter (where is_signed) as signed from lot) signatures,
@@ -130,6 +138,11 @@ impl Asked<'_> {
         self.ask(&mut sql);
         sql.push(") found) read");
         Ok(sql.build_query_as().fetch_one(tx.conn()).await?)
+    }
+
+    /// Of what is looked for first in a signature.
+    fn alternatives(&self) -> usize {
+        self.signatures.first().map_or(1, Vec::len).max(1)
     }
 
     /// Along an order that an index has. Where that also tells signatures, only those are read that may be what is
@@ -186,12 +199,13 @@ impl Asked<'_> {
     /// The best fitting of those that are downloaded most.
     fn ranked(&self, is_common: bool) -> QueryBuilder<Postgres> {
         let way = self.way();
+        let carried = "p.id, p.downloads, p.likes, p.title";
         let mut sql = QueryBuilder::new(format!(
-            "select {COLUMNS}, f.score as key from (select p.id, {SCORE} as score from (select id from ("
+            "select {COLUMNS}, f.score as key from (select p.id, {SCORE} as score from (select * from ("
         ));
         if is_common {
             sql.push(format_args!(
-                "select w.id, w.downloads from (select p.id, p.bytes, p.signature, p.downloads from public_model p
+                "select {carried} from (select p.id, p.bytes, p.signature, p.downloads from public_model p
                  order by p.downloads desc, p.id desc limit {LONGEST_SIGNED_WALK}) w
                  join public_model p on p.id = w.id"
             ));
@@ -203,14 +217,13 @@ impl Asked<'_> {
             sql.push(" order by w.downloads desc, w.id desc");
             sql.push(format_args!(" limit {RANKED_OF_COMMON}"));
         } else {
-            sql.push("select p.id, p.downloads from public_model p");
+            sql.push(format_args!("select {carried} from public_model p"));
             self.ask(&mut sql);
             sql.push(" where true");
             self.conditions(&mut sql, By::Names);
             sql.push(" offset 0");
         }
-        sql.push(format_args!(") found order by downloads desc, id desc limit {RANKED}) best"));
-        sql.push(" join public_model p on p.id = best.id");
+        sql.push(format_args!(") found order by downloads desc, id desc limit {RANKED}) p"));
         self.ask(&mut sql);
         sql.push(" where true");
         self.after(&mut sql, SCORE);

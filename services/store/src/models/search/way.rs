@@ -6,9 +6,11 @@
 //! that go together, or exclude each other, are beyond what the planner can know.
 
 /// Microseconds, about, for each model: that lies somewhere; along an order, whole or only its signature; by its id.
-const GATHERED: f64 = 2.0;
+const GATHERED: f64 = 2.2;
 const READ: f64 = 2.4;
-const SIGNED: f64 = 0.25;
+const SIGNED: f64 = 0.23;
+/// For each of what is looked for in a signature, the one or the other.
+const LOOKED_FOR: f64 = 0.07;
 const READ_BY_ID: f64 = 3.5;
 /// In the index of kinds, without a metric and with one.
 const OF_KIND: f64 = 0.2;
@@ -50,6 +52,10 @@ pub(super) enum By {
 /// What a question asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asks {
+    /// A walk does not go further.
+    pub longest: f64,
+    /// Of what is looked for in a signature.
+    pub alternatives: f64,
     /// Words, tags, a tenant, or kinds without the task.
     pub names: bool,
     /// The task, and maybe others.
@@ -68,11 +74,15 @@ impl Sample {
     pub fn way(&self, page: i64, asks: Asks) -> Option<By> {
         let is_signed = asks.names || asks.kinds || asks.bytes;
         let signed = self.signed as f64 / (self.looked as f64).max(1.0);
-        let each = if is_signed { SIGNED + signed * READ_BY_ID } else { READ };
+        let each = if is_signed {
+            SIGNED + asks.alternatives * LOOKED_FOR + signed * READ_BY_ID
+        } else {
+            READ
+        };
         let passed = page as f64 / self.share(self.within);
-        let walk = passed.min(self.models) * each;
+        let is_far = passed > asks.longest && self.models > asks.longest;
         let (by, gather) = self.gathering(asks);
-        (self.within == 0 || gather < walk).then_some(by)
+        (self.within == 0 || is_far || gather < passed.min(self.models) * each).then_some(by)
     }
 
     /// And how long it takes.
@@ -89,18 +99,20 @@ impl Sample {
             _ => (By::Metric, all(self.by_metric) * STEPPED),
         }
     }
-
-    /// Whether to walk along downloads to so many that are to be ranked, or to gather all.
-    pub fn is_common(&self, enough: i64, asks: Asks) -> bool {
-        self.way(enough, asks).is_none()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOTHING: Asks = Asks { names: false, kinds: false, metric: false, bytes: false };
+    const NOTHING: Asks = Asks {
+        longest: 60_000.0,
+        alternatives: 1.0,
+        names: false,
+        kinds: false,
+        metric: false,
+        bytes: false,
+    };
     const NAMES: Asks = Asks { names: true, ..NOTHING };
     const KINDS: Asks = Asks { kinds: true, ..NOTHING };
 
