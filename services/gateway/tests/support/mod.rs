@@ -74,6 +74,7 @@ pub fn without_rates(config: &mut Config) {
     config.rates.address = many;
     config.rates.credential = many;
     config.rates.tenant = many;
+    config.rates.visitor = many;
 }
 
 impl TestApp {
@@ -131,6 +132,11 @@ impl TestApp {
             }
         }
         panic!("nothing is stored as {sha256}");
+    }
+
+    /// Of its database, whom row-level security does not bind.
+    pub fn owner_url(&self) -> String {
+        self.db.owner_url()
     }
 
     /// A client without a credential.
