@@ -153,8 +153,8 @@ async fn every_page_of_a_tenant_with_very_much_reads_little() {
     tracing::subscriber::set_global_default(Told).expect("this process has none");
     let app = TestApp::with(without_rates).await;
     furnished(&app).await;
-    fill_with_much(&app.owner_url(), "acme", app.state.clock.now()).unwrap();
-    explain_to_clients(&app.owner_url()).unwrap();
+    fill_with_much(&app.db.owner_url(), "acme", app.state.clock.now()).unwrap();
+    explain_to_clients(&app.db.owner_url()).unwrap();
     // connections from before are gone
     let all_answer = async || {
         let asked = join_all((0..CONNECTIONS).map(|_| app.state.store.check())).await;

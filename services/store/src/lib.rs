@@ -130,7 +130,8 @@ impl Store {
     /// A transaction of somebody who has shown no credential: it sees what is public alone. Its tenant is none
     /// that there is.
     pub async fn begin_for_visitor(&self) -> Result<TenantTx<'static>, StoreError> {
-        let tx = in_time(self.pool.begin_with("begin; set local role cupola_visitor")).await?;
+        let begin = "begin; set local role cupola_visitor".to_owned();
+        let tx = in_time(begun(&self.pool, begin)).await?;
         Ok(TenantTx { tx, tenant: TenantId::from_uuid(Uuid::nil()) })
     }
 

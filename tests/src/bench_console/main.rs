@@ -81,7 +81,8 @@ fn run() -> anyhow::Result<bool> {
 }
 
 struct Side {
-    platform: Platform,
+    /// Which ends with this.
+    _platform: Platform,
     tenant: Client,
     owner: Browser,
     operator: Browser,
@@ -108,7 +109,8 @@ impl Side {
         let token = invited["token"].as_str().context("the invitation is shown once")?;
         let operator = Browser::invited(&host, token).await?;
         let owner = Browser::signed_in(&host, &format!("owner@{TENANT}.example")).await?;
-        Ok(Self { platform, tenant, owner, operator, visitor: Browser::new(&host) })
+        let visitor = Browser::new(&host);
+        Ok(Self { _platform: platform, tenant, owner, operator, visitor })
     }
 
     /// With the ids of some jobs and a sweep.

@@ -56,7 +56,7 @@ pub struct TestApp {
     nobody: Client,
     _end: tokio_util::sync::DropGuard,
     blobs: TempDir,
-    db: TestDb,
+    pub db: TestDb,
 }
 
 pub struct TestTenant {
@@ -132,11 +132,6 @@ impl TestApp {
             }
         }
         panic!("nothing is stored as {sha256}");
-    }
-
-    /// Of its database, whom row-level security does not bind.
-    pub fn owner_url(&self) -> String {
-        self.db.owner_url()
     }
 
     /// A client without a credential.
