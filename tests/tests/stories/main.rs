@@ -15,6 +15,7 @@ mod kills;
 mod main_job;
 mod outcome;
 mod pause;
+mod python;
 mod registry;
 mod replicas;
 mod sharing;
