@@ -1,15 +1,21 @@
-//! Files sent from a shell over a network that breaks: what has arrived is not sent again, and
+//! Files sent from a shell over a network that breaks, and endpoints asked: what has arrived is not sent again, and
 //! what was done is not done twice.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use e2e::{Break, Network, Platform, two_clouds};
+use e2e::{Break, Client, Network, Platform, two_clouds};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{shell::Shell, terminal};
 
 /// Larger than what a socket holds, so that a cut is amid it.
 const LARGE_BYTES: usize = 24 << 20;
+/// Of two halves the second is met by one of so many keys.
+const MOST_KEYS: u32 = 64;
 
 #[tokio::test]
 async fn what_is_sent_from_a_shell_arrives_once_over_a_network_that_breaks() {
@@ -23,6 +29,7 @@ async fn what_is_sent_from_a_shell_arrives_once_over_a_network_that_breaks() {
     pushes_a_folder(&shell);
     goes_on_with_a_push(&shell, &network);
     is_told_why_a_push_is_refused(&shell);
+    asks_an_endpoint(&shell, &acme, &network).await;
     let other = platform.operator.tenant("zeta").await;
     let said = Shell::of(&other, &network.url())
         .fails(3, &["models", "push", "acme/copy", &shell.at("folder")]);
@@ -155,4 +162,49 @@ fn is_told_why_a_push_is_refused(shell: &Shell) {
     shell.fails(1, &["models", "push", "copy", &shell.at("nowhere")]);
     let said = shell.fails(1, &["models", "push", "c0py", &shell.at("folder")]);
     assert!(said.contains("people would take"), "{said}");
+}
+
+async fn asks_an_endpoint(shell: &Shell, acme: &Client, network: &Network) {
+    let half =
+        |model: &str| json!({"model": format!("acme/{model}"), "version": "1", "weight": 50});
+    let split = json!({"traffic": [half("clouds"), half("copy")]});
+    let put = acme.request(Method::PUT, "/v1/endpoints/shop").json(&split);
+    acme.answer_to(put).await.unwrap().ok();
+    let row = r#"{"x": 1.6, "y": 1.6}"#;
+    network.breaks(&[Break::Answered("POST /v1/endpoints/shop/predict", 0)]);
+    let said = shell.run(&["predict", "--endpoint", "shop", "--row", row]);
+    assert_eq!(said.stdout, shell.ok(&["predict", "clouds:1", "--row", row]), "{}", said.stderr);
+    assert!(network.is_whole());
+    assert!(said.stderr.contains("answered by acme/c"), "{}", said.stderr);
+    let by = |key: &str| {
+        let asked = ["predict", "--endpoint", "shop", "--sticky-key", key, "--row", row];
+        shell.json(&asked)[0]["model"].as_str().unwrap().to_owned()
+    };
+    let mut answered = BTreeMap::new();
+    for key in (0..MOST_KEYS).map(|n| format!("key {n}")) {
+        let version = by(&key);
+        assert_eq!(by(&key), version, "calls with one key are answered by one version");
+        answered.insert(version, key);
+        if answered.len() == 2 {
+            break;
+        }
+    }
+    let keys: Vec<_> = answered.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["acme/clouds", "acme/copy"]);
+
+    let csv = shell.at("clouds.csv");
+    let key = &answered["acme/copy"];
+    let said = shell.run(&["predict", "--endpoint", "shop", "--sticky-key", key, "--csv", &csv]);
+    assert_eq!(said.stdout.lines().count(), 151, "{}", said.stderr);
+    assert_eq!(said.stderr, "150 answered by acme/copy:1\n");
+    shell.fails(3, &["predict", "--endpoint", "nothing", "--row", row]);
+    for wrong in [
+        &["predict", "clouds", "--endpoint", "shop", "--row", row][..],
+        &["predict", "clouds", "--sticky-key", "ada", "--row", row],
+        &["predict", "--row", row],
+        &["predict", "--endpoint", "shop", "--dataset", "clouds", "--out", "x"],
+        &["predict", "--endpoint", "shop", "--sticky-key", "größe", "--row", row],
+    ] {
+        shell.fails(2, wrong);
+    }
 }
