@@ -30,7 +30,7 @@ WITH_SERVICES   := $(CARGO_TARGET_DIR)/debug/with-services
 EMULATOR        := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),qemu-x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-gateway bench-search bench-serving replays chaos peers queue-peers gateway-peers serving-peers fuzz screens lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx
+.PHONY: help demo up build test bench-quality bench-train bench-infer bench-profile bench-plan bench-queue bench-gateway bench-console bench-search bench-serving replays chaos peers queue-peers gateway-peers serving-peers fuzz screens lint deny advisories sbom prepare check-prepared openapi claim setup setup-test setup-sqlx setup-deny setup-cyclonedx python-client
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -85,6 +85,10 @@ replays: setup build ## known traces through the planner with a virtual clock: d
 chaos: setup setup-test ## minutes of everything that can happen to processes, and whether a job was lost; SEED=7 JOBS=300 MINUTES=3
 	$(BUILD_BENCH) --bin chaos
 	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/chaos
+
+bench-console: setup claim ## the console's pages of a tenant with 10,000 jobs and 1,000 models; ROWS=jobs,model ANYWAY=1
+	$(BUILD_BENCH) --bin bench-console
+	CUPOLA_BIN=$(RELEASE) $(CARGO_TARGET_DIR)/release/bench-console $(ROWS)
 
 bench-search: setup claim ## searches among a million generated public models; ROWS=text MODELS=100000 QUERIES=100
 	cargo build --locked --workspace --bins
@@ -182,9 +186,13 @@ SQLX_SETUP = export DATABASE_URL=$$(echo $$CUPOLA_TEST_PG | sed "s|/cupola?|/pre
 $(WITH_SERVICES): | setup-test
 	test -x $@ || $(BUILD_TESTS)
 
-openapi: claim ## write the OpenAPI document of the code to docs/openapi.json
+openapi: claim ## write the OpenAPI document of the code to docs/openapi.json, and what is made from it
 	cargo build --quiet --locked --workspace --bins
 	$(CARGO_TARGET_DIR)/debug/cupola openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
+	$(MAKE) --no-print-directory python-client
+
+python-client: ## write what of the Python client is made from docs/openapi.json
+	python3 clients/python/generate.py docs/openapi.json clients/python/cupola
 
 # cargo tells a changed file by its time alone: what another clone has built here last must not pass
 # for the work of this one

@@ -62,7 +62,7 @@ create index public_model_downloads on public_model (downloads desc, id desc) in
 create index public_model_likes on public_model (likes desc, id desc) include (bytes, signature);
 create index public_model_trending on public_model (trending desc, id desc) include (bytes, signature);
 -- a sample, by lot
-create index public_model_lot on public_model (lot) include (id, signature);
+create index public_model_lot on public_model (lot) include (id, bytes, signature);
 
 -- The same, with the four shortest words of a beginning in place of the ten first: each is one more to look for.
 create or replace function search_query(asked text, is_public boolean) returns tsquery language sql stable as $$

@@ -97,7 +97,11 @@ with sync_playwright() as playwright:
     expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
     judge(page, "specification")
     spec = page.locator("#spec")
+    # what is wrong is told as one writes
+    spec.fill(json.dumps(json.loads(spec.input_value()) | {"epochs": 0}))
+    expect(page.locator("#verdict [role=alert]")).to_contain_text("epochs")
     spec.fill(json.dumps(json.loads(spec.input_value()) | {"epochs": EPOCHS}))
+    expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
     page.get_by_role("button", name="Check again").click()
     expect(page.get_by_text("It is valid, and would be taken.")).to_be_visible()
     page.get_by_role("button", name="Train", exact=True).click()
@@ -130,6 +134,15 @@ with sync_playwright() as playwright:
     expect(page.get_by_role("heading", name="tumours")).to_be_visible()
     judge(page, "endpoint")
 
+    # shown to everybody
+    page.goto(URL + "/console/models/acme/breast-cancer")
+    page.get_by_text("What others see and read of it").click()
+    page.get_by_label("Description").fill("Tumours, benign or malignant")
+    page.get_by_label("Who sees it").select_option("public")
+    page.get_by_label("Licence").fill("mit")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".head .badge").first).to_have_text("public")
+
     for name in ["Overview", "Datasets", "Jobs", "Models", "Endpoints", "Discover", "Usage", "API keys", "People", "Audit log"]:
         page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
         judge(page, name.lower().replace(" ", "-"))
@@ -143,6 +156,29 @@ with sync_playwright() as playwright:
 
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="The furnace that a whole street shares")).to_be_visible()
+
+    # a visitor finds a public model: by words and filters, and looks at it; to try it asks to sign in
+    page.get_by_role("link", name="Sign in").first.click()
+    page.get_by_role("link", name="Public models").click()
+    page.get_by_label("Words").fill("tumour")
+    page.get_by_text("More filters").click()
+    page.get_by_label("What they read").select_option("table")
+    page.get_by_label("A figure").fill("val_accuracy")
+    page.get_by_label("at least").fill("0.8")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("link", name="acme/breast-cancer")).to_be_visible()
+    judge(page, "registry")
+    page.get_by_role("link", name="acme/breast-cancer").click()
+    expect(page.get_by_text("Which class it takes for which")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Found, by false alarms"))).to_be_visible()
+    expect(page.get_by_role("heading", name="Lineage")).to_be_visible()
+    judge(page, "visitor")
+    page.get_by_role("link", name="Sign in to try it").click()
+    page.get_by_label("E-mail address").fill("ada@acme.example")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Predict")).to_be_visible()
+    print("a visitor has found a public model")
     browser.close()
 
 assert not trouble, trouble

@@ -16,6 +16,7 @@ pub mod chaos;
 mod client;
 mod data;
 mod ground;
+mod network;
 mod platform;
 mod process;
 mod system;
@@ -23,7 +24,8 @@ mod wait;
 
 pub use client::{Answer, Client, Event};
 pub use data::{breast_cancer, two_clouds};
+pub use network::{Break, Network};
 pub use platform::{Gateway, Platform, Up};
-pub use process::{Process, cupola, cupola_as};
+pub use process::{Process, cupola, cupola_as, cupola_through};
 pub use system::{descendants, is_alive, kill};
 pub use wait::wait_until;

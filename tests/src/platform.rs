@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// More requests than anybody can ask for.
-const UNLIMITED: [&str; 4] = [
+const UNLIMITED: [&str; 5] = [
     "CUPOLA_RATE_PER_ADDRESS",
     "CUPOLA_RATE_PER_CREDENTIAL",
     "CUPOLA_RATE_PER_TENANT",
+    "CUPOLA_RATE_PER_VISITOR",
     "CUPOLA_MAX_REQUESTS_AT_ONCE",
 ];
 /// What a worker offers: room for four jobs, whatever the machine has.
@@ -37,7 +38,16 @@ impl Platform {
 
     /// Hints travel through this Redis instead of through Postgres.
     pub async fn start_with(redis_url: Option<String>) -> Self {
-        let ground = Ground::start(redis_url.map(|url| ("REDIS_URL", url)).into_iter().collect());
+        Self::start_on(redis_url.map(|url| ("REDIS_URL", url)).into_iter().collect()).await
+    }
+
+    /// Without limits on requests.
+    pub async fn start_for_a_benchmark() -> Self {
+        Self::start_on(UNLIMITED.map(|name| (name, "1000000".to_owned())).into()).await
+    }
+
+    async fn start_on(more: Environment) -> Self {
+        let ground = Ground::start(more);
         let scheduler = ground.start_scheduler("scheduler");
         let worker = worker(&ground, "one");
         let (gateway, operator) = ground.start_gateway().await;
@@ -69,6 +79,11 @@ impl Platform {
     /// The server's process, once there is one; kill it and another takes its place.
     pub async fn postgres_pid(&self) -> u32 {
         wait_until("a Postgres", async || self.ground.postgres.pid()).await
+    }
+
+    /// Of its database, whom row-level security does not bind.
+    pub fn owner_url(&self) -> String {
+        self.ground.owner_url()
     }
 
     /// Once everything answers that clients need.

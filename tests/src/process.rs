@@ -156,8 +156,17 @@ pub fn cupola(arguments: &[&str]) -> (bool, String) {
 
 /// The same in an environment, with how it ends and what it says where.
 pub fn cupola_as(arguments: &[&str], environment: &[(&'static str, String)]) -> Output {
+    cupola_through(&[], arguments, environment)
+}
+
+/// The same, started by another program, which is given the command.
+pub fn cupola_through(
+    launcher: &[String],
+    arguments: &[&str],
+    environment: &[(&'static str, String)],
+) -> Output {
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    command(&[], &arguments)
+    command(launcher, &arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap()

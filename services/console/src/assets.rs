@@ -22,7 +22,8 @@ macro_rules! assets {
     };
 }
 
-const ASSETS: [Asset; 4] = assets! {
+const ASSETS: [Asset; 5] = assets! {
+    "check.js", "text/javascript; charset=utf-8";
     "console.css", "text/css; charset=utf-8";
     "live.js", "text/javascript; charset=utf-8";
     "upload.js", "text/javascript; charset=utf-8";

@@ -1,12 +1,20 @@
 //! Figures as SVG, drawn here: curves, bars and how full something is. Colours come by class from the
 //! stylesheet; what a figure shows stands in its label too, for who does not see it.
 
+mod areas;
+mod parallel;
+
 use maud::{Markup, html};
 
 use crate::words;
 
+pub(crate) use areas::{Area, areas};
+pub(crate) use parallel::{Axis, parallel};
+
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 230.0;
+/// Of a figure that stands alone.
+const WIDE: f64 = 900.0;
 /// Left of the plot, for the numbers of the axis.
 const LEFT: f64 = 48.0;
 const TOP: f64 = 10.0;
@@ -65,6 +73,11 @@ impl Span {
 
 /// Curves over the epochs, with a mark at the best one.
 pub(crate) fn curves(title: &str, curves: &[Curve<'_>], best: Option<f64>) -> Markup {
+    lines(title, "epoch", curves, best)
+}
+
+/// Curves over something else.
+pub(crate) fn lines(title: &str, along: &str, curves: &[Curve<'_>], best: Option<f64>) -> Markup {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let (Some(x), Some(y)) =
         (Span::of(points().map(|point| point.0)), Span::of(points().map(|point| point.1)))
@@ -82,7 +95,7 @@ pub(crate) fn curves(title: &str, curves: &[Curve<'_>], best: Option<f64>) -> Ma
                     line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(at(down(tick))) y2=(at(down(tick))) {}
                     text x=(LEFT - 6.0) y=(at(down(tick) + 4.0)) text-anchor="end" { (words::number(tick)) }
                 }
-                text x=(LEFT) y=(HEIGHT - 8.0) { "epoch " (words::number(x.from)) }
+                text x=(LEFT) y=(HEIGHT - 8.0) { (along) " " (words::number(x.from)) }
                 text x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (words::number(x.to)) }
                 @if let Some(best) = best.filter(|best| (x.from..=x.to).contains(best)) {
                     line.best x1=(at(across(best))) x2=(at(across(best))) y1=(TOP) y2=(HEIGHT - BOTTOM) {}

@@ -75,6 +75,28 @@ pub(crate) fn plain(title: &str, body: Markup) -> Markup {
     )
 }
 
+/// A page of what everybody may see, for who is not signed in.
+pub(crate) fn open(title: &str, route: &Route, body: &Markup) -> Markup {
+    let body = html! {
+        a.skip href="#main" { "Skip to the content" }
+        div.front.open {
+            header {
+                a.brand href="/" { (brand()) }
+                nav.row aria-label="Everybody" {
+                    a href="/registry" { "Public models" }
+                    a href="/docs/" { "The API" }
+                    a.button.main href="/console/sign-in" { "Sign in" }
+                }
+            }
+            main #main tabindex="-1" {
+                (body)
+                footer.api { a href=(route.path()) { "As JSON" } " by the API: " code { "GET " (route.path()) } }
+            }
+        }
+    };
+    document(title, std::iter::empty(), &body)
+}
+
 pub(crate) fn document<'a>(
     title: &str,
     scripts: impl Iterator<Item = &'a str>,
@@ -132,6 +154,7 @@ const OF_OPERATORS: &[(&str, &[Link])] = &[(
     &[
         ("/console", "Pools and workers", "overview"),
         ("/console/queue", "Queue", "queue"),
+        ("/console/shares", "Fair share", "shares"),
         ("/console/tenants", "Tenants", "tenants"),
         ("/console/operators", "Operators", "operators"),
         ("/console/audit", "Audit log", "audit"),

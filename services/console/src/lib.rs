@@ -31,6 +31,9 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.app_data(web::Data::new(Api::default()));
     let front = web::resource("/").route(web::get().to(pages::front::front));
     cfg.service(front.wrap(from_fn(guard::watch)));
+    let registry = web::scope("/registry").configure(pages::models::open::routes);
+    let registry = registry.default_service(web::to(pages::nothing_here));
+    cfg.service(registry.wrap(from_fn(guard::watch)));
     // what never changes under its name needs neither cookie nor guard
     cfg.service(assets::serve);
     let console = web::scope("/console").configure(pages::routes);

@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A platform on which something of every kind is there.
-async fn furnished(app: &TestApp) {
+pub async fn furnished(app: &TestApp) {
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(app).await;
     let profile = push(&acme.developer, "flowers", flowers(40)).await;
@@ -137,6 +137,7 @@ async fn every_link_leads_somewhere_and_every_page_is_ours_alone() {
                 && !path.starts_with("/console/assets/")
                 && !path.starts_with("/console/api/")
                 || path == "/"
+                || path.starts_with("/registry")
             {
                 assert_eq!(page.reply.header("content-security-policy"), Some(POLICY), "{path}");
                 assert_eq!(page.reply.header("x-content-type-options"), Some("nosniff"), "{path}");

@@ -27,6 +27,7 @@ const FORMS: &[&str] = &[
     "/console/models/a/b/like",
     "/console/models/a/b/state",
     "/console/models/a/b/try",
+    "/console/sweeps",
     "/console/endpoints",
     "/console/endpoints/x/rollback",
     "/console/keys",

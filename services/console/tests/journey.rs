@@ -127,6 +127,7 @@ async fn a_training_is_checked_and_corrected_before_it_is_submitted_and_can_be_c
     let checked =
         browser.post_from(&wrong, "/console/jobs/check", &[("spec", yaml)]).await.expect(200);
     checked.shows("It is valid").shows("binary classification").shows("Costs at most");
+    checked.shows("makes 1 features").shows("data-check=\"/console/jobs/check\"");
     assert_eq!(checked.area("spec"), yaml);
     browser
         .post_from(&wrong, "/console/jobs", &[("spec", "[1, 2]")])
@@ -370,6 +371,7 @@ async fn trainings_stand_side_by_side_and_a_sweep_shows_its_points() {
     page.shows("val loss: 1.")
         .shows("val accuracy")
         .shows("What their specifications have differently");
+    page.shows("Settings and what came of them").shows("epochs 4, val accuracy");
     page.shows("<th scope=\"row\">epochs</th><td>").shows_no("<th scope=\"row\">seed</th>");
     let nobody = ids[0].replace(|c: char| c.is_ascii_digit(), "0");
     browser.get(&format!("/console/jobs/compare?job={nobody}&job={}", ids[1])).await.expect(404);
@@ -382,4 +384,43 @@ async fn trainings_stand_side_by_side_and_a_sweep_shows_its_points() {
         .shows("Best so far")
         .shows("the best")
         .shows("Side by side");
+}
+
+#[actix_web::test]
+async fn a_sweep_is_started_from_a_training() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    let browser = Browser::signed_in(&app, "developer@acme.example").await;
+    browser.get("/console/sweeps/new").await.expect(200).shows("Nothing to begin from");
+    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
+    let draft = json!({"dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 16});
+    let job = acme.developer.post("/v1/jobs", draft).await.expect(202);
+    let id = job.text("/id");
+    browser
+        .get(&format!("/console/jobs/{id}"))
+        .await
+        .expect(200)
+        .shows("/console/sweeps/new?from=");
+    browser.get("/console/sweeps").await.expect(200).shows("/console/sweeps/new");
+    browser.get("/console/sweeps/new").await.expect(200).shows(&format!("?from={id}"));
+    let page = browser.get(&format!("/console/sweeps/new?from={id}")).await.expect(200);
+    let spec = page.area("spec");
+    assert!(spec.contains("flowers"), "{spec}");
+    let with = |field: &'static str, values: &'static str| {
+        [("field1", field), ("values1", values), ("field2", "epochs"), ("values2", "1, 2")]
+    };
+    let form = |varies: [(&'static str, &'static str); 4]| {
+        [&varies[..], &[("metric", "val_accuracy"), ("parallelism", "2"), ("name", "two")]].concat()
+    };
+    let wrong = [&form(with("batch_size", ""))[..], &[("spec", spec.as_str())]].concat();
+    let refused = browser.post_from(&page, "/console/sweeps", &wrong).await.expect(422);
+    refused.shows("has no values").shows("value=\"batch_size\"");
+    let wrong = [&form(with("no_such_field", "1"))[..], &[("spec", spec.as_str())]].concat();
+    browser.post_from(&page, "/console/sweeps", &wrong).await.expect(422).shows("no_such_field");
+    let right = [&form(with("batch_size", "8, 16"))[..], &[("spec", spec.as_str())]].concat();
+    let made = browser.post_from(&page, "/console/sweeps", &right).await.expect(303);
+    let sweep = browser.get(made.location()).await.expect(200);
+    sweep.shows("2 at once; the greatest val accuracy").shows("batch size 8, epochs 1");
+    sweep.shows("batch size 16, epochs 2");
 }

@@ -10,11 +10,14 @@ mod forms;
 #[path = "../../gateway/tests/hand/mod.rs"]
 #[expect(dead_code, reason = "the gateway's tests use all of it")]
 mod hand;
+mod images;
 mod journey;
 mod managing;
+mod much;
 #[path = "../../gateway/tests/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the gateway's tests use all of it")]
 mod support;
+mod visiting;
 
 /// The API with the console beside it.
 const FURTHER: gateway::Further = console::routes;

@@ -1,6 +1,13 @@
 //! What a tenant and an operator look after.
 
+use chrono::TimeDelta;
+use domain::{Resources, spec::DEFAULT_POOL_ID};
 use serde_json::json;
+use store::{
+    Service,
+    sharing::{self, Had, Moment},
+    tenants,
+};
 
 use crate::{
     browser::Browser,
@@ -8,7 +15,7 @@ use crate::{
     support::{PASSWORD, TestApp},
 };
 
-async fn operator(app: &TestApp) -> Browser {
+pub async fn operator(app: &TestApp) -> Browser {
     let invited = json!({ "email": "op@platform.example", "role": "operator" });
     let invited = app.operator().await.post("/v1/platform/invitations", invited).await.expect(201);
     let answer = json!({ "token": invited.text("/token"), "name": "Op", "password": PASSWORD });
@@ -143,4 +150,36 @@ async fn an_operator_makes_a_tenant_gives_it_a_share_and_drains_a_worker() {
     // tenants' own pages are not an operator's
     browser.get("/console/jobs").await.expect(403);
     browser.get("/console/audit?tenant=acme").await.expect(200).shows("create tenant");
+}
+
+#[actix_web::test]
+async fn an_operator_sees_how_a_pool_was_shared() {
+    let app = TestApp::new().await;
+    app.tenant("acme").await;
+    let browser = operator(&app).await;
+    browser.get("/console/shares").await.expect(200).shows("Nothing is known of this time");
+    let mut tx = app.state.store.begin().await.unwrap();
+    let acme = tenants::by_slug(&mut tx, "acme").await.unwrap().unwrap().id;
+    drop(tx);
+    let had = Had {
+        guaranteed: Resources::cpu(2_000, 0),
+        borrowed: Resources { accelerator_milli: 500, ..Resources::cpu(1_500, 0) },
+    };
+    for minutes in 1..=30 {
+        let capacity = Resources { accelerator_milli: 2_000, ..Resources::cpu(8_000, 0) };
+        let moment = Moment { capacity, tenants: vec![(acme, had)] };
+        let at = app.state.clock.now() - TimeDelta::minutes(minutes);
+        let mut tx = app.state.store.acting_as(Service::Scheduler).begin().await.unwrap();
+        sharing::note(&mut tx, at, &[(DEFAULT_POOL_ID, moment)]).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    for period in ["", "?period=hours", "?period=quarter", "?pool=default&period=nonsense"] {
+        let page = browser.get(&format!("/console/shares{period}")).await.expect(200);
+        page.shows("CPUs: acme 2 of its guarantee and 1.5 borrowed, on average");
+        page.shows("Accelerators: acme 0 of its guarantee and 0.5 borrowed");
+        page.shows("class=\"area one faint\"").shows("2 + 1.5").shows("All tenants");
+    }
+    browser.get("/console/shares?pool=none").await.expect(404);
+    let tenant = Browser::signed_in(&app, "owner@acme.example").await;
+    tenant.get("/console/shares").await.expect(403);
 }

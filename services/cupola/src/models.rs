@@ -8,7 +8,9 @@ use std::{
 use anyhow::{Context, bail};
 use domain::{Digest, registry::VersionFile};
 use gateway::auth::{JwkSet, verify_manifest};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::remote::show::Out;
 
 #[derive(clap::Args)]
 pub struct Verify {
@@ -22,7 +24,7 @@ pub struct Verify {
     keys: PathBuf,
 }
 
-pub fn run(arguments: &Verify) -> anyhow::Result<()> {
+pub fn run(arguments: &Verify, out: Out) -> anyhow::Result<()> {
     let Verify { folder, manifest, keys } = arguments;
     let named = |path: &Path| path.display().to_string();
     let known: JwkSet =
@@ -30,7 +32,7 @@ pub fn run(arguments: &Verify) -> anyhow::Result<()> {
     let jws = jws(&text(manifest)?);
     let (said, revision) = verify_manifest(&jws, &known).with_context(|| named(manifest))?;
     let mut wrong: Vec<_> = said.files.iter().filter_map(|file| differs(folder, file)).collect();
-    for path in others(folder, &[manifest, keys])? {
+    for path in files(folder, &[manifest, keys])? {
         if said.files.iter().all(|file| Path::new(file.path.as_str()) != path) {
             wrong.push(format!("{}: is not in the manifest", path.display()));
         }
@@ -38,11 +40,15 @@ pub fn run(arguments: &Verify) -> anyhow::Result<()> {
     if !wrong.is_empty() {
         bail!("{} is not {}:{}\n{}", named(folder), said.model, said.version, wrong.join("\n"));
     }
-    println!("{}:{} as it was published, revision {revision}", said.model, said.version);
-    for VersionFile { path, sha256, bytes } in said.files {
-        println!("  {path}, {bytes} bytes, sha256 {sha256}");
-    }
-    Ok(())
+    let name = format!("{}:{}", said.model, said.version);
+    let answer = json!({"model": name, "revision": revision, "files": said.files});
+    out.show(&answer, || {
+        let mut lines = format!("{name} as it was published, revision {revision}\n");
+        for VersionFile { path, sha256, bytes } in &said.files {
+            lines += &format!("  {path}, {bytes} bytes, sha256 {sha256}\n");
+        }
+        lines
+    })
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
@@ -69,7 +75,7 @@ fn differs(folder: &Path, file: &VersionFile) -> Option<String> {
 }
 
 /// The files of a folder by their paths in it, but for these; what begins with a dot is a client's own.
-fn others(folder: &Path, but: &[&Path]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn files(folder: &Path, but: &[&Path]) -> anyhow::Result<Vec<PathBuf>> {
     let but: Vec<_> = but.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut folders = vec![folder.to_owned()];
     let mut found = Vec::new();

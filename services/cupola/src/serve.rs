@@ -47,6 +47,9 @@ pub struct Listen {
     /// again before they are deleted: longer than anything takes from its upload to its entry.
     #[arg(long, env = "CUPOLA_CLEAR_AFTER_SECS", default_value_t = 86_400)]
     pub clear_after_secs: u64,
+    /// Whether public models are shown to people who are not signed in.
+    #[arg(long, env = "CUPOLA_VISITORS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub visitors: bool,
     #[command(flatten)]
     pub rates: Rates,
     #[command(flatten)]
@@ -90,6 +93,9 @@ pub struct Rates {
     /// Requests a second of one tenant.
     #[arg(long, env = "CUPOLA_RATE_PER_TENANT", default_value = "2000")]
     pub rate_per_tenant: NonZeroU32,
+    /// Requests a second from one address without a credential, for what is public.
+    #[arg(long, env = "CUPOLA_RATE_PER_VISITOR", default_value = "50")]
+    pub rate_per_visitor: NonZeroU32,
     /// Requests that this process answers at once.
     #[arg(long, env = "CUPOLA_MAX_REQUESTS_AT_ONCE", default_value_t = 1_000)]
     pub max_requests_at_once: usize,
@@ -107,6 +113,7 @@ impl Rates {
             address: Rate::per_second(self.rate_per_address),
             credential: Rate::per_second(self.rate_per_credential),
             tenant: Rate::per_second(self.rate_per_tenant),
+            visitor: Rate::per_second(self.rate_per_visitor),
             at_once: self.max_requests_at_once,
             tenant_at_once: self.max_requests_at_once_of_tenant,
         }
@@ -233,6 +240,7 @@ pub async fn serve_gateway(
             public_url,
             trusted_proxies: listen.trusted_proxies.clone(),
             rates: listen.rates.of_requests(),
+            visitors: listen.visitors,
             clear_after: Duration::from_secs(listen.clear_after_secs.max(LEAST_CLEAR_AFTER_SECS)),
             ..gateway::Config::default()
         },

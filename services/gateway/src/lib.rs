@@ -50,6 +50,7 @@ mod quotas;
 mod recent;
 mod schedules;
 mod serve;
+mod sharing;
 mod state;
 mod storage;
 mod sweeps;

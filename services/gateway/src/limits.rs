@@ -39,6 +39,8 @@ pub struct RequestRates {
     pub address: Rate,
     pub credential: Rate,
     pub tenant: Rate,
+    /// Of one address, without a credential, for what is public.
+    pub visitor: Rate,
     /// Of this process, over all, being answered at once.
     pub at_once: usize,
     /// Of them, those of one tenant.
@@ -47,8 +49,15 @@ pub struct RequestRates {
 
 impl Default for RequestRates {
     fn default() -> Self {
-        let (one, tenant) = (Rate::per_second(many(500)), Rate::per_second(many(2_000)));
-        Self { address: one, credential: one, tenant, at_once: 1_000, tenant_at_once: 500 }
+        let one = Rate::per_second(many(500));
+        Self {
+            address: one,
+            credential: one,
+            tenant: Rate::per_second(many(2_000)),
+            visitor: Rate::per_second(many(50)),
+            at_once: 1_000,
+            tenant_at_once: 500,
+        }
     }
 }
 
@@ -99,6 +108,12 @@ pub(crate) async fn limit(
 async fn count_address(app: &App, req: &HttpRequest) -> Result<(), ApiError> {
     let key = format!("address:{}", Address::of(req));
     count(app, req, [("address", key, app.config.rates.address)]).await
+}
+
+/// As one who has shown no credential.
+pub(crate) async fn count_visitor(app: &App, req: &HttpRequest) -> Result<(), ApiError> {
+    let key = format!("visitor:{}", Address::of(req));
+    count(app, req, [("visitor", key, app.config.rates.visitor)]).await
 }
 
 /// As whoever has shown who they are.
@@ -188,6 +203,7 @@ impl Tightest {
     fn whose(self) -> &'static str {
         match self.name {
             "address" => "from this address",
+            "visitor" => "from this address without a credential",
             "tenant" => "of this tenant",
             "endpoint" => "by this endpoint",
             "session" => "of this session",

@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     Digest, JobId, TenantId, Timestamp,
+    evaluation::Evaluation,
     name::Name,
     registry::{Licence, Revision, VersionState, Visibility},
     spec::{Task, TrainingSpec},
@@ -48,7 +49,7 @@ pub(crate) use predict::{MAX_ROWS, PredictAnswer, PredictRequest, Question, of_o
 pub(crate) use reproduce::Reproduction;
 pub(crate) use sealing::{keep_sealing_models, sealed};
 
-use crate::{ApiError, App, Code, ServiceConfig};
+use crate::{ApiError, App, Code, ServiceConfig, auth::Reader};
 
 /// Of jobs that ask a model, whose memory is what its training had.
 const ASKING_CPU_MILLI: u64 = 1_000;
@@ -210,6 +211,9 @@ pub struct ModelVersionView {
     pub reproduces: Option<Reproduction>,
     /// As it was resolved for the job.
     pub spec: Option<TrainingSpec>,
+    /// What it does on rows that it was not trained on, for figures; of a version that is read by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evaluations: Vec<Evaluation>,
     pub files: Vec<ModelFile>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -231,7 +235,8 @@ pub struct ModelFile {
 }
 
 impl ModelVersionView {
-    fn new(model: &Model, version: ModelVersion, reader: TenantId) -> Self {
+    /// `reader`: none is a visitor.
+    fn new(model: &Model, version: ModelVersion, reader: Option<TenantId>) -> Self {
         let url = format!(
             "/v1/models/{}/{}/versions/{}/files",
             model.tenant_slug, model.name, version.number
@@ -263,9 +268,10 @@ impl ModelVersionView {
             classes: config.as_ref().map(|config| config.classes.clone()).unwrap_or_default(),
             metrics: version.metrics,
             trained_on,
-            job: job.filter(|_| version.tenant == reader),
+            job: job.filter(|_| Some(version.tenant) == reader),
             reproduces,
             spec: config.map(|config| config.spec),
+            evaluations: Vec::new(),
             files: files.collect(),
             created_at: version.created_at,
         }
@@ -299,4 +305,25 @@ pub(crate) async fn known_version(
         return Err(ApiError::new(Code::Gone, why));
     }
     Ok(found)
+}
+
+/// The same, as a reader hears of it: what it was built upon is told to a visitor only if that is public too.
+async fn shown_version(
+    tx: &mut TenantTx<'_>,
+    reader: &Reader,
+    model: &Model,
+    named: &str,
+) -> Result<ModelVersion, ApiError> {
+    Ok(shown(reader, known_version(tx, model, named).await?))
+}
+
+fn shown(reader: &Reader, mut version: ModelVersion) -> ModelVersion {
+    let is_base_seen = version.base.as_ref().is_some_and(|base| base.made.is_some());
+    if matches!(reader, Reader::Visitor)
+        && !is_base_seen
+        && let Some(made) = &mut version.made
+    {
+        made.config.spec.base_model = None;
+    }
+    version
 }

@@ -101,7 +101,8 @@ fn add_parts(operation: &mut Operation) {
 /// a conflict, or a credential in its body that is not accepted.
 fn add_problems(operation: &mut Operation, is_free: bool, is_inference: bool) {
     let open = SecurityRequirement::default();
-    let is_public = operation.security.as_ref().is_some_and(|ways| ways.contains(&open));
+    // where a credential may be shown, it may be a wrong one
+    let is_public = operation.security.as_ref().is_some_and(|ways| *ways == [open]);
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let in_path = parameters.iter().any(is_in_path);
     let has_body = operation.request_body.is_some();

@@ -28,7 +28,7 @@ use crate::{
     measure::{measure, upkeep},
     metered, models, openapi, operators, people, platform, pools, queue, quotas,
     recent::forget,
-    schedules, sweeps, tenants,
+    schedules, sharing, sweeps, tenants,
     unrouted::{Routes, unrouted},
     usage, workers,
 };
@@ -62,6 +62,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     inference_v2::routes(cfg);
     pools::routes(cfg);
     queue::routes(cfg);
+    sharing::routes(cfg);
     quotas::routes(cfg);
     schedules::routes(cfg);
     sweeps::routes(cfg);

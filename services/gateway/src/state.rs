@@ -60,6 +60,8 @@ pub struct Config {
     /// How long bytes lie that no row names, before they are set aside and before they are deleted.
     pub clear_after: Duration,
     pub rates: RequestRates,
+    /// Whether what is public is shown to who has no credential.
+    pub visitors: bool,
 }
 
 impl Default for Config {
@@ -74,6 +76,7 @@ impl Default for Config {
             limits: Limits::default(),
             clear_after: Duration::from_secs(24 * 3_600),
             rates: RequestRates::default(),
+            visitors: true,
         }
     }
 }

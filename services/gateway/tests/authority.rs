@@ -171,6 +171,7 @@ fn of_pools() -> Vec<Row> {
         row("PATCH /v1/pools/{pool}", prices, [403, 403, 403, 403, 200, 403, 401, 403, 403]),
         row("POST /v1/pools", pool, [403, 403, 403, 403, 409, 403, 401, 403, 403]),
         row("GET /v1/pools/{pool}/queue", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
+        row("GET /v1/pools/{pool}/shares", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
         row(
             "POST /v1/tenants/{slug}/quotas/{pool}/what-if",
             quota(),

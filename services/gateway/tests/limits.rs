@@ -22,7 +22,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Client, PASSWORD, Reply, Served, TestApp};
+use crate::support::{Client, PASSWORD, Reply, TestApp};
 
 fn rate(holds: u32) -> Rate {
     Rate::new(NonZeroU32::new(holds).unwrap(), Duration::from_secs(10))

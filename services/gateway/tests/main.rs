@@ -36,11 +36,13 @@ mod registry;
 mod replicas;
 mod schemathesis;
 mod sessions;
+mod sharing;
 mod storage;
 mod support;
 mod sweeps;
 mod tenants;
 mod upon;
+mod visitors;
 
 /// The API alone.
 const FURTHER: gateway::Further = |_| ();

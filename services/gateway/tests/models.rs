@@ -67,7 +67,9 @@ async fn a_succeeded_job_has_a_model_with_metrics_and_lineage() {
     assert_eq!(version.json["spec"], done.json["spec"]);
     assert!(version.json["metrics"]["val_accuracy"].as_f64().unwrap() > 0.9, "{version:?}");
     let versions = acme.developer.get(&format!("{MODEL}/versions")).await.expect(200);
-    assert_eq!(versions.json["items"], json!([version.json]));
+    let mut line = version.json.clone();
+    line.as_object_mut().unwrap().remove("evaluations").unwrap();
+    assert_eq!(versions.json["items"], json!([line]));
     for missing in [
         "/v1/models/acme/nothing",
         "/v1/models/acme/Bad!",

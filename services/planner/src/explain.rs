@@ -44,6 +44,16 @@ pub struct Share {
     pub running: usize,
 }
 
+/// What a tenant uses of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    pub tenant: TenantId,
+    /// Of what is guaranteed to it.
+    pub guaranteed: Resources,
+    /// Beyond that.
+    pub borrowed: Resources,
+}
+
 impl Queue {
     /// `None` if it does not wait.
     pub fn explain(&self, id: JobId) -> Option<Explanation> {
@@ -153,6 +163,19 @@ impl Queue {
             score: account.score(&whole, &self.policy, self.now),
             waiting: account.waiting(),
             running: account.live.len(),
+        })
+    }
+
+    /// What each pool has, and the tenants that use something of it.
+    pub fn uses(&self) -> impl Iterator<Item = (PoolId, Resources, Vec<Use>)> {
+        self.pools.iter().map(|(pool, view)| {
+            let uses = view.accounts.iter().map(|(tenant, account)| Use {
+                tenant: *tenant,
+                guaranteed: account.used.least(account.quota.guaranteed),
+                borrowed: account.used.minus(account.quota.guaranteed),
+            });
+            let uses = uses.filter(|one| one.guaranteed.plus(one.borrowed) != Resources::NONE);
+            (*pool, view.rooms.capacity(), uses.collect())
         })
     }
 

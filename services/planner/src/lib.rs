@@ -34,7 +34,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explanation, Share};
+pub use explain::{Explanation, Share, Use};
 pub use forecast::Runtimes;
 pub use policy::{Order, Policy};
 pub use queue::{Plan, Queue};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{JobId, TenantId, Timestamp, WorkerId, hint::Hint, wait::WaitReason, world::Seats};
-use planner::{Plan, Policy, Queue};
+use planner::{Plan, Policy, Queue, Use};
 use store::{
     Store, StoreError, SystemTx,
     changes::{Change, Cursor},
     jobs,
     leader::{Held, LeaderLease},
     schedule::{self, Applied, News},
-    storage, workers,
+    sharing, storage, workers,
 };
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ pub struct Lead {
     to_explain: VecDeque<TenantId>,
     explained_at: Timestamp,
     kept_at: Timestamp,
-    /// Hours since 1970, when what files take was last looked at.
+    /// Hours since 1970, when what files take was last looked at, and what is old was merged.
     metered_hour: Option<i64>,
 }
 
@@ -115,13 +115,7 @@ impl Lead {
         let keeping = (now - self.kept_at).num_seconds() >= SECONDS_BETWEEN_AVERAGES;
         if keeping {
             self.kept_at = now;
-            let averages: Vec<_> = self.queue.averages().collect();
-            schedule::keep_averages(&mut tx, &averages).await?;
-            let hour = now.timestamp() / 3_600;
-            if self.metered_hour != Some(hour) {
-                storage::note(&mut tx).await?;
-                self.metered_hour = Some(hour);
-            }
+            self.keep(&mut tx, now).await?;
         }
         let skipped: Vec<_> = applied.skipped.iter().map(|id| Change::Job(*id)).collect();
         let skipped = schedule::look(&mut tx, &skipped).await?;
@@ -140,6 +134,28 @@ impl Lead {
             while settle_some(store).await? {}
         }
         Ok(Some((plan, applied)))
+    }
+
+    /// Writes down what is to be known later: by the next leader, by those who pay, and by those who look back.
+    pub async fn keep(&mut self, tx: &mut SystemTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let averages: Vec<_> = self.queue.averages().collect();
+        schedule::keep_averages(tx, &averages).await?;
+        let had = |one: Use| {
+            (one.tenant, sharing::Had { guaranteed: one.guaranteed, borrowed: one.borrowed })
+        };
+        let pools = self.queue.uses().map(|(pool, capacity, uses)| {
+            let tenants = uses.into_iter().map(had).collect();
+            (pool, sharing::Moment { capacity, tenants })
+        });
+        let pools: Vec<_> = pools.collect();
+        sharing::note(tx, now, &pools).await?;
+        let hour = now.timestamp() / 3_600;
+        if self.metered_hour != Some(hour) {
+            storage::note(tx).await?;
+            sharing::thin(tx, now).await?;
+            self.metered_hour = Some(hour);
+        }
+        Ok(())
     }
 
     /// Learns what has changed; `None` if the lead is another's by now.

@@ -38,6 +38,7 @@ pub mod replicas;
 pub mod schedule;
 mod service;
 pub mod sessions;
+pub mod sharing;
 pub mod signing;
 pub mod storage;
 pub mod tenant_keys;
@@ -55,6 +56,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use begun::begun;
 
@@ -123,6 +125,14 @@ impl Store {
         );
         // safe: a uuid formatted by us
         Ok(TenantTx { tx: in_time(begun(&self.pool, begin)).await?, tenant })
+    }
+
+    /// A transaction of somebody who has shown no credential: it sees what is public alone. Its tenant is none
+    /// that there is.
+    pub async fn begin_for_visitor(&self) -> Result<TenantTx<'static>, StoreError> {
+        let begin = "begin; set local role cupola_visitor".to_owned();
+        let tx = in_time(begun(&self.pool, begin)).await?;
+        Ok(TenantTx { tx, tenant: TenantId::from_uuid(Uuid::nil()) })
     }
 
     /// A transaction that sees every tenant, and may do what its service has to.

@@ -3,7 +3,8 @@
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Also whoever administers the platform. It alone may work for a tenant: [`Store::begin_for`](crate::Store::begin_for).
+    /// Also whoever administers the platform. It alone may work for a tenant, [`Store::begin_for`](crate::Store::begin_for), and
+    /// for a visitor.
     Gateway,
     Scheduler,
     Worker,

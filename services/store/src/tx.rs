@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::StoreError;
 
-/// Sees one tenant's rows and what is public.
+/// Sees one tenant's rows and what is public; a visitor's the latter alone.
 #[derive(Debug)]
 pub struct TenantTx<'a> {
     pub(crate) tx: Transaction<'a, Postgres>,

@@ -99,6 +99,9 @@ pub async fn of_tenant(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<PoolUsage>, StoreError> {
+    // how many attempts there are in the period decides how they are best brought together with their jobs
+    let settings = "set local plan_cache_mode = force_custom_plan; set local enable_hashjoin = on";
+    sqlx::raw_sql(settings).execute(tx.conn()).await?;
     let rows = sqlx::query!(
         r#"select p.name as pool, a.outcome as "outcome!", count(*) as "attempts!",
                   sum(j.cpu_milli::bigint * j.workers * a.millis / 1000)::bigint as "cpu_ms!",
@@ -107,7 +110,8 @@ pub async fn of_tenant(
                   sum(a.micro_credits)::bigint as "micro_credits!",
                   sum(a.accelerator_ms)::bigint as "paid_accelerator_ms!"
            from attempt a join job j on j.id = a.job_id join pool p on p.id = j.pool_id
-           where a.tenant_id = $1 and a.ended_at >= $2 and a.ended_at < $3 and a.millis is not null
+           where a.tenant_id = $1 and j.tenant_id = $1 and a.ended_at >= $2 and a.ended_at < $3
+             and a.millis is not null
            group by p.name, a.outcome
            order by p.name, a.outcome"#,
         tenant.uuid(),

@@ -10,6 +10,7 @@ mod clients;
 mod cluster;
 mod database;
 mod full_disk;
+mod much;
 mod redis;
 mod s3;
 
@@ -22,6 +23,7 @@ pub use clients::{CLIENTS_VARIABLE, python_with_clients};
 pub use cluster::Cluster;
 pub use database::{TestDb, make_template};
 pub use full_disk::FullDisk;
+pub use much::{explain_to_clients, fill_with_much};
 pub use redis::Redis;
 pub use s3::S3;
 

@@ -2,69 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use e2e::{Client, Platform, cupola_as, two_clouds};
+use e2e::{Client, Platform, two_clouds};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// Somebody with a home of their own.
-struct Shell {
-    home: TempDir,
-    url: String,
-}
-
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Shell {
-    fn new(client: &Client) -> Self {
-        Self { home: tempfile::tempdir().unwrap(), url: format!("http://{}", client.host()) }
-    }
-
-    /// A path in their home.
-    fn at(&self, name: &str) -> String {
-        self.home.path().join(name).display().to_string()
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        fs::write(self.at(name), bytes).unwrap();
-        self.at(name)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Said {
-        self.run_with(arguments, &[])
-    }
-
-    fn run_with(&self, arguments: &[&str], more: &[(&'static str, String)]) -> Said {
-        let environment = [&[("XDG_CONFIG_HOME", self.at("config"))], more].concat();
-        let output = cupola_as(arguments, &environment);
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap());
-        Said { code: output.status.code(), stdout, stderr }
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        let said = self.run(arguments);
-        assert_eq!(said.code, Some(0), "cupola {}: {}", arguments.join(" "), said.stderr);
-        assert!(!said.stdout.contains('\u{1b}'), "no colours in a pipe: {}", said.stdout);
-        said.stdout
-    }
-
-    /// Every line of it.
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let said = self.ok(&[arguments, &["--json"]].concat());
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let said = self.run(arguments);
-        assert_eq!(said.code, Some(code), "cupola {}: {}", arguments.join(" "), said.stderr);
-        said.stderr
-    }
-}
+use crate::shell::Shell;
 
 #[tokio::test]
 async fn a_tenant_goes_from_a_file_to_answers_in_a_shell() {
@@ -79,7 +21,8 @@ async fn a_tenant_goes_from_a_file_to_answers_in_a_shell() {
     pulls(&shell);
     goes_back(&shell, &acme).await;
     is_told_what_failed(&shell);
-    shell.ok(&["logout"]);
+    assert_eq!(shell.json(&["logout"])[0]["removed"], true);
+    assert_eq!(shell.json(&["logout"])[0]["removed"], false);
     assert!(shell.fails(1, &["whoami"]).contains("cupola login"));
 }
 

@@ -37,4 +37,5 @@ async fn somebody_new_pushes_trains_watches_the_curve_and_tries_the_model() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{errors}");
     assert!(said.contains("the curve has moved"), "{said}");
+    assert!(said.contains("a visitor has found a public model"), "{said}");
 }

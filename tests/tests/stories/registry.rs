@@ -33,6 +33,12 @@ async fn what_was_downloaded_is_checked_against_the_signed_manifest() {
     assert!(fine && said.contains("acme/clouds:1 as it was published"), "{said}");
     assert!(said.contains("model.safetensors") && said.contains("model.onnx"), "{said}");
 
+    let json = ["models", "verify", path, "--manifest", &manifest, "--keys", &keys, "--json"];
+    let told: serde_json::Value = serde_json::from_str(&cupola(&json).1).unwrap();
+    assert_eq!(told["model"], "acme/clouds:1");
+    let names: Vec<_> = told["files"].as_array().unwrap().iter().map(|f| &f["path"]).collect();
+    assert!(names.contains(&&serde_json::json!("model.safetensors")), "{told}");
+
     std::fs::write(at("extra.py"), "print()").unwrap();
     let (fine, said) = verify();
     assert!(!fine && said.contains("extra.py: is not in the manifest"), "{said}");

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::see;
+use super::{models::open::is_open, see};
 use crate::{
     api::{Asking, Route},
     failure::{Errors, Failure},
@@ -97,6 +97,9 @@ fn sign_in_page(
                     (Field { value: fields.text("tenant"), error: errors.at("tenant"), hint: "You belong to several: which one to work in.", ..Field::new("tenant", "Tenant") }.render())
                 }
                 p { button.main type="submit" { "Sign in" } }
+            }
+            @if is_open(request) {
+                p.small.quiet { "Only looking? " a href="/registry" { "Public models" } " are shown to everybody." }
             }
             p.small.quiet {
                 "New here? " a href="/console/invitation" { "Take up an invitation" }

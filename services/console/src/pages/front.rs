@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use maud::html;
 
-use super::see;
+use super::{models::open::is_open, see};
 use crate::{layout, session::Session};
 
 /// Who has a session goes on to the console.
@@ -39,6 +39,7 @@ pub(crate) async fn front(request: HttpRequest) -> HttpResponse {
                 p.row {
                     a.button.main href="/console/sign-in" { "Sign in" }
                     a.button href="/console/invitation" { "I have an invitation" }
+                    @if is_open(&request) { a.button href="/registry" { "Public models" } }
                     a.button href="/docs/" { "The API" }
                 }
                 div.columns {

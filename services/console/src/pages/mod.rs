@@ -11,7 +11,7 @@ mod example;
 pub(crate) mod front;
 mod handed;
 mod jobs;
-mod models;
+pub(crate) mod models;
 mod operator;
 mod overview;
 mod sweeps;

@@ -17,7 +17,7 @@ use terminal::Term;
 use super::{
     Asking,
     api::Client,
-    show::{items, text, write},
+    show::{Out, items, text},
 };
 use crate::up;
 
@@ -31,6 +31,13 @@ pub struct Login {
     /// A file that holds the key, `-` for stdin; else it is asked for.
     #[arg(long)]
     key_file: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Logout {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(clap::Args)]
@@ -64,13 +71,20 @@ pub async fn whoami(arguments: &Whoami) -> anyhow::Result<()> {
     out.show(&me, || describe(&me))
 }
 
-pub fn logout() -> anyhow::Result<()> {
+pub fn logout(arguments: &Logout) -> anyhow::Result<()> {
     let path = path()?;
-    match fs::remove_file(&path) {
-        Ok(()) => write(&format!("{} is gone; the key itself is still good", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write("no key was kept"),
-        Err(error) => Err(error).with_context(|| format!("remove {}", path.display())),
-    }
+    let was_kept = match fs::remove_file(&path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error).with_context(|| format!("remove {}", path.display())),
+    };
+    Out::new(arguments.json).show(&json!({"removed": was_kept, "path": path}), || {
+        if was_kept {
+            format!("{} is gone; the key itself is still good", path.display())
+        } else {
+            "no key was kept".to_owned()
+        }
+    })
 }
 
 /// For the platform and the key that are set, or else that are kept.

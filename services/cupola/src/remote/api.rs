@@ -1,6 +1,10 @@
 //! A client of the API: JSON in and out, and a problem's own words when it refuses.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use reqwest::{Method, RequestBuilder, Response, Url, header};
@@ -9,11 +13,16 @@ use serde_json::Value;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_SHOWN_CHARS: usize = 300;
+/// So many tries in a row are in vain before it is given up.
+const MOST_BROKEN: u32 = 5;
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 pub struct Client {
     http: reqwest::Client,
     url: String,
     key: String,
+    /// Whether there was an answer: an address that never answered is a mistake, and no broken connection.
+    was_there: AtomicBool,
 }
 
 /// Why there is no answer to work with.
@@ -23,13 +32,15 @@ pub enum Failure {
     Refused(Problem),
     #[error("{url} did not answer; is it the platform's address, and is it up?")]
     Unreached { url: String, source: reqwest::Error },
+    #[error("the connection to {url} stands still")]
+    Stalled { url: String },
 }
 
 impl Failure {
     /// Whether the same may succeed a moment later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreached { .. } => true,
+            Self::Unreached { .. } | Self::Stalled { .. } => true,
             Self::Refused(problem) => matches!(problem.status, 408 | 429 | 502..=504),
         }
     }
@@ -51,6 +62,13 @@ pub struct Problem {
 pub struct Field {
     field: String,
     message: String,
+}
+
+impl Problem {
+    /// That was told in another protocol's words.
+    pub fn told(status: u16, detail: String) -> Self {
+        Self { status, detail, ..Self::default() }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -91,7 +109,8 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().context("no HTTP client")?;
-        Ok(Self { http, url: url.to_owned(), key: key.to_owned() })
+        let was_there = AtomicBool::new(false);
+        Ok(Self { http, url: url.to_owned(), key: key.to_owned(), was_there })
     }
 
     pub fn url(&self) -> &str {
@@ -126,17 +145,51 @@ impl Client {
     }
 
     pub async fn json(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        self.open(request).await?.json().await.context("the answer is not JSON")
+        self.read(self.open(request).await?).await
+    }
+
+    /// An answer that breaks off is none.
+    pub async fn read(&self, response: Response) -> anyhow::Result<Value> {
+        let unreached = |source| Failure::Unreached { url: self.url.clone(), source };
+        let body = response.bytes().await.map_err(unreached)?;
+        serde_json::from_slice(&body).context("the answer is not JSON")
+    }
+
+    /// How long to wait before the same is tried once more, of which so many tries were in vain; `None` where
+    /// that would not help, or not soon.
+    pub fn again_in(&self, failure: &Failure, broken: u32) -> Option<Duration> {
+        let asked = match failure {
+            Failure::Unreached { source, .. } if source.is_connect() => {
+                self.was_there.load(Ordering::Relaxed).then_some(Duration::ZERO)?
+            }
+            Failure::Unreached { .. } | Failure::Stalled { .. } => Duration::ZERO,
+            Failure::Refused(_) if !failure.is_passing() => return None,
+            Failure::Refused(problem) => {
+                let after = problem.retry_after.as_deref().unwrap_or("0");
+                Duration::from_secs(after.parse().ok()?)
+            }
+        };
+        let is_worth_it = broken <= MOST_BROKEN && asked <= LONGEST_PAUSE;
+        is_worth_it.then(|| asked.max(pause(broken)))
     }
 
     /// The response itself, for streams.
     pub async fn open(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let unreached = |source| Failure::Unreached { url: self.url.clone(), source };
         let response = request.send().await.map_err(unreached)?;
+        self.was_there.store(true, Ordering::Relaxed);
         if response.status().is_success() {
             return Ok(response);
         }
         Err(Failure::Refused(problem(response).await))
+    }
+}
+
+/// None at first: most often a connection is there again at once.
+pub fn pause(broken: u32) -> Duration {
+    match broken {
+        0 | 1 => Duration::ZERO,
+        n => Duration::from_secs(1 << (n - 2).min(8)).min(LONGEST_PAUSE),
     }
 }
 

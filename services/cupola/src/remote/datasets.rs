@@ -13,23 +13,19 @@ use domain::{
     dataset::{Compression, Format},
     name::Name,
 };
-use futures::TryStreamExt;
 use indicatif::ProgressBar;
-use reqwest::{Body, Method, StatusCode, header};
+use reqwest::{Method, StatusCode, header};
 use serde_json::Value;
-use tokio_util::io::ReaderStream;
 
 use super::{
     Asking,
     api::Client,
     events,
     names::DatasetName,
-    profile,
+    profile, sending,
     show::{self, Out, bytes, list, minute, plain, text},
 };
 use crate::train::kind_of;
-
-const CHUNK_BYTES: usize = 64 << 10;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -93,18 +89,28 @@ async fn push(client: &Client, arguments: &Push, out: Out) -> anyhow::Result<()>
     let (format, compression) = kind(arguments)?;
     let path = format!("/v1/datasets/{}/versions", arguments.name);
     let path = format!("{path}?format={}&compression={}", format.as_str(), compression.as_str());
-    let mut request = client
-        .request(Method::POST, &path)
-        .header(header::CONTENT_TYPE, "application/octet-stream");
-    let (body, length, bar) = body(&arguments.file)?;
-    if let Some(length) = length {
-        request = request.header(header::CONTENT_LENGTH, length);
-    }
-    let answer = client.open(request.body(body)).await;
+    let bar = show::bytes_bar(open(&arguments.file)?.1)?;
+    let send = || async {
+        bar.set_position(0);
+        let (file, length) = open(&arguments.file)?;
+        let mut request = client
+            .request(Method::POST, &path)
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        if let Some(length) = length {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        let request = request.body(sending::body(file, &bar));
+        let answer = sending::sent(client, request, &bar).await?;
+        anyhow::Ok((answer.status() == StatusCode::CREATED, client.read(answer).await?))
+    };
+    // the same bytes are the same version, however often they come; what stdin has said is gone
+    let answer = if is_stdin(&arguments.file) {
+        send().await
+    } else {
+        sending::repeated(client, &bar, send).await
+    };
     bar.finish_and_clear();
-    let answer = answer?;
-    let is_new = answer.status() == StatusCode::CREATED;
-    let version: Value = answer.json().await.context("the answer is not JSON")?;
+    let (is_new, version) = answer?;
     if !is_new {
         out.say("these bytes were there already")?;
     }
@@ -133,21 +139,15 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Read as it is sent; with its length where that is known, and the bar that shows it.
-fn body(path: &Path) -> anyhow::Result<(Body, Option<u64>, ProgressBar)> {
+/// With its length where that is known.
+fn open(path: &Path) -> anyhow::Result<(File, Option<u64>)> {
     let named = || format!("read {}", path.display());
-    let (file, length) = if is_stdin(path) {
-        (File::from(stdin().as_fd().try_clone_to_owned().with_context(named)?), None)
-    } else {
-        let file = File::open(path).with_context(named)?;
-        let length = file.metadata().with_context(named)?.len();
-        (file, Some(length))
-    };
-    let bar = show::bytes_bar(length)?;
-    let shown = bar.clone();
-    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_BYTES);
-    let stream = stream.inspect_ok(move |chunk| shown.inc(chunk.len() as u64));
-    Ok((Body::wrap_stream(stream), length, bar))
+    if is_stdin(path) {
+        return Ok((File::from(stdin().as_fd().try_clone_to_owned().with_context(named)?), None));
+    }
+    let file = File::open(path).with_context(named)?;
+    let length = file.metadata().with_context(named)?.len();
+    Ok((file, Some(length)))
 }
 
 /// Once a worker has read it.

@@ -9,13 +9,12 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::api::{Client, Failure};
+use super::api::{Client, Failure, pause};
 
 /// Streams in a row that bring nothing, before it is given up.
 const MOST_BROKEN: u32 = 10;
 /// A stream that lives is pinged every 15 s.
 const QUIET: Duration = Duration::from_secs(60);
-const LONGEST_PAUSE_SECS: u64 = 15;
 const LAST: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,15 +60,8 @@ pub async fn follow(
             bail!("the connection kept breaking; the job goes on: cupola jobs watch {job}");
         }
         tell(News::Broken)?;
+        // a stream also ends in good order after a while
         sleep(pause(broken)).await;
-    }
-}
-
-/// None at first, since a stream also ends in good order after a while.
-fn pause(broken: u32) -> Duration {
-    match broken {
-        0 | 1 => Duration::ZERO,
-        n => Duration::from_secs((1 << (n - 2).min(8)).min(LONGEST_PAUSE_SECS)),
     }
 }
 

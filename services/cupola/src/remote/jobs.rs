@@ -8,18 +8,17 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use domain::JobId;
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde_json::Value;
 
 use super::{
     Asking,
-    api::{Client, Failure},
+    api::Client,
+    sending::repeated,
     show::{self, Out, items, list, minute, plain, text},
     watch,
 };
-
-/// A submission that was not answered is sent again under the same key.
-const MOST_TRIES: u32 = 3;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -149,22 +148,14 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     serde_saphyr::from_str(&text).with_context(|| format!("{name} is neither YAML nor JSON"))
 }
 
+/// A submission that was not answered is sent again under the same key.
 async fn submitted(client: &Client, spec: &Value) -> anyhow::Result<Value> {
     let key = JobId::generate().to_string();
-    let mut tries = 1;
-    loop {
+    repeated(client, &ProgressBar::hidden(), || {
         let request = client.request(Method::POST, "/v1/jobs").header("Idempotency-Key", &key);
-        match client.open(request.json(spec)).await {
-            Ok(answer) => return answer.json().await.context("the answer is not JSON"),
-            // what never was connected cannot have been submitted
-            Err(Failure::Unreached { source, .. })
-                if tries < MOST_TRIES && !source.is_connect() =>
-            {
-                tries += 1;
-            }
-            Err(failure) => return Err(failure.into()),
-        }
-    }
+        client.json(request.json(spec))
+    })
+    .await
 }
 
 fn ended(job: &Value, out: Out) -> anyhow::Result<()> {

@@ -16,7 +16,9 @@ mod names;
 mod predict;
 mod profile;
 mod pull;
+mod push;
 mod rows;
+mod sending;
 mod shell;
 pub mod show;
 mod sparkline;
@@ -37,14 +39,14 @@ pub enum Command {
     /// Keeps an API key of a platform for the commands below.
     Login(access::Login),
     /// Forgets the key that is kept.
-    Logout,
+    Logout(access::Logout),
     /// Whom the key stands for.
     Whoami(access::Whoami),
     /// Data that is trained on.
     Datasets(datasets::Arguments),
     /// Trainings: submitted, followed live, cancelled.
     Jobs(jobs::Arguments),
-    /// Published models: found, downloaded, checked.
+    /// Published models: found, downloaded, sent, checked.
     Models(models::Arguments),
     /// Asks a model about a row, or about every row of a file.
     Predict(predict::Arguments),
@@ -86,11 +88,11 @@ impl Asking {
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(arguments) => init::run(&arguments),
-        Command::Logout => access::logout(),
+        Command::Logout(arguments) => access::logout(&arguments),
         Command::Completion(arguments) => shell::completion(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
-        Command::Models(models::Arguments { command: models::Command::Verify(verify), .. }) => {
-            crate::models::run(&verify)
+        Command::Models(models::Arguments { command: models::Command::Verify(verify), asking }) => {
+            crate::models::run(&verify, asking.out())
         }
         asking => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -111,7 +113,7 @@ async fn ask(command: Command) -> anyhow::Result<()> {
         Command::Predict(arguments) => predict::run(&arguments).await,
         Command::Endpoints(arguments) => endpoints::run(&arguments).await,
         Command::Usage(arguments) => usage::run(&arguments).await,
-        Command::Init(_) | Command::Logout | Command::Completion(_) | Command::Man(_) => {
+        Command::Init(_) | Command::Logout(_) | Command::Completion(_) | Command::Man(_) => {
             unreachable!("done without a platform")
         }
     }
@@ -121,7 +123,7 @@ async fn ask(command: Command) -> anyhow::Result<()> {
 /// was typed wrongly is clap's 2.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(|error| error.downcast_ref::<Failure>()) {
-        Some(Failure::Unreached { .. }) => 4,
+        Some(Failure::Unreached { .. } | Failure::Stalled { .. }) => 4,
         Some(Failure::Refused(problem)) => match problem.status {
             401 | 403 | 404 | 410 => 3,
             408 | 429 | 502..=504 => 4,

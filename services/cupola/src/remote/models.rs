@@ -9,7 +9,7 @@ use super::{
     Asking,
     api::Client,
     names::ModelName,
-    pull,
+    pull, push,
     show::{self, Out, bytes, items, list, minute, plain, table, text},
 };
 use crate::models::Verify;
@@ -17,7 +17,7 @@ use crate::models::Verify;
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    asking: Asking,
+    pub asking: Asking,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -33,6 +33,8 @@ pub enum Command {
     },
     /// Downloads a version's files. What is there already is not sent again.
     Pull(Pull),
+    /// Makes files the next version of a model of one's own. What the platform has is not sent again.
+    Push(Push),
     /// Checks the files of a version against its signed manifest, without the platform.
     Verify(Verify),
 }
@@ -61,6 +63,15 @@ pub struct Pull {
     out: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub struct Push {
+    /// MODEL or TENANT/MODEL; one that is not there is made.
+    model: ModelName,
+    /// A folder, whose files are the whole version, or a file, which is added to those of the newest one.
+    /// What begins with a dot is left out.
+    path: PathBuf,
+}
+
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (client, out) = arguments.asking.open()?;
     match &arguments.command {
@@ -83,6 +94,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let folder = folder.clone().unwrap_or_else(|| model.model.as_str().into());
             pull::version(&client, &version, &folder, out).await
         }
+        Command::Push(Push { model, path }) => push::run(&client, model, path, out).await,
         Command::Verify(_) => unreachable!("done without a platform"),
     }
 }

@@ -1,15 +1,20 @@
-//! `cupola predict`: about one row, about all rows of a CSV file, in batches with a bar, or about those of a dataset.
+//! `cupola predict`: about one row, about all rows of a CSV file, in batches with a bar, or about those of a
+//! dataset; of a model, or of whatever stands behind an endpoint.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use csv::{ReaderBuilder, StringRecord, Writer};
+use domain::name::Name;
 use indicatif::ProgressBar;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,7 +23,8 @@ use super::{
     batch,
     names::{DatasetName, ModelName},
     rows::{Numbers, answer_header, answer_lines, row},
-    show::{self, Out, decimal, text},
+    sending::repeated,
+    show::{self, Out, decimal, items, text},
 };
 
 /// The most that one request may hold.
@@ -33,7 +39,14 @@ pub struct Arguments {
     #[command(flatten)]
     asking: Asking,
     /// MODEL or TENANT/MODEL, with :VERSION or @ALIAS; the newest version if absent.
-    model: ModelName,
+    #[arg(required_unless_present = "endpoint")]
+    model: Option<ModelName>,
+    /// In place of a model: whatever stands behind an endpoint of this name.
+    #[arg(long, conflicts_with_all = ["model", "dataset"])]
+    endpoint: Option<Name>,
+    /// Calls of an endpoint with one key are answered by one version, as long as the weights stay.
+    #[arg(long, requires = "endpoint", conflicts_with = "model")]
+    sticky_key: Option<HeaderText>,
     #[command(flatten)]
     about: About,
     /// Where the answers to a dataset's rows go, as JSON lines.
@@ -60,17 +73,26 @@ struct About {
     dataset: Option<DatasetName>,
 }
 
+/// Whom the rows are sent to.
+struct Asked {
+    path: String,
+    sticky_key: Option<HeaderText>,
+    is_endpoint: bool,
+}
+
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (client, out) = arguments.asking.open()?;
-    let model = arguments.model.path(&client).await?;
-    if let (Some(dataset), Some(to)) = (&arguments.about.dataset, &arguments.out) {
-        let (of, to) = ((&*model, &*arguments.model.version), (&**to, arguments.list_bad_rows));
+    if let (Some(model), Some(dataset), Some(to)) =
+        (&arguments.model, &arguments.about.dataset, &arguments.out)
+    {
+        let path = model.path(&client).await?;
+        let (of, to) = ((&*path, &*model.version), (&**to, arguments.list_bad_rows));
         return batch::run(&client, of, dataset, to, out).await;
     }
-    let path = format!("{model}/predict?version={}", arguments.model.version);
+    let asked = asked(&client, arguments).await?;
     if let Some(file) = &arguments.about.csv {
-        let version = client.get(&format!("{model}/versions/{}", arguments.model.version)).await?;
-        return all(&client, &path, &version, file, out).await;
+        let version = client.get(&version_of(&client, arguments).await?).await?;
+        return all(&client, &asked, &version, file, out).await;
     }
     let text = match arguments.about.row.as_deref() {
         Some("-") => io::read_to_string(io::stdin()).context("read stdin")?,
@@ -78,9 +100,75 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let row: Value = serde_json::from_str(&text).context("--row is no JSON, as '{\"age\": 41}'")?;
     ensure!(row.is_object(), "--row must be a JSON object, column to value, as '{{\"age\": 41}}'");
-    let answer = client.post(&path, &json!({"row": row})).await?;
+    let answer = asked.answer(&client, &json!({"row": row}), &ProgressBar::hidden()).await?;
     warn(&answer);
+    if asked.is_endpoint && !out.is_json() {
+        eprintln!("answered by {}", by(&answer));
+    }
     out.show(&answer, || describe(&answer["predictions"][0]))
+}
+
+async fn asked(client: &Client, arguments: &Arguments) -> anyhow::Result<Asked> {
+    let sticky_key = arguments.sticky_key.clone();
+    let path = match (&arguments.endpoint, &arguments.model) {
+        (Some(endpoint), _) => format!("/v1/endpoints/{endpoint}/predict"),
+        (None, Some(model)) => {
+            format!("{}/predict?version={}", model.path(client).await?, model.version)
+        }
+        (None, None) => bail!("name a model, or an endpoint with --endpoint"),
+    };
+    Ok(Asked { path, sticky_key, is_endpoint: arguments.endpoint.is_some() })
+}
+
+/// Whose columns tell what of a CSV file are numbers: of an endpoint those of the first version behind it.
+async fn version_of(client: &Client, arguments: &Arguments) -> anyhow::Result<String> {
+    if let Some(model) = &arguments.model {
+        return Ok(format!("{}/versions/{}", model.path(client).await?, model.version));
+    }
+    let name = arguments.endpoint.as_ref().map(ToString::to_string).unwrap_or_default();
+    let endpoint = client.get(&format!("/v1/endpoints/{name}")).await?;
+    let traffic = items(&endpoint, "/traffic");
+    let seen =
+        traffic.iter().find_map(|target| Some((target["model"].as_str()?, &target["version"])));
+    let (model, version) = seen.with_context(|| {
+        format!("no model behind {name} is shown to you any more; ask it with --row")
+    })?;
+    Ok(format!("/v1/models/{model}/versions/{version}"))
+}
+
+impl Asked {
+    /// To ask changes nothing, so that it is asked again where the connection broke.
+    async fn answer(
+        &self,
+        client: &Client,
+        body: &Value,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Value> {
+        repeated(client, bar, || {
+            let mut request = client.request(Method::POST, &self.path);
+            if let Some(key) = &self.sticky_key {
+                request = request.header("Sticky-Key", &key.0);
+            }
+            client.json(request.json(body))
+        })
+        .await
+    }
+}
+
+/// What a header may hold.
+#[derive(Debug, Clone)]
+struct HeaderText(HeaderValue);
+
+impl FromStr for HeaderText {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let held = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii() && !text.is_empty());
+        held.map(Self).ok_or_else(|| "use visible ASCII characters".to_owned())
+    }
+}
+
+fn by(answer: &Value) -> String {
+    format!("{}:{}", text(answer, "/model"), answer["version"])
 }
 
 /// On stderr, once: results are results.
@@ -118,7 +206,7 @@ fn batch_rows(version: &Value) -> usize {
 
 async fn all(
     client: &Client,
-    path: &str,
+    asked: &Asked,
     version: &Value,
     file: &Path,
     out: Out,
@@ -145,7 +233,8 @@ async fn all(
         let is_full = batch.len() == most && !is_forecast;
         if is_full || (!is_row && !batch.is_empty()) {
             let rows: Vec<_> = batch.iter().map(|record| row(&header, record, &numbers)).collect();
-            let answer = client.post(path, &json!({"rows": rows})).await.with_context(|| {
+            let answer = asked.answer(client, &json!({"rows": rows}), &bar).await;
+            let answer = answer.with_context(|| {
                 format!("the rows that end at line {}", reader.position().line())
             })?;
             answers.add(&header, &batch, &answer, &bar)?;
@@ -154,7 +243,7 @@ async fn all(
         }
         if !is_row {
             bar.finish_and_clear();
-            return answers.end();
+            return answers.end(asked.is_endpoint);
         }
     }
 }
@@ -175,11 +264,13 @@ struct Answers {
     csv: Writer<io::Stdout>,
     /// Whether the header, and a warning, were said.
     begun: bool,
+    /// How many predictions came from which version.
+    by: BTreeMap<String, usize>,
 }
 
 impl Answers {
     fn new(out: Out) -> Self {
-        Self { out, csv: Writer::from_writer(io::stdout()), begun: false }
+        Self { out, csv: Writer::from_writer(io::stdout()), begun: false, by: BTreeMap::new() }
     }
 
     fn add(
@@ -189,7 +280,8 @@ impl Answers {
         answer: &Value,
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
-        let predictions = show::items(answer, "/predictions");
+        let predictions = items(answer, "/predictions");
+        *self.by.entry(by(answer)).or_default() += predictions.len();
         let begins = !std::mem::replace(&mut self.begun, true);
         if begins {
             bar.suspend(|| warn(answer));
@@ -229,7 +321,11 @@ impl Answers {
         written.map_err(beneath).context("stdout")
     }
 
-    fn end(mut self) -> anyhow::Result<()> {
-        self.csv.flush().context("stdout")
+    fn end(mut self, say_by_whom: bool) -> anyhow::Result<()> {
+        self.csv.flush().context("stdout")?;
+        for (version, predictions) in self.by.iter().filter(|_| say_by_whom) {
+            eprintln!("{predictions} answered by {version}");
+        }
+        Ok(())
     }
 }

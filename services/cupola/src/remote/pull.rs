@@ -19,12 +19,11 @@ use tokio::{
 };
 
 use super::{
-    api::{Client, Failure},
+    api::{Client, Failure, pause},
     show::{self, Out, bytes, items, text},
 };
 
 const MOST_TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(60);
 
 /// A file as it was published.
@@ -113,14 +112,14 @@ async fn place(
         return Ok(None);
     }
     let mut began = None;
-    for _ in 0..MOST_TRIES {
+    for tried in 1..=MOST_TRIES {
         let from = fs::metadata(&part).map_or(0, |part| part.len());
         began.get_or_insert(from);
         bar.set_position(at + from);
         if file.bytes.is_none_or(|bytes| from < bytes)
             && !fetch(client, file, &part, from, bar).await?
         {
-            sleep(PAUSE).await;
+            sleep(pause(tried)).await;
             continue;
         }
         if is_it(&part, file)? {
@@ -168,8 +167,7 @@ async fn fetch(
             crate::train::remove(part)?;
             return Ok(false);
         }
-        Err(failure @ Failure::Refused(_)) => return Err(failure.into()),
-        Err(failure) if from == 0 => return Err(failure.into()),
+        Err(failure) if client.again_in(&failure, 1).is_none() => return Err(failure.into()),
         Err(_) => return Ok(false),
     };
     let goes_on = response.status() == StatusCode::PARTIAL_CONTENT;

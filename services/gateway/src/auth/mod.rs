@@ -8,6 +8,7 @@
 pub mod jwt;
 mod manifests;
 mod password;
+mod reader;
 mod secret;
 mod sessions;
 mod signer;
@@ -37,6 +38,7 @@ pub use jsonwebtoken::jwk::JwkSet;
 pub use manifests::{ManifestRefused, verify_manifest};
 pub use password::Passwords;
 pub(crate) use password::check_password;
+pub(crate) use reader::Reader;
 pub use secret::{
     ApiSecret, OfInvitation, OfKey, OfRefresh, OfReset, Purpose as SecretPurpose, Secret,
 };

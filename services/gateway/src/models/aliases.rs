@@ -13,7 +13,7 @@ use super::known_model;
 use crate::{
     ApiError, App, Body, Caller, Code, Listing,
     audit::Object,
-    auth::{ReadModels, WriteModels},
+    auth::{Reader, WriteModels},
 };
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,17 +34,18 @@ impl From<Named> for AliasView {
 #[utoipa::path(
     operation_id = "list_model_aliases",
     tag = "models",
+    security((), ("bearer" = [])),
     params(("tenant" = String, Path), ("model" = String, Path)),
     responses((status = 200, body = Listing<AliasView>)),
 )]
 #[get("/v1/models/{tenant}/{model}/aliases")]
 pub(super) async fn list_aliases(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<Listing<AliasView>>, ApiError> {
     let (tenant, name) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
     let found = models::aliases(&mut tx, model.id).await?;
     tx.commit().await?;

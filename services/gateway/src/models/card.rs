@@ -16,8 +16,8 @@ use comrak::{Options, markdown_to_html};
 
 pub(super) use self::readme::readme;
 use self::{facts::facts, markdown::written};
-use super::{known_model, known_version};
-use crate::{ApiError, App, Caller, auth::ReadModels};
+use super::{known_model, shown_version};
+use crate::{ApiError, App, auth::Reader};
 
 /// Nothing of a page that somebody has written runs, and nothing is fetched for it.
 const NOTHING_RUNS: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
@@ -26,6 +26,7 @@ const NOTHING_RUNS: &str = "default-src 'none'; style-src 'unsafe-inline'; sandb
 #[utoipa::path(
     operation_id = "get_model_card",
     tag = "models",
+    security((), ("bearer" = [])),
     params(
         ("tenant" = String, Path),
         ("model" = String, Path),
@@ -39,14 +40,14 @@ const NOTHING_RUNS: &str = "default-src 'none'; style-src 'unsafe-inline'; sandb
 #[get("/v1/models/{tenant}/{model}/versions/{version}/card")]
 pub(super) async fn card(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (tenant, name, named) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
-    let version = known_version(&mut tx, &model, &named).await?;
+    let version = shown_version(&mut tx, &reader, &model, &named).await?;
     tx.commit().await?;
     let text = written(&facts(&app, model, version).await?);
     if !wants_html(&request) {

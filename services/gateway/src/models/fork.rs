@@ -66,7 +66,7 @@ pub(super) async fn fork(
     let made = own_model(&mut tx, home, fork.as_str()).await?;
     let added = known_version(&mut tx, &made, &number.to_string()).await?;
     tx.done(Object::new("model version", format!("{home}/{fork}:{number}"))).await?;
-    Ok(HttpResponse::Created().json(ModelVersionView::new(&made, added, caller.tenant())))
+    Ok(HttpResponse::Created().json(ModelVersionView::new(&made, added, Some(caller.tenant()))))
 }
 
 /// The licence under which what is built upon a version stands.

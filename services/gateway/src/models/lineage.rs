@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{TrainedOn, known_model, known_version, sealed};
 use crate::{
     ApiError, App, Caller,
-    auth::{ReadDatasets, ReadModels, verify_manifest},
+    auth::{ReadDatasets, Reader, verify_manifest},
     datasets::{known_name, version_number},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct LineageView {
     version: RelativeView,
     /// What it was built upon, and what that was built upon: the nearest first.
     ancestors: Vec<RelativeView>,
-    /// What the last of these was built upon, where that is not shown to the caller.
+    /// What the last of these was built upon, where that is not shown to the caller; null for a visitor.
     beyond: Option<Base>,
     /// What was built upon it, and upon that: the nearest first, at most 1,000.
     descendants: Vec<RelativeView>,
@@ -47,7 +47,7 @@ pub(super) struct RelativeView {
 }
 
 impl RelativeView {
-    fn new(of: Relative, reader: TenantId) -> Self {
+    fn new(of: Relative, reader: Option<TenantId>) -> Self {
         let trained_on =
             of.dataset.map(|(dataset, version, sha256)| TrainedOn { dataset, version, sha256 });
         Self {
@@ -58,7 +58,7 @@ impl RelativeView {
             state: of.state,
             source: of.kind,
             trained_on,
-            job: of.job.filter(|_| of.tenant == reader),
+            job: of.job.filter(|_| Some(of.tenant) == reader),
             base: of.base.map(|(model, number)| format!("{model}:{number}")),
         }
     }
@@ -68,30 +68,35 @@ impl RelativeView {
 #[utoipa::path(
     operation_id = "get_model_lineage",
     tag = "models",
+    security((), ("bearer" = [])),
     params(("tenant" = String, Path), ("model" = String, Path), ("version" = String, Path)),
     responses((status = 200, body = LineageView), (status = 410, description = "The version was deleted")),
 )]
 #[get("/v1/models/{tenant}/{model}/versions/{version}/lineage")]
 pub(super) async fn lineage(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
 ) -> Result<web::Json<LineageView>, ApiError> {
     let (tenant, name, named) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
     let version = known_version(&mut tx, &model, &named).await?;
     tx.commit().await?;
     let version = sealed(&app, version).await?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let itself = models::relative(&mut tx, model.id, version.number).await?;
     let itself = itself
         .ok_or_else(|| ApiError::not_found("model version", format!("{tenant}/{name}/{named}")))?;
     let ancestors = models::ancestors(&mut tx, model.id, version.number).await?;
     let descendants = models::descendants(&mut tx, model.id, version.number).await?;
     tx.commit().await?;
-    let beyond = beyond(&app, ancestors.last().unwrap_or(&itself));
-    let view = |of| RelativeView::new(of, caller.tenant());
+    let beyond = match &reader {
+        Reader::Caller(_) => beyond(&app, ancestors.last().unwrap_or(&itself)),
+        // what is not public has no name for one
+        Reader::Visitor => None,
+    };
+    let view = |of| RelativeView::new(of, reader.tenant());
     Ok(web::Json(LineageView {
         version: view(itself),
         ancestors: ancestors.into_iter().map(view).collect(),
@@ -144,6 +149,6 @@ pub(super) async fn of_dataset(
         dataset: found.dataset_name,
         version: found.number,
         sha256: found.sha256,
-        models: models.into_iter().map(|of| RelativeView::new(of, caller.tenant())).collect(),
+        models: models.into_iter().map(|of| RelativeView::new(of, Some(caller.tenant()))).collect(),
     }))
 }

@@ -16,14 +16,18 @@ use super::{
     finding::{self, Cursor},
     known_model,
 };
-use crate::{ApiError, App, Caller, Listing, Params, auth::ReadModels, page::after_cursor};
+use crate::{
+    ApiError, App, Listing, Params,
+    auth::{Reader, unauthenticated},
+    page::after_cursor,
+};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     /// `public` lists every tenant's public models, `shared` those that others share with the tenant;
-    /// without it, the tenant's own, public or not.
+    /// without it, the tenant's own, public or not, and for who has no credential the public ones.
     #[param(inline)]
     visibility: Option<Which>,
     /// Words of name, tags, description and card; a mistyped one is looked for as well.
@@ -183,15 +187,23 @@ impl ListParams {
         }
     }
 
-    fn search(self) -> Result<Search, ApiError> {
+    /// A visitor has no models, and nothing is shared with one.
+    fn among(&self, reader: &Reader) -> Result<Among, ApiError> {
+        Ok(match (self.visibility, reader) {
+            (Some(Which::Public), _) | (None, Reader::Visitor) => Among::Public,
+            (Some(Which::Shared), Reader::Caller(_)) => Among::Shared,
+            (None, Reader::Caller(_)) => Among::Own,
+            (Some(Which::Shared), Reader::Visitor) => {
+                return Err(unauthenticated("say with whom they are shared: send your API key"));
+            }
+        })
+    }
+
+    fn search(self, reader: &Reader) -> Result<Search, ApiError> {
         let order = self.order();
         let after: Option<Cursor> = after_cursor(self.cursor.clone())?;
         Ok(Search {
-            among: match self.visibility {
-                Some(Which::Public) => Among::Public,
-                Some(Which::Shared) => Among::Shared,
-                None => Among::Own,
-            },
+            among: self.among(reader)?,
             kinds: self.kinds()?,
             tags: self.tags()?,
             metric: self.metric()?,
@@ -209,17 +221,18 @@ impl ListParams {
 #[utoipa::path(
     operation_id = "list_models",
     tag = "models",
+    security((), ("bearer" = [])),
     params(ListParams),
     responses((status = 200, body = Listing<ModelView>)),
 )]
 #[get("/v1/models")]
 pub(super) async fn list(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     params: Params<ListParams>,
 ) -> Result<web::Json<Listing<ModelView>>, ApiError> {
-    let search = params.0.search()?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let search = params.0.search(&reader)?;
+    let mut tx = reader.begin(&app).await?;
     let found = models::search(&mut tx, &search).await?;
     tx.commit().await?;
     let next = Cursor::after(&found, search.order);
@@ -231,19 +244,20 @@ pub(super) async fn list(
 #[utoipa::path(
     operation_id = "get_model",
     tag = "models",
+    security((), ("bearer" = [])),
     params(("tenant" = String, Path, description = "Who publishes it"), ("model" = String, Path)),
     responses((status = 200, body = ModelDetail)),
 )]
 #[get("/v1/models/{tenant}/{model}")]
 pub(super) async fn get(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<ModelDetail>, ApiError> {
     let (tenant, name) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
     tx.commit().await?;
-    let is_own = model.tenant == caller.tenant();
+    let is_own = Some(model.tenant) == reader.tenant();
     Ok(web::Json(detail(&app, model, is_own).await?))
 }

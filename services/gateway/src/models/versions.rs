@@ -1,5 +1,7 @@
 //! A model's versions: reading them, and saying what each is still good for.
 
+use std::mem;
+
 use actix_web::{HttpResponse, delete, get, patch, web};
 use domain::{
     FieldErrors,
@@ -12,11 +14,11 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{ModelVersionView, known_model, known_version, sealing::sealed};
+use super::{ModelVersionView, known_model, known_version, sealing::sealed, shown, shown_version};
 use crate::{
     ApiError, App, Body, Caller, Code, Listing, PageParams, Params,
     audit::Object,
-    auth::{PublishModels, ReadModels},
+    auth::{PublishModels, ReadModels, Reader},
     page::after_cursor,
 };
 
@@ -26,25 +28,26 @@ const MAX_REASON_CHARS: usize = 500;
 #[utoipa::path(
     operation_id = "list_model_versions",
     tag = "models",
+    security((), ("bearer" = [])),
     params(("tenant" = String, Path), ("model" = String, Path), PageParams),
     responses((status = 200, body = Listing<ModelVersionView>)),
 )]
 #[get("/v1/models/{tenant}/{model}/versions")]
 pub(super) async fn list_versions(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String)>,
     page: Params<PageParams>,
 ) -> Result<web::Json<Listing<ModelVersionView>>, ApiError> {
     let (tenant, name) = path.into_inner();
     let before: Option<u32> = after_cursor(page.0.cursor)?;
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
     let found = models::versions(&mut tx, model.id, before, page.0.limit).await?;
     tx.commit().await?;
     let last = found.items.last().map(|version| version.number.to_string());
     let next = last.filter(|_| found.has_more);
-    let view = |version| ModelVersionView::new(&model, version, caller.tenant());
+    let view = |version| ModelVersionView::new(&model, shown(&reader, version), reader.tenant());
     Ok(web::Json(Listing { items: found.items.into_iter().map(view).collect(), next }))
 }
 
@@ -52,6 +55,7 @@ pub(super) async fn list_versions(
 #[utoipa::path(
     operation_id = "get_model_version",
     tag = "models",
+    security((), ("bearer" = [])),
     params(
         ("tenant" = String, Path),
         ("model" = String, Path),
@@ -62,15 +66,18 @@ pub(super) async fn list_versions(
 #[get("/v1/models/{tenant}/{model}/versions/{version}")]
 pub(super) async fn get_version(
     app: web::Data<App>,
-    caller: Caller<ReadModels>,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
 ) -> Result<web::Json<ModelVersionView>, ApiError> {
     let (tenant, name, named) = path.into_inner();
-    let mut tx = app.store.begin_for(caller.tenant()).await?;
+    let mut tx = reader.begin(&app).await?;
     let model = known_model(&mut tx, &tenant, &name).await?;
-    let found = known_version(&mut tx, &model, &named).await?;
+    let mut found = shown_version(&mut tx, &reader, &model, &named).await?;
     tx.commit().await?;
-    Ok(web::Json(ModelVersionView::new(&model, found, caller.tenant())))
+    let made = found.made.as_mut();
+    let evaluations = made.map(|made| mem::take(&mut made.config.evaluations)).unwrap_or_default();
+    let view = ModelVersionView::new(&model, found, reader.tenant());
+    Ok(web::Json(ModelVersionView { evaluations, ..view }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -145,7 +152,7 @@ pub(super) async fn update_version(
     set_state(&mut tx, &model, &version, state, &reason).await?;
     tx.done(object(&model, &version)).await?;
     (version.state, version.reason) = (state, reason);
-    Ok(web::Json(ModelVersionView::new(&model, version, caller.tenant())))
+    Ok(web::Json(ModelVersionView::new(&model, version, Some(caller.tenant()))))
 }
 
 /// Delete a version. Its number is not given again; who has it downloaded already keeps it.

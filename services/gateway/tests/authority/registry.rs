@@ -9,6 +9,8 @@ use super::{
 
 /// Of a tenant's own models, and nobody else's.
 const MINE: [u16; 9] = [200, 200, 200, 200, 403, 403, 401, 404, 404];
+/// The same of what is read without a credential too, where it is public.
+const SHOWN: [u16; 9] = [200, 200, 200, 200, 403, 403, 404, 404, 404];
 
 pub(super) fn of_models() -> Vec<Row> {
     let private = Json(json!({ "visibility": "private" }));
@@ -17,11 +19,11 @@ pub(super) fn of_models() -> Vec<Row> {
     let deprecated = Json(json!({ "state": "deprecated" }));
     let question = Json(json!({ "row": { "width": 1.0, "height": 2.0 } }));
     vec![
-        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
+        row("GET /v1/models", Nothing, [200, 200, 200, 200, 403, 403, 200, 200, 200]),
         // taken, but for the other tenant, where the developer is first
         row("POST /v1/models", name, [409, 409, 409, 403, 403, 403, 401, 409, 201]),
-        row("GET /v1/models/{tenant}/{model}", Nothing, MINE),
-        row("GET /v1/models/{tenant}/{model}/aliases", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}", Nothing, SHOWN),
+        row("GET /v1/models/{tenant}/{model}/aliases", Nothing, SHOWN),
         row(
             "PUT /v1/models/{tenant}/{model}/aliases/{alias}",
             first,
@@ -37,11 +39,11 @@ pub(super) fn of_models() -> Vec<Row> {
             private,
             [200, 200, 403, 403, 403, 403, 401, 404, 403],
         ),
-        row("GET /v1/models/{tenant}/{model}/versions", Nothing, MINE),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions", Nothing, SHOWN),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}", Nothing, SHOWN),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/manifest", Nothing, MINE),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}/card", Nothing, MINE),
-        row("GET /v1/models/{tenant}/{model}/versions/{version}/lineage", Nothing, MINE),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/card", Nothing, SHOWN),
+        row("GET /v1/models/{tenant}/{model}/versions/{version}/lineage", Nothing, SHOWN),
         row("GET /v1/models/{tenant}/{model}/versions/{version}/compare", Nothing, MINE)
             .at("/v1/models/acme/flowers/versions/1/compare?with=1"),
         row(

@@ -56,7 +56,7 @@ pub struct TestApp {
     nobody: Client,
     _end: tokio_util::sync::DropGuard,
     blobs: TempDir,
-    db: TestDb,
+    pub db: TestDb,
 }
 
 pub struct TestTenant {
@@ -74,6 +74,7 @@ pub fn without_rates(config: &mut Config) {
     config.rates.address = many;
     config.rates.credential = many;
     config.rates.tenant = many;
+    config.rates.visitor = many;
 }
 
 impl TestApp {

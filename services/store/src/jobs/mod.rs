@@ -253,6 +253,10 @@ pub async fn list(
     let mut query = select(tx.tenant());
     if let Some(status) = filter.status {
         query.push(" and j.status = ").push_bind(status.as_str());
+        if !status.is_final() {
+            // of very many, those that have not ended are few, and have an index
+            query.push(" and j.finished_at is null");
+        }
     }
     if let Some(kind) = filter.kind {
         query.push(" and j.kind = ").push_bind(kind_str(kind));

@@ -45,6 +45,7 @@ as_gateway model_share: select (model_id, with_tenant_id)
 as_gateway model_tally: insert; select; update (downloads, is_settled, likes, predictions, trending)
 as_gateway model_version: select; update (bytes, files, manifest, revision)
 as_gateway password_reset: insert; select; update (used_at)
+as_gateway pool_history: select
 as_gateway pool: insert; select; update (accelerator_hour_price, cpu_hour_price, gib_hour_price)
 as_gateway prediction_usage: insert; select
 as_gateway public_model: select; update (downloads, likes, predictions, trending)
@@ -60,6 +61,7 @@ as_gateway seat: select; update (left_at)
 as_gateway serving_replica: select
 as_gateway session: delete; insert; select; update (ended_at, expires_at, last_used_at)
 as_gateway signing_key: delete; insert; select; update (master, private_pem, wrapped)
+as_gateway share_history: select
 as_gateway storage_usage: select
 as_gateway tenant: insert; select; update (closed_at, max_egress_bytes, max_queued_jobs,
   max_running_jobs, max_storage_bytes)
@@ -89,10 +91,14 @@ as_scheduler job_event: insert
 as_scheduler leader: insert; select; update (holder, term, until)
 as_scheduler model_version: select (files, state, tenant_id)
 as_scheduler pool: select
+as_scheduler pool_history: delete; insert; select; update (accelerator_milli, borrowed_accelerator_milli, borrowed_cpu_milli,
+  cpu_milli, guaranteed_accelerator_milli, guaranteed_cpu_milli, moments)
 as_scheduler queue_bound: select; update (counted_at, horizon, live, unfinished)
 as_scheduler queue_change: delete; insert; select
 as_scheduler quota: select
 as_scheduler seat: insert; select; update (left_at)
+as_scheduler share_history: delete; insert; select; update (borrowed_accelerator_milli, borrowed_cpu_milli,
+  guaranteed_accelerator_milli, guaranteed_cpu_milli)
 as_scheduler storage_usage: insert
 as_scheduler tenant: select (closed_at, id, max_queued_jobs, max_running_jobs)
 as_scheduler usage_average: insert; select; update (average)
@@ -188,10 +194,17 @@ tenant search_word: select
 tenant storage_usage: select
 tenant sweep: insert; select
 tenant tenant: select
+visitor model: select
+visitor model_alias: select
+visitor model_tally: select
+visitor model_version: select
+visitor public_model: select
+visitor search_word: select
+visitor tenant: select (id, slug)
 ";
 
 /// Whose rights others may take.
-const TAKEN_BY: [(&str, &str); 12] = [
+const TAKEN_BY: [(&str, &str); 14] = [
     ("cupola_as_gateway", "cupola_app"),
     ("cupola_as_gateway", "cupola_gateway"),
     ("cupola_as_scheduler", "cupola_app"),
@@ -206,6 +219,8 @@ const TAKEN_BY: [(&str, &str); 12] = [
     ("cupola_system", "cupola_app"),
     ("cupola_tenant", "cupola_app"),
     ("cupola_tenant", "cupola_gateway"),
+    ("cupola_visitor", "cupola_app"),
+    ("cupola_visitor", "cupola_gateway"),
 ];
 
 /// Of every role of ours but the one that goes, and of everybody.
@@ -410,6 +425,13 @@ async fn a_service_cannot_become_another() {
             Ok(_) => assert_eq!(own, Service::Gateway),
             Err(error) => {
                 assert_eq!(said(error), "permission denied to set role \"cupola_tenant\"");
+                assert_ne!(own, Service::Gateway);
+            }
+        }
+        match store.begin_for_visitor().await {
+            Ok(_) => assert_eq!(own, Service::Gateway),
+            Err(error) => {
+                assert_eq!(said(error), "permission denied to set role \"cupola_visitor\"");
                 assert_ne!(own, Service::Gateway);
             }
         }

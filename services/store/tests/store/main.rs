@@ -24,5 +24,6 @@ mod queue;
 mod reads;
 mod replicas;
 mod row_level_security;
+mod sharing;
 mod silence;
 mod support;

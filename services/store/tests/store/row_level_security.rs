@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ApiKeyId, Digest, InvitationId, JobId, ModelId, ScheduleId, SessionId, SweepId, TenantId,
+    ApiKeyId, Digest, InvitationId, JobId, ModelId, Resources, ScheduleId, SessionId, SweepId,
+    TenantId,
     access::Role,
     audit::Entry,
     child::Event as Said,
@@ -21,8 +22,8 @@ use store::{
     Service, attempts, audit, budgets, cron, egress, endpoints, idempotency, invitations,
     jobs::{self, NewJob, sweeps},
     keys,
-    models::{self, Change, Evaluates, Inquires},
-    pools, predictions, schedule, sessions, storage, tenant_keys,
+    models::{self, Among, Change, Evaluates, Inquires, Search},
+    pools, predictions, schedule, sessions, sharing, storage, tenant_keys,
 };
 
 use crate::support::{Tenant, World, artifact, new_job, retry};
@@ -31,18 +32,26 @@ use crate::support::{Tenant, World, artifact, new_job, retry};
 const REFUSED: &str = "42501";
 /// Of a tenant's rows, what is not for what works in its name: only signing in, reading bytes, counting and the
 /// scheduler look at these.
-const CLOSED: [&str; 7] = [
+const CLOSED: [&str; 8] = [
     "invitation",
     "model_download",
     "model_like",
     "seat",
     "session",
+    "share_history",
     "tenant_key",
     "usage_average",
 ];
 /// Of the platform.
-const PLATFORM: [&str; 6] =
-    ["worker", "leader", "signing_key", "refresh_token", "password_reset", "serving_replica"];
+const PLATFORM: [&str; 7] = [
+    "worker",
+    "leader",
+    "signing_key",
+    "refresh_token",
+    "password_reset",
+    "serving_replica",
+    "pool_history",
+];
 /// Of each tenant.
 const JOBS: u64 = 4;
 
@@ -134,6 +143,10 @@ async fn fill(world: &World, tenant: &Tenant) {
     let mut tx = world.begin_as(Service::Scheduler).await;
     storage::note(&mut tx).await.unwrap();
     schedule::keep_averages(&mut tx, &[(tenant.id, DEFAULT_POOL_ID, 0.5)]).await.unwrap();
+    let had = sharing::Had { guaranteed: Resources::cpu(1, 0), ..sharing::Had::default() };
+    let moment = sharing::Moment { tenants: vec![(tenant.id, had)], ..sharing::Moment::default() };
+    let epoch = chrono::DateTime::UNIX_EPOCH;
+    sharing::note(&mut tx, epoch, &[(DEFAULT_POOL_ID, moment)]).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.begin_as(Service::Worker).await;
     train(&mut tx, running).await;
@@ -380,6 +393,54 @@ async fn what_is_public_is_read_and_no_more() {
     assert_eq!(run(&hide).await, Ok(0));
 }
 
+/// A visitor reads what is public, by the store's own statements too, and no table besides.
+#[tokio::test]
+async fn who_has_no_credential_sees_what_is_public_alone() {
+    let two = Two::create().await;
+    let mut tx = two.world.begin_for(&two.globex).await;
+    let model = models::get(&mut tx, "globex", "flowers").await.unwrap().unwrap();
+    let open = |visibility| Change { visibility: Some(visibility), ..Change::default() };
+    assert!(models::update(&mut tx, model.id, open(Visibility::Public)).await.unwrap());
+    tx.commit().await.unwrap();
+    let mut tx = two.world.begin_for(&two.world.acme).await;
+    let ours = models::get(&mut tx, "acme", "flowers").await.unwrap().unwrap();
+    assert!(models::update(&mut tx, ours.id, open(Visibility::Shared)).await.unwrap());
+    tx.commit().await.unwrap();
+
+    let mut app = two.app().await;
+    // whoever it names: a visitor has no tenant
+    for named in [None, Some(two.world.acme.id)] {
+        let mut run = async |statement: String| {
+            as_role(&mut app, Some("cupola_visitor"), named, &statement).await
+        };
+        for table in two.tables.iter().map(String::as_str).chain(["app_user"]).chain(PLATFORM) {
+            let seen = match table {
+                "model" | "model_version" | "model_alias" => Ok(1),
+                _ => Err(REFUSED.to_owned()),
+            };
+            assert_eq!(run(format!("select from {table}")).await, seen, "{table}");
+            let change = format!("delete from {table}");
+            assert_eq!(run(change).await, Err(REFUSED.to_owned()), "{table}");
+        }
+        for table in ["model_tally", "public_model"] {
+            assert_eq!(run(format!("select from {table}")).await, Ok(1), "{table}");
+        }
+        assert_eq!(run("select id, slug from tenant".to_owned()).await, Ok(1));
+        let more = "select name from tenant".to_owned();
+        assert_eq!(run(more).await, Err(REFUSED.to_owned()));
+    }
+    let mut tx = two.world.store.begin_for_visitor().await.unwrap();
+    assert!(models::get(&mut tx, "globex", "flowers").await.unwrap().is_some());
+    assert!(models::get(&mut tx, "acme", "flowers").await.unwrap().is_none());
+    let found = models::search(&mut tx, &Search::of(Among::Public)).await.unwrap();
+    assert_eq!(found.items.iter().map(|found| found.id).collect::<Vec<_>>(), [model.id]);
+    let versions = models::versions(&mut tx, model.id, None, None).await.unwrap();
+    assert_eq!(versions.items.len(), 1);
+    assert_eq!(models::aliases(&mut tx, model.id).await.unwrap().len(), 1);
+    let relative = models::relative(&mut tx, model.id, 1).await.unwrap();
+    assert!(relative.is_some_and(|relative| relative.model == "globex/flowers"));
+}
+
 #[tokio::test]
 async fn every_tenant_table_is_closed_by_policy_also_to_its_owner() {
     let two = Two::create().await;
@@ -398,7 +459,7 @@ async fn every_tenant_table_is_closed_by_policy_also_to_its_owner() {
     }
     let open: Vec<String> = sqlx::query_scalar(
         "select tablename || '.' || policyname from pg_policies
-         where roles && '{cupola_tenant, public}' and (qual = 'true' or with_check = 'true')",
+         where roles && '{cupola_tenant, cupola_visitor, public}' and (qual = 'true' or with_check = 'true')",
     )
     .fetch_all(&mut owner)
     .await
@@ -429,6 +490,7 @@ async fn no_role_of_the_services_can_step_around_the_policies() {
         "cupola_serving",
         "cupola_system",
         "cupola_tenant",
+        "cupola_visitor",
         "cupola_worker",
     ];
     assert_eq!(names, expected);

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Job, Reason, guided};
+use super::{Job, Reason, guided, network::network};
 use crate::{
     api::Route,
     failure::{Errors, Failure},
@@ -122,12 +122,12 @@ pub(in crate::pages) async fn send(
     }
 }
 
-pub(super) fn text_of(draft: &Value) -> String {
+pub(in crate::pages) fn text_of(draft: &Value) -> String {
     format!("{draft:#}")
 }
 
 /// JSON, or YAML, of which JSON is a part.
-fn read(text: &str) -> Result<Value, Errors> {
+pub(in crate::pages) fn read(text: &str) -> Result<Value, Errors> {
     if let Ok(value @ Value::Object(_)) = serde_json::from_str(text) {
         return Ok(value);
     }
@@ -153,15 +153,17 @@ pub(super) fn page(
     let body = html! {
         p.crumbs { a href="/console/jobs" { "Jobs" } " / " a href="/console/jobs/new" { "New training" } }
         div.head { h1 { "The specification" } }
-        (layout::errors(errors))
-        @if let Some(verdict) = verdict { (judgement(verdict, now)) }
+        div #verdict role="status" {
+            (layout::errors(errors))
+            @if let Some(verdict) = verdict { (judgement(verdict, now)) }
+        }
         div.columns {
             form.card method="post" action="/console/jobs/check" {
                 (layout::seal(visitor))
                 input type="hidden" name="once" value=(new_seal()?);
                 div.field {
                     label for="spec" { "JSON or YAML" }
-                    textarea.spec id="spec" name="spec" spellcheck="false" aria-invalid=[(!errors.is_empty()).then_some("true")] { (text) }
+                    textarea.spec id="spec" name="spec" spellcheck="false" data-check="/console/jobs/check" aria-invalid=[(!errors.is_empty()).then_some("true")] { (text) }
                     p.hint { "Every field: docs/TRAINING.md. What is left out has a default." }
                 }
                 div.row {
@@ -169,10 +171,11 @@ pub(super) fn page(
                     button type="submit" { "Check again" }
                 }
             }
-            @if let Some(verdict) = verdict { (network(&verdict.spec)) }
+            div #network { @if let Some(verdict) = verdict { (network(&verdict.spec)) } }
         }
     };
-    Ok(Page::new("The specification", "jobs").render(visitor, body))
+    let page = Page { script: Some("check.js"), ..Page::new("The specification", "jobs") };
+    Ok(page.render(visitor, body))
 }
 
 fn judgement(verdict: &Verdict, now: Timestamp) -> Markup {
@@ -198,41 +201,4 @@ fn judgement(verdict: &Verdict, now: Timestamp) -> Markup {
             } }
         }
     }
-}
-
-fn network(spec: &TrainingSpec) -> Markup {
-    let layers = serde_json::to_value(&spec.layers).unwrap_or_default();
-    let layers = layers.as_array().cloned().unwrap_or_default();
-    html! {
-        section.card {
-            h2 { "What would be trained" }
-            dl.facts {
-                dt { "Task" } dd { (words::spaced(&named(&spec.task))) }
-                dt { "Target" } dd { (spec.target) }
-                @if !spec.classes.is_empty() { dt { "Classes" } dd { (spec.classes.iter().take(12).cloned().collect::<Vec<_>>().join(", ")) } }
-                dt { "Loss" } dd { (words::spaced(&named(&spec.loss))) }
-                dt { "Epochs" } dd { (spec.epochs) " of batches of " (spec.batch_size) }
-                dt { "Held back" } dd { (words::percent(spec.validation_split)) }
-            }
-            h3 { "Layers" }
-            ol.small { @for layer in &layers { li { (described(layer)) } } }
-        }
-    }
-}
-
-fn named(word: &impl serde::Serialize) -> String {
-    let word = serde_json::to_value(word).ok();
-    word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// A layer's kind, and what is said of it.
-fn described(layer: &Value) -> Markup {
-    let kind = layer["type"].as_str().unwrap_or("layer");
-    let rest = layer.as_object().into_iter().flatten().filter(|(name, value)| {
-        name.as_str() != "type" && !value.is_null() && !value.is_object() && !value.is_array()
-    });
-    let said = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let rest: Vec<_> =
-        rest.map(|(name, value)| format!("{} {}", words::spaced(name), said(value))).collect();
-    html! { strong { (kind) } @if !rest.is_empty() { " " span.quiet { (rest.join(", ")) } } }
 }

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 use super::{Job, figures::Metrics};
 use crate::{
     api::{List, Route},
-    chart::{self, Curve},
+    chart::{self, Axis, Curve},
     failure::Failure,
     layout::{self, Page},
     visitor::Visitor,
@@ -23,6 +23,10 @@ use crate::{
 const MOST: usize = 4;
 /// A list of layers and the like is shown as so much of its JSON.
 const MOST_CHARS: usize = 120;
+/// Beside those of figures.
+const MOST_AXES: usize = 6;
+/// What is not there.
+const NONE: &str = "–";
 
 struct Run {
     job: Job,
@@ -92,6 +96,8 @@ fn side_by_side(runs: &[Run]) -> Markup {
                 section.card { (chart::curves(&words::spaced(name), &overlaid(runs, &named, name), None)) }
             }
         }
+        @let axes = axes(runs, &names);
+        @if axes.len() >= 2 { section.card { (chart::parallel("Settings and what came of them", &named, &axes)) } }
         section.card {
             h2 { "What they came to" }
             (table(runs, "Figure", &figures_of(runs, &names)))
@@ -132,11 +138,28 @@ fn table(runs: &[Run], what: &str, lines: &[Line]) -> Markup {
 
 fn figures_of(runs: &[Run], names: &BTreeSet<&str>) -> Vec<Line> {
     let shown = |run: &Run, name: &str| {
-        run.metrics.latest(name).map_or_else(|| "–".to_owned(), words::number)
+        run.metrics.latest(name).map_or_else(|| NONE.to_owned(), words::number)
     };
     let line =
         |name: &&str| ((*name).to_owned(), runs.iter().map(|run| shown(run, name)).collect());
     names.iter().map(line).collect()
+}
+
+/// What they have differently, as far as there is room, and the figures that people ask for first.
+fn axes(runs: &[Run], names: &BTreeSet<&str>) -> Vec<Axis> {
+    let differences =
+        differences(runs).into_iter().filter(|(name, _)| !name.starts_with("estimate"));
+    let known = |cell: String| Some(cell).filter(|cell| cell != NONE);
+    let settings = differences.take(MOST_AXES).map(|(name, cells)| Axis {
+        name: name.rsplit('.').next().unwrap_or(&name).to_owned(),
+        values: cells.into_iter().map(known).collect(),
+    });
+    let figures = ["val_accuracy", "val_mean_absolute_error", "val_loss"].into_iter();
+    let figures = figures.filter(|name| names.contains(name)).map(|name| Axis {
+        name: name.to_owned(),
+        values: runs.iter().map(|run| Some(run.metrics.latest(name)?.to_string())).collect(),
+    });
+    settings.chain(figures).collect()
 }
 
 /// Every leaf of the specifications that is not the same in all of them.
@@ -144,7 +167,10 @@ fn differences(runs: &[Run]) -> Vec<Line> {
     let specs: Vec<_> = runs.iter().map(|run| leaves(&run.job)).collect();
     let names: BTreeSet<_> = specs.iter().flat_map(BTreeMap::keys).collect();
     let cells = |name: &String| -> Vec<_> {
-        specs.iter().map(|spec| spec.get(name).cloned().unwrap_or_else(|| "–".to_owned())).collect()
+        specs
+            .iter()
+            .map(|spec| spec.get(name).cloned().unwrap_or_else(|| NONE.to_owned()))
+            .collect()
     };
     let lines = names.into_iter().map(|name| (name.clone(), cells(name)));
     lines.filter(|(_, cells)| cells.windows(2).any(|pair| pair[0] != pair[1])).collect()

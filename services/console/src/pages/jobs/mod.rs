@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod figures;
 mod guided;
+mod network;
 mod road;
 mod show;
 
@@ -23,7 +24,7 @@ use crate::{
     words,
 };
 
-pub(super) use check::send;
+pub(super) use check::{read, send, text_of};
 pub(super) use guided::family_name;
 pub(super) use road::{Step, road};
 

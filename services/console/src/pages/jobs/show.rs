@@ -123,6 +123,7 @@ fn head(visitor: &Visitor, job: &Job) -> Markup {
                 }
                 @if !job.is_over() { (layout::act(visitor, &at("cancel"), "Cancel", "danger")) }
                 a.button href=(format!("/console/jobs/new?from={}", job.id)) { "Clone" }
+                a.button href=(format!("/console/sweeps/new?from={}", job.id)) { "Sweep" }
             }
             @if job.kind == "train" { a.button href=(format!("/console/jobs/compare?job={}", job.id)) { "Compare" } }
         }

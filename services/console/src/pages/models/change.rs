@@ -23,7 +23,7 @@ const STATES: [(&str, &str); 3] =
 const VISIBILITIES: [(&str, &str); 3] = [
     ("private", "private: for us alone"),
     ("shared", "shared: with the tenants named"),
-    ("public", "public: for every tenant"),
+    ("public", "public: for everybody"),
 ];
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {

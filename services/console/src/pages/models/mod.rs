@@ -1,29 +1,42 @@
 //! Models: one's own, what others share, what is public; one of them with its versions; trying it.
 
 mod change;
+mod figures;
+mod finding;
+pub(crate) mod open;
 mod parts;
 mod show;
 mod snippets;
+mod try_image;
 mod try_it;
 
 use std::collections::BTreeMap;
 
-use actix_web::{get, web};
+use actix_web::web;
 use domain::Timestamp;
-use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::{
-    api::{List, Route},
-    failure::Failure,
-    layout::{self, Field, Page},
-    visitor::Visitor,
-    words,
-};
-
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(list).service(show::show).service(try_it::try_it);
+    cfg.service(finding::list).service(show::show);
+    cfg.service(try_it::try_it).service(try_image::try_image);
     change::routes(cfg);
+}
+
+/// Where a page of models lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Console,
+    /// What is public, for who is not signed in.
+    Open,
+}
+
+impl Place {
+    pub const fn address(self) -> &'static str {
+        match self {
+            Self::Console => "/console/models",
+            Self::Open => "/registry",
+        }
+    }
 }
 
 /// What lists and pages show of a model.
@@ -45,7 +58,11 @@ pub(super) struct Model {
 
 impl Model {
     pub fn url(&self) -> String {
-        format!("/console/models/{}/{}", self.tenant, self.name)
+        self.at(Place::Console)
+    }
+
+    pub fn at(&self, place: Place) -> String {
+        format!("{}/{}/{}", place.address(), self.tenant, self.name)
     }
 
     /// What people ask first, of figures on rows that were held back.
@@ -60,85 +77,4 @@ impl Model {
         ];
         names.into_iter().find_map(|name| Some((name, *self.metrics.get(name)?)))
     }
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    #[serde(default)]
-    visibility: String,
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    task: String,
-    #[serde(default)]
-    sort: String,
-    #[serde(default)]
-    cursor: String,
-}
-
-const TASKS: [(&str, &str); 7] = [
-    ("", "any"),
-    ("binary_classification", "two classes"),
-    ("multiclass_classification", "several classes"),
-    ("regression", "numbers"),
-    ("forecasting", "forecasts"),
-    ("recommendation", "recommendations"),
-    ("language_modeling", "language"),
-];
-const SORTS: [(&str, &str); 6] = [
-    ("", "as it fits"),
-    ("updated", "newest change"),
-    ("created", "newest"),
-    ("downloads", "downloads"),
-    ("likes", "likes"),
-    ("trending", "trending"),
-];
-const WHOSE: [(&str, &str); 3] =
-    [("", "our own"), ("shared", "shared with us"), ("public", "public")];
-
-#[get("/models")]
-async fn list(visitor: Visitor, asked: web::Query<Asked>) -> Result<Markup, Failure> {
-    let Asked { visibility, q, task, sort, cursor } = asked.into_inner();
-    let route = Route::of(["models"]).with("visibility", &visibility).with("q", &q);
-    let route = route.with("task", &task).with("sort", &sort);
-    let found: List<Model> = visitor.api.get(&route.clone().with("cursor", &cursor)).await?;
-    let now = visitor.app()?.clock.now();
-    let is_public = visibility == "public";
-    let title = if is_public { "Discover models" } else { "Models" };
-    let body = html! {
-        div.head { h1 { (title) } }
-        form.card.inline method="get" action="/console/models" role="search" {
-            (Field { value: &q, kind: "search", ..Field::new("q", "Words") }.render())
-            (layout::select("visibility", "Whose", &visibility, &WHOSE, ""))
-            (layout::select("task", "What they predict", &task, &TASKS, ""))
-            (layout::select("sort", "Order", &sort, &SORTS, ""))
-            button.main type="submit" { "Search" }
-        }
-        @if found.items.is_empty() {
-            (layout::empty("No model here", html! {
-                @if is_public || !q.is_empty() { p { "None by these words. Fewer of them, or another kind, may find some." } }
-                @else { p { "A training that succeeds publishes its model here." } @if visitor.me.develops() { p { a.button.main href="/console/jobs/new" { "Train a model" } } } }
-            }))
-        }
-        ul.found { @for model in &found.items { (tile(model, now)) } }
-        (layout::more(found.next.as_deref(), &route, "/console/models"))
-    };
-    let at = if is_public { "discover" } else { "models" };
-    Ok(Page { json: Some(&route), ..Page::new(title, at) }.render(&visitor, body))
-}
-
-fn tile(model: &Model, now: Timestamp) -> Markup {
-    html! { li { div.card {
-        h2 { a href=(model.url()) { span.quiet { (model.tenant) "/" } (model.name) } }
-        @if !model.description.is_empty() { p { (model.description) } }
-        p.row.small {
-            (layout::badge(&model.visibility))
-            @if let Some(version) = model.latest_version { span { "version " (version) } } @else { span.quiet { "no version yet" } }
-            @if let Some((name, value)) = model.figure() { span { (words::spaced(name)) " " strong { (words::number(value)) } } }
-        }
-        p.small.quiet {
-            (words::many(model.downloads, "download")) ", " (words::many(model.likes, "like")) ", " (words::many(model.predictions, "prediction")) ", made " (words::ago(model.created_at, now))
-        }
-        (parts::tags(&model.tags))
-    } } }
 }

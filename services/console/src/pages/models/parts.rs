@@ -6,13 +6,29 @@ use domain::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    Model,
-    show::{Alias, Lineage, Relative, Version},
+    Model, Place,
+    show::{Alias, Detail, Lineage, Relative, Version},
 };
 use crate::{layout, words};
 
 pub(super) fn tags(tags: &[String]) -> Markup {
     html! { @if !tags.is_empty() { ul.tags { @for tag in tags { li.badge { (tag) } } } } }
+}
+
+pub(super) fn title(detail: &Detail, version: Option<&Version>) -> Markup {
+    let model = &detail.model;
+    html! {
+        div {
+            h1 { span.quiet { (model.tenant) "/" } (model.name) @if let Some(version) = version { " " span.quiet { "version " (version.version) } } }
+            @if !model.description.is_empty() { p { (model.description) } }
+            p.row.small {
+                (layout::badge(&model.visibility))
+                @if let Some(licence) = &model.licence { span { (licence) } }
+                span.quiet { (words::many(model.downloads, "download")) ", " (words::many(model.predictions, "prediction")) }
+            }
+            (tags(&model.tags))
+        }
+    }
 }
 
 pub(super) fn standing(version: &Version) -> Markup {
@@ -51,12 +67,13 @@ pub(super) fn figures(metrics: &BTreeMap<String, f64>) -> Markup {
     }
 }
 
-pub(super) fn files(version: &Version) -> Markup {
+/// Who is signed in downloads them.
+pub(super) fn files(place: Place, version: &Version) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Table" { table {
             thead { tr { th scope="col" { "File" } th.right scope="col" { "Size" } th scope="col" { "SHA-256" } } }
             tbody { @for file in &version.files { tr {
-                th scope="row" { a href=(format!("/console/api{}", file.url)) { (file.name) } }
+                th scope="row" { @if place == Place::Console { a href=(format!("/console/api{}", file.url)) { (file.name) } } @else { (file.name) } }
                 td.right { (words::bytes(file.bytes)) }
                 td { code title=(file.sha256) { (file.sha256.get(..12).unwrap_or_default()) } }
             } } }
@@ -67,6 +84,7 @@ pub(super) fn files(version: &Version) -> Markup {
 }
 
 pub(super) fn versions(
+    place: Place,
     model: &Model,
     versions: &[Version],
     aliases: &[Alias],
@@ -77,7 +95,7 @@ pub(super) fn versions(
         div.scroll tabindex="0" role="group" aria-label="Table" { table {
             thead { tr { th scope="col" { "Version" } th scope="col" { "State" } th scope="col" { "Known as" } th.right scope="col" { "Loss held back" } th scope="col" { "Made" } } }
             tbody { @for version in versions { tr {
-                th scope="row" { a href=(format!("{}?version={}", model.url(), version.version)) aria-current=[(version.version == looked_at).then_some("page")] { (version.version) } }
+                th scope="row" { a href=(format!("{}?version={}", model.at(place), version.version)) aria-current=[(version.version == looked_at).then_some("page")] { (version.version) } }
                 td { (layout::badge(&version.state)) }
                 td { @for alias in aliases.iter().filter(|alias| alias.version == version.version) { span.badge.busy { (alias.alias) } " " } }
                 td.right { (version.metrics.get("val_loss").map_or_else(|| "–".to_owned(), |loss| words::number(*loss))) }
@@ -88,24 +106,24 @@ pub(super) fn versions(
 }
 
 /// From the data to this version, and on to what was made of it.
-pub(super) fn lineage(model: &Model, version: &Version, lineage: &Lineage) -> Markup {
+pub(super) fn lineage(place: Place, model: &Model, version: &Version, lineage: &Lineage) -> Markup {
     html! {
         ol.steps {
-            @for relative in lineage.ancestors.iter().rev() { li { (relation(relative)) } }
+            @for relative in lineage.ancestors.iter().rev() { li { (relation(place, relative)) } }
             li {
                 strong { (model.tenant) "/" (model.name) " version " (version.version) }
                 @if let Some(data) = &version.trained_on { div.small { "trained on " (data.dataset) " version " (data.version) } }
                 @else if lineage.ancestors.is_empty() { div.small.quiet { "its files were sent" } }
             }
-            @for relative in &lineage.descendants { li { (relation(relative)) } }
+            @for relative in &lineage.descendants { li { (relation(place, relative)) } }
         }
     }
 }
 
-fn relation(relative: &Relative) -> Markup {
+fn relation(place: Place, relative: &Relative) -> Markup {
     let Relative { model, version, source, trained_on } = relative;
     html! {
-        a href=(format!("/console/models/{model}?version={version}")) { (model) " version " (version) }
+        a href=(format!("{}/{model}?version={version}", place.address())) { (model) " version " (version) }
         div.small.quiet { (source) @if let Some(data) = trained_on { " on " (data.dataset) " version " (data.version) } }
     }
 }

@@ -11,14 +11,14 @@ use actix_web::{
     },
     web,
 };
-use domain::{Timestamp, predict::Prediction, spec::TrainingSpec};
+use domain::{Timestamp, evaluation::Evaluation, predict::Prediction, spec::TrainingSpec};
 use futures::{future::OptionFuture, try_join};
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use super::{Model, change, parts, snippets, try_it};
+use super::{Model, Place, change, figures, parts, snippets, try_it};
 use crate::{
-    api::{List, Route, whole},
+    api::{Asking, List, Route, whole},
     failure::{Errors, Failure},
     form::Fields,
     layout::{self, Page},
@@ -27,8 +27,10 @@ use crate::{
         jobs::{Step, road},
     },
     visitor::Visitor,
-    words,
 };
+
+/// That its page lists, the newest first.
+const MOST_VERSIONS: u32 = 20;
 
 #[derive(Deserialize)]
 pub(super) struct Detail {
@@ -50,6 +52,9 @@ pub(super) struct Version {
     pub trained_on: Option<TrainedOn>,
     pub job: Option<String>,
     pub spec: Option<TrainingSpec>,
+    pub classes: Vec<String>,
+    #[serde(default)]
+    pub evaluations: Vec<Evaluation>,
     pub files: Vec<File>,
     pub created_at: Timestamp,
 }
@@ -89,9 +94,38 @@ pub(super) struct Relative {
 }
 
 #[derive(Deserialize)]
-struct Which {
+pub(super) struct Which {
     #[serde(default)]
-    version: String,
+    pub version: String,
+}
+
+/// A model, and of its versions the one that is looked at.
+pub(super) struct Seen {
+    pub detail: Detail,
+    pub versions: List<Version>,
+    pub aliases: List<Alias>,
+    /// None where it has none, or not this one.
+    pub version: Option<Version>,
+    pub looked_at: Route,
+}
+
+impl Seen {
+    pub async fn read(
+        api: &Asking,
+        (tenant, name): (&str, &str),
+        version: &str,
+    ) -> Result<Self, Failure> {
+        let at = Route::of(["models", tenant, name]);
+        let (versions, aliases) = (
+            Route::of(["models", tenant, name, "versions"]).with("limit", MOST_VERSIONS),
+            Route::of(["models", tenant, name, "aliases"]),
+        );
+        let named = if version.is_empty() { "latest" } else { version };
+        let looked_at = Route::of(["models", tenant, name, "versions", named]);
+        let (detail, versions, aliases, version) =
+            try_join!(api.get(&at), api.get(&versions), api.get(&aliases), api.find(&looked_at),)?;
+        Ok(Self { detail, versions, aliases, version, looked_at })
+    }
 }
 
 /// What was tried on the model, and what came of it.
@@ -119,42 +153,27 @@ pub(super) async fn page(
     version: &str,
     tried: Tried,
 ) -> Result<Markup, Failure> {
-    let api = &visitor.api;
-    let at = Route::of(["models", tenant, name]);
-    let (versions, aliases) = (
-        Route::of(["models", tenant, name, "versions"]),
-        Route::of(["models", tenant, name, "aliases"]),
-    );
-    let (detail, versions, aliases) = try_join!(
-        api.get::<Detail>(&at),
-        api.get::<List<Version>>(&versions),
-        api.get::<List<Alias>>(&aliases),
-    )?;
-    let named = if version.is_empty() { "latest" } else { version };
-    let looked_at = Route::of(["models", tenant, name, "versions", named]);
-    let version: Option<Version> = api.find(&looked_at).await?;
-    let body = match &version {
+    let seen = Seen::read(&visitor.api, (tenant, name), version).await?;
+    let detail = &seen.detail;
+    let body = match &seen.version {
         None => {
-            html! { (head(visitor, &detail, None)) (layout::empty("No version yet", html! { p { "A training with this name, or a commit by Hugging Face's client, makes the first one." } })) (change::of_model(visitor, &detail)) }
+            html! { (head(visitor, detail, None)) (layout::empty("No version yet", html! { p { "A training with this name, or a commit by Hugging Face's client, makes the first one." } })) (change::of_model(visitor, detail)) }
         }
-        Some(version) => {
-            with_version(visitor, &detail, version, (&versions.items, &aliases.items), &tried)
-                .await?
-        }
+        Some(version) => with_version(visitor, &seen, version, &tried).await?,
     };
     let crumbs =
         html! { p.crumbs { a href="/console/models" { "Models" } " / " (tenant) " / " (name) } };
-    Ok(Page { json: Some(&looked_at), ..Page::new(name, "models") }
+    Ok(Page { json: Some(&seen.looked_at), ..Page::new(name, "models") }
         .render(visitor, html! { (crumbs) (body) }))
 }
 
 async fn with_version(
     visitor: &Visitor,
-    detail: &Detail,
+    seen: &Seen,
     version: &Version,
-    (versions, aliases): (&[Version], &[Alias]),
     tried: &Tried,
 ) -> Result<Markup, Failure> {
+    let Seen { detail, versions, aliases, .. } = seen;
     let Model { tenant, name, .. } = &detail.model;
     let number = version.version.to_string();
     let lineage = Route::of(["models", tenant, name, "versions", &number, "lineage"]);
@@ -165,7 +184,7 @@ async fn with_version(
         async move { visitor.api.find::<datasets::Version>(&route).await }
     }));
     let (card, lineage, profile) = try_join!(
-        card(visitor, tenant, name, &number),
+        card(&visitor.api, tenant, name, &number),
         visitor.api.get::<Lineage>(&lineage),
         async { profile.await.transpose() },
     )?;
@@ -176,17 +195,18 @@ async fn with_version(
         (head(visitor, detail, Some(version)))
         (parts::standing(version))
         (parts::figures(&version.metrics))
+        (figures::all(&version.evaluations, &version.classes))
         (try_it::form(visitor, &detail.model, version, profile.flatten().as_ref(), tried))
         @if visitor.me.develops() && version.state == "published" {
             section.card { h2 { "Put it behind an endpoint" } (endpoints::form(visitor, name, (tenant, version.version))) }
         }
         div.columns {
             section.card { h2 { "How to call it" } (snippets::all(url, &detail.model, version)) }
-            section.card { h2 { "Files" } (parts::files(version)) }
+            section.card { h2 { "Files" } (parts::files(Place::Console, version)) }
         }
         section.card.prose { (PreEscaped(card)) }
-        section.card { h2 { "Versions" } (parts::versions(&detail.model, versions, aliases, version.version, now)) (change::of_version(visitor, &detail.model, version)) }
-        section.card { h2 { "Lineage" } (parts::lineage(&detail.model, version, &lineage)) }
+        section.card { h2 { "Versions" } (parts::versions(Place::Console, &detail.model, &versions.items, &aliases.items, version.version, now)) (change::of_version(visitor, &detail.model, version)) }
+        section.card { h2 { "Lineage" } (parts::lineage(Place::Console, &detail.model, version, &lineage)) }
         (change::of_model(visitor, detail))
     })
 }
@@ -195,16 +215,7 @@ fn head(visitor: &Visitor, detail: &Detail, version: Option<&Version>) -> Markup
     let model = &detail.model;
     html! {
         div.head {
-            div {
-                h1 { span.quiet { (model.tenant) "/" } (model.name) @if let Some(version) = version { " " span.quiet { "version " (version.version) } } }
-                @if !model.description.is_empty() { p { (model.description) } }
-                p.row.small {
-                    (layout::badge(&model.visibility))
-                    @if let Some(licence) = &model.licence { span { (licence) } }
-                    span.quiet { (words::many(model.downloads, "download")) ", " (words::many(model.predictions, "prediction")) }
-                }
-                (parts::tags(&model.tags))
-            }
+            (parts::title(detail, version))
             div.row {
                 (layout::act(visitor, &format!("{}/like", model.url()), &format!("Like ({})", model.likes), ""))
                 @if let Some(job) = version.and_then(|version| version.job.as_ref()) { a.button href=(format!("/console/jobs/{job}")) { "Its training" } }
@@ -214,16 +225,16 @@ fn head(visitor: &Visitor, detail: &Detail, version: Option<&Version>) -> Markup
 }
 
 /// As the API renders it: without any HTML of the author's.
-async fn card(
-    visitor: &Visitor,
+pub(super) async fn card(
+    api: &Asking,
     tenant: &str,
     name: &str,
     number: &str,
 ) -> Result<String, Failure> {
     let route = Route::of(["models", tenant, name, "versions", number, "card"]);
-    let mut question = visitor.api.question(Method::GET, route.path(), Payload::None)?;
+    let mut question = api.question(Method::GET, route.path(), Payload::None)?;
     question.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/html"));
-    let page = whole(visitor.api.open(question).await?).await?;
+    let page = whole(api.open(question).await?).await?;
     let page = String::from_utf8(page.to_vec()).map_err(|error| Failure::broken(&error))?;
     // its head is not ours, and its headings stand below those of this page
     let body = page.split_once("<meta charset=\"utf-8\">").map_or(page.as_str(), |(_, body)| body);

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Model,
     show::{self, Tried, Version},
+    try_image,
 };
 use crate::{
     api::Route,
@@ -50,16 +51,24 @@ pub(super) async fn try_it(
     let mut tried = Tried { fields, ..Tried::default() };
     match body(version.spec.as_ref(), &tried.fields) {
         Err(errors) => tried.errors = errors,
-        Ok(body) => {
-            let route = Route::of(["models", &tenant, &name, "predict"]).with("version", &number);
-            match visitor.api.send::<Answer>(Method::POST, &route, &body).await {
-                Ok(answer) => (tried.answers, tried.warning) = (answer.predictions, answer.warning),
-                Err(failure) => tried.errors = failure.into_errors()?,
-            }
-        }
+        Ok(body) => ask(&visitor, (&tenant, &name, &number), &body, &mut tried).await?,
     }
     let page = show::page(&visitor, (&tenant, &name), &number, tried).await?;
     Ok(HttpResponse::Ok().content_type(layout::HTML).body(page.into_string()))
+}
+
+pub(super) async fn ask(
+    visitor: &Visitor,
+    (tenant, name, version): (&str, &str, &str),
+    body: &Value,
+    tried: &mut Tried,
+) -> Result<(), Failure> {
+    let route = Route::of(["models", tenant, name, "predict"]).with("version", version);
+    match visitor.api.send::<Answer>(Method::POST, &route, body).await {
+        Ok(answer) => (tried.answers, tried.warning) = (answer.predictions, answer.warning),
+        Err(failure) => tried.errors = failure.into_errors()?,
+    }
+    Ok(())
 }
 
 /// The request that a form means.
@@ -117,11 +126,15 @@ pub(super) fn form(
             (layout::errors(&tried.errors))
             @if let Some(warning) = &tried.warning { div.notice.wait { p { (warning) } } }
             @if !tried.answers.is_empty() { div.notice.good #answer role="status" { @for answer in &tried.answers { (show_answer(answer)) } } }
-            form method="post" action=(format!("{}/try#try", model.url())) {
-                (layout::seal(visitor))
-                input type="hidden" name="version" value=(version.version);
-                (inputs(spec, columns, &tried.fields))
-                button.main type="submit" { "Predict" }
+            @if let Input::Images { height, width, .. } = &spec.input {
+                (try_image::form(visitor, model, version, (*height, *width), &tried.errors))
+            } @else {
+                form method="post" action=(format!("{}/try#try", model.url())) {
+                    (layout::seal(visitor))
+                    input type="hidden" name="version" value=(version.version);
+                    (inputs(spec, columns, &tried.fields))
+                    button.main type="submit" { "Predict" }
+                }
             }
         }
     }
@@ -153,15 +166,8 @@ fn inputs(spec: &TrainingSpec, columns: &[Column], fields: &Fields) -> Markup {
             (plain(&format!("{COLUMN}{}", ratings.item), &format!("{} (empty: the best ones)", ratings.item), "text", fields, ""))
             (plain(&format!("{COLUMN}top"), "How many", "number", fields, ""))
         } },
-        Input::Images { height, width, .. } => area(
-            "rows",
-            "Rows as JSON",
-            fields,
-            &format!(
-                "An image is a PNG or JPEG file in base64, or {height} times {width} numbers from 0 to 255."
-            ),
-            "[{\"image\": \"\"}]",
-        ),
+        // a form of its own
+        Input::Images { .. } => html! {},
         Input::Series(series) => area(
             "rows",
             "Rows as JSON",

@@ -3,6 +3,7 @@
 mod people;
 pub(super) mod pools;
 mod queue;
+mod shares;
 mod tenant;
 mod tenants;
 
@@ -11,6 +12,7 @@ use actix_web::web;
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     pools::routes(cfg);
     queue::routes(cfg);
+    shares::routes(cfg);
     tenants::routes(cfg);
     tenant::routes(cfg);
     people::routes(cfg);

@@ -81,7 +81,7 @@ struct Which {
     pool: String,
 }
 
-fn default_pool() -> String {
+pub(super) fn default_pool() -> String {
     domain::spec::DEFAULT_POOL.to_owned()
 }
 

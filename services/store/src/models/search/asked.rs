@@ -16,9 +16,9 @@ const RANKED: i64 = 500;
 /// Where what is common lies far away in the order, the walk gives up after so many, or so many signatures.
 const LONGEST_WALK: i64 = 8_000;
 const LONGEST_SIGNED_WALK: i64 = 60_000;
-/// Of a sample, that are looked at, where one thing is looked for in each, and that are read.
-const LOOKED_AT: usize = 4_000;
-const SAMPLED: i64 = 250;
+/// Of a sample, those that are looked at in an index, and of these the ones that are read.
+const LOOKED_AT: i64 = 4_000;
+const SAMPLED: i64 = 300;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
 /// Of what was found by words: how well they fit name, tags and description, and how popular it is.
@@ -115,8 +115,12 @@ impl Asked<'_> {
     async fn sampled(&self, tx: &mut TenantTx<'_>) -> Result<Sample, StoreError> {
         let mut sql = QueryBuilder::new("with lot as materialized (select p.id, (true");
         self.signed(&mut sql, "p");
-        sql.push(") as is_signed from (select id, signature from public_model where lot = 0::smallint limit ");
-        sql.push_bind((LOOKED_AT / self.alternatives()) as i64);
+        if self.signatures.is_empty() && self.search.metric.is_none() {
+            // nothing else is asked: the index knows all
+            self.within_bytes(&mut sql, "p");
+        }
+        sql.push(") as is_signed from (select id, bytes, signature from public_model where lot = 0::smallint limit ");
+        sql.push_bind(LOOKED_AT);
         sql.push(
             ") p)
              select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))

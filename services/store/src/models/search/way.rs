@@ -6,7 +6,7 @@
 //! that go together, or exclude each other, are beyond what the planner can know.
 
 /// Microseconds, about, for each model: that lies somewhere; along an order, whole or only its signature; by its id.
-const GATHERED: f64 = 2.2;
+const GATHERED: f64 = 3.0;
 const READ: f64 = 2.4;
 const SIGNED: f64 = 0.23;
 /// For each of what is looked for in a signature, the one or the other.
@@ -16,7 +16,7 @@ const READ_BY_ID: f64 = 3.5;
 const OF_KIND: f64 = 0.2;
 const MEASURED: f64 = 0.7;
 /// Among the steps of a range, and read because of it.
-const STEPPED: f64 = 2.5;
+const STEPPED: f64 = 3.0;
 /// Of some models, by lot, those that fulfil conditions.
 #[derive(Debug, Clone, Copy, Default, sqlx::FromRow)]
 pub(super) struct Sample {

@@ -1,5 +1,7 @@
 //! Sweeps: one specification at many points, how far they are, and which point was the best.
 
+mod start;
+
 use std::collections::BTreeMap;
 
 use actix_web::{get, web};
@@ -19,9 +21,11 @@ use crate::{
 
 /// A comparison has as many colours.
 const MOST_COMPARED: usize = 4;
+/// Of each the best of its points is looked for.
+const SHOWN: u32 = 10;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(list).service(show);
+    cfg.service(list).service(start::new).service(start::start).service(show);
 }
 
 #[derive(Deserialize)]
@@ -35,6 +39,12 @@ struct Sweep {
     ended: bool,
     best: Option<Best>,
     created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Which {
+    #[serde(default)]
+    cursor: String,
 }
 
 #[derive(Deserialize)]
@@ -63,15 +73,16 @@ struct Cause {
 }
 
 #[get("/sweeps")]
-async fn list(visitor: Visitor) -> Result<Markup, Failure> {
-    let route = Route::of(["sweeps"]);
-    let sweeps: List<Sweep> = visitor.api.get(&route).await?;
+async fn list(visitor: Visitor, page: web::Query<Which>) -> Result<Markup, Failure> {
+    let route = Route::of(["sweeps"]).with("limit", SHOWN);
+    let sweeps: List<Sweep> = visitor.api.get(&route.clone().with("cursor", &page.cursor)).await?;
     let now = visitor.app()?.clock.now();
     let body = html! {
-        div.head { h1 { "Sweeps" } }
+        div.head { h1 { "Sweeps" } @if visitor.me.develops() { a.button.main href="/console/sweeps/new" { "New sweep" } } }
         @if sweeps.items.is_empty() {
             (layout::empty("No sweep yet", html! {
-                p { "A sweep trains one specification at many points, so many at once, and says which was the best: " code { "POST /v1/sweeps" } "." }
+                p { "A sweep trains one specification at many points, so many at once, and says which was the best." }
+                @if visitor.me.develops() { p { a.button.main href="/console/sweeps/new" { "Start one" } } }
             }))
         } @else {
             div.card.scroll #list data-live tabindex="0" role="group" aria-label="Table" { table {
