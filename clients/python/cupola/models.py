@@ -229,6 +229,20 @@ CalendarFeature: TypeAlias = Literal[
 ]
 
 
+CalibrationBin = TypedDict(
+    "CalibrationBin",
+    {
+        # Probabilities above this (in the first bin 0 too) ...
+        "from": "float",
+        "mean_predicted": "float",
+        "rows": "int",
+        "share_positive": "float",
+        # ... up to this.
+        "to": "float",
+    },
+)
+
+
 class CauseView(TypedDict):
     """Why something ended or failed, in words that a person can act on."""
     # Stable, for programs: `loss_not_finite`, `lease_lost`, `out_of_memory`, …
@@ -258,6 +272,22 @@ ClassProbability = TypedDict(
     {
         "class": "str",
         "probability": "float",
+    },
+)
+
+
+ClassReport = TypedDict(
+    "ClassReport",
+    {
+        "class": "str",
+        # The harmonic mean of both.
+        "f1": "float",
+        # Correct ones among those predicted to be of the class; 0 if there is none.
+        "precision": "float",
+        # Correct ones among those truly of the class; 0 if there is none.
+        "recall": "float",
+        # Rows truly of the class.
+        "support": "int",
     },
 )
 
@@ -580,6 +610,31 @@ class Estimate(TypedDict):
     seconds: float
 
 
+class Evaluation(TypedDict):
+    # Of a binary task: predicted and observed shares of the positive class. Bins without rows are left out.
+    calibration: NotRequired[list[CalibrationBin] | None]
+    # Rows by truth, columns by prediction, both in the order of the classes; of up to 100 classes.
+    confusion_matrix: NotRequired[list[list[int]] | None]
+    # The mean loss of a row, without penalties on weights.
+    loss: NotRequired[float | None]
+    # By the names that a specification uses.
+    metrics: dict[str, float]
+    # Of a classification, in the order of the classes.
+    per_class: NotRequired[list[ClassReport] | None]
+    # Of a binary task with positive rows: at most 100 points from recall 0 to recall 1.
+    precision_recall_curve: NotRequired[list[PrecisionRecallPoint] | None]
+    # Of a task that predicts numbers: truth minus prediction, in the target's unit.
+    residuals: NotRequired[list[Quantile] | None]
+    # Of a binary task with rows of both classes: at most 100 points from (0, 0) to (1, 1).
+    roc_curve: NotRequired[list[RocPoint] | None]
+    rows: int
+    split: EvaluationSplit
+
+
+# The rows that a model was evaluated on.
+EvaluationSplit: TypeAlias = Literal["validation", "test"]
+
+
 class EvaluationView(TypedDict):
     created_at: str
     dataset: str
@@ -696,6 +751,14 @@ class Gradient(TypedDict):
     clipvalue: NotRequired[float | None]
     # All tensors together at most so long.
     global_clipnorm: NotRequired[float | None]
+
+
+class HadView(TypedDict):
+    """What was used of a guarantee, and beyond it."""
+    borrowed_accelerator_milli: int
+    borrowed_cpu_milli: int
+    guaranteed_accelerator_milli: int
+    guaranteed_cpu_milli: int
 
 
 class Health(TypedDict):
@@ -1205,7 +1268,7 @@ class LimitsView(TypedDict):
 class LineageView(TypedDict):
     # What it was built upon, and what that was built upon: the nearest first.
     ancestors: list[RelativeView]
-    # What the last of these was built upon, where that is not shown to the caller.
+    # What the last of these was built upon, where that is not shown to the caller; null for a visitor.
     beyond: NotRequired[Base | None]
     # What was built upon it, and upon that: the nearest first, at most 1,000.
     descendants: list[RelativeView]
@@ -1602,6 +1665,8 @@ class ModelVersionView(TypedDict):
     # Empty for regression.
     classes: list[str]
     created_at: str
+    # What it does on rows that it was not trained on, for figures; of a version that is read by itself.
+    evaluations: NotRequired[list[Evaluation]]
     files: list[ModelFile]
     # The job that made it; shown to its own tenant.
     job: NotRequired[JobId | None]
@@ -1859,6 +1924,14 @@ class PoolView(TypedDict):
 Positions: TypeAlias = Literal["sinusoidal", "learned"]
 
 
+class PrecisionRecallPoint(TypedDict):
+    # 1 where no row counts as positive.
+    precision: float
+    recall: float
+    # Rows of at least this probability count as positive; absent where none does.
+    threshold: NotRequired[float | None]
+
+
 class PredictAnswer(TypedDict):
     # Publisher and name.
     model: str
@@ -2042,6 +2115,12 @@ class Published(TypedDict):
     version: int
 
 
+class Quantile(TypedDict):
+    """`share` of the values are at most `value`."""
+    share: float
+    value: float
+
+
 class QueueView(TypedDict):
     capacity: Resources
     pool: str
@@ -2190,6 +2269,13 @@ class ResultFile(TypedDict):
 Revision: TypeAlias = str
 
 
+class RocPoint(TypedDict):
+    false_positive_rate: float
+    # Rows of at least this probability count as positive; absent where none does.
+    threshold: NotRequired[float | None]
+    true_positive_rate: float
+
+
 Role: TypeAlias = Literal["owner", "admin", "developer", "viewer", "operator", "auditor"]
 
 
@@ -2333,6 +2419,32 @@ class ShareView(TypedDict):
     used: Resources
     waiting: int
     weight: int
+
+
+class SharesStepView(TypedDict):
+    # All tenants together, also those that are not named.
+    all: HadView
+    at: str
+    capacity_accelerator_milli: int
+    capacity_cpu_milli: int
+    # In the order of `tenants`.
+    each: list[HadView]
+
+
+SharesView = TypedDict(
+    "SharesView",
+    {
+        "from": "str",
+        "pool": "str",
+        # For how long each step is; what it says are averages of looks a minute apart.
+        "step_seconds": "int",
+        # In their order; of times that nobody has looked at there are none.
+        "steps": "list[SharesStepView]",
+        # Those that had most in the period, the greatest first.
+        "tenants": "list[str]",
+        "until": "str",
+    },
+)
 
 
 # The two models of a comparison.

@@ -1307,6 +1307,31 @@ class Operations:
         answer: models.QueueView = self._transport.json(call)
         return answer
 
+    def get_shares(
+        self,
+        pool: models.Name,
+        *,
+        from_: str | None = None,
+        until: str | None = None,
+        tenants: int | None = None,
+    ) -> models.SharesView:
+        """Read how a pool was shared over time.
+
+        Looked at once a minute by the scheduler: by minutes for a day, by ten minutes for a week, by hours
+        for 90 days.
+
+        `GET /v1/pools/{pool}/shares`
+        """
+        call = Call(
+            "GET",
+            "/v1/pools/{pool}/shares",
+            parts={"pool": pool},
+            query={"from": from_, "until": until, "tenants": tenants},
+            may_repeat=True,
+        )
+        answer: models.SharesView = self._transport.json(call)
+        return answer
+
     def list_schedules(self) -> models.ListingScheduleView:
         """The tenant's schedules by name.
 
