@@ -20,8 +20,7 @@ async fn published(app: &TestApp) {
         let job = acme.developer.post("/v1/jobs", draft).await.expect(202);
         hand.run(job.text("/id").parse().unwrap()).await;
     }
-    let open =
-        json!({ "visibility": "public", "licence": "mit", "description": "By their <size>" });
+    let open = json!({ "visibility": "public", "licence": "mit", "description": "By size, <raw>" });
     acme.owner.patch("/v1/models/acme/flowers", open).await.expect(200);
 }
 
@@ -33,7 +32,7 @@ async fn a_visitor_finds_a_public_model_and_looks_at_it() {
     browser.get("/").await.expect(200).shows("href=\"/registry\"");
     browser.get("/console/sign-in").await.expect(200).shows("href=\"/registry\"");
     let all = browser.get("/registry").await.expect(200);
-    all.shows("href=\"/registry/acme/flowers\"").shows("By their &lt;size&gt;").shows_no("secret");
+    all.shows("href=\"/registry/acme/flowers\"").shows("By size, &lt;raw&gt;").shows_no("secret");
     let narrow = "/registry?q=size&input=table&licence=mit&metric=val_accuracy&at_least=0.1";
     let found = browser.get(narrow).await.expect(200);
     found.shows("href=\"/registry/acme/flowers\"").shows("<details open>");

@@ -428,6 +428,8 @@ async fn a_service_cannot_become_another() {
                 assert_ne!(own, Service::Gateway);
             }
         }
+        store.close().await;
+        let store = login(&world, own, own);
         match store.begin_for_visitor().await {
             Ok(_) => assert_eq!(own, Service::Gateway),
             Err(error) => {
