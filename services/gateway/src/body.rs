@@ -64,9 +64,7 @@ impl FromRequest for Whole {
         let payload = payload.take();
         async move {
             let app = app.await.map_err(|_| no_state())?;
-            let within = app.config.body_within;
-            let whole = timeout(within, collect(payload, app.config.max_json_bytes)).await;
-            whole.map_err(|_| too_slow(within))?.map(Self)
+            collect(payload, &app, app.config.max_json_bytes).await.map(Self)
         }
         .boxed_local()
     }
@@ -96,10 +94,8 @@ pub(crate) async fn read_small(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if is_small(&req) {
-        let app = req.app_data::<web::Data<App>>().ok_or_else(no_state)?;
-        let within = app.config.body_within;
-        let body = timeout(within, collect(req.take_payload(), SMALL_BYTES)).await;
-        let body = body.map_err(|_| too_slow(within))??;
+        let app = req.app_data::<web::Data<App>>().cloned().ok_or_else(no_state)?;
+        let body = collect(req.take_payload(), &app, SMALL_BYTES).await?;
         req.set_payload(body.freeze().into());
     }
     next.call(req).await
@@ -167,7 +163,14 @@ fn check_media_type(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<BytesMut, ApiError> {
+/// All of it, in time.
+async fn collect(payload: Payload, app: &App, limit: usize) -> Result<BytesMut, ApiError> {
+    let within = app.config.body_within;
+    let whole = timeout(within, collect_up_to(limit, payload)).await;
+    whole.map_err(|_| too_slow(within))?
+}
+
+async fn collect_up_to(limit: usize, mut payload: Payload) -> Result<BytesMut, ApiError> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

@@ -12,12 +12,18 @@ const MODEL: &str = "/v1/models/acme/garden";
 
 /// A tenant with version 1 of the model `garden`, trained on `flowers`.
 pub async fn published() -> (TestApp, TestTenant, String) {
+    let (app, acme, _, job) = published_by_hand().await;
+    (app, acme, job)
+}
+
+/// With who runs the jobs, where there are more.
+pub async fn published_by_hand() -> (TestApp, TestTenant, Hand, String) {
     let app = TestApp::new().await;
     let acme = app.tenant("acme").await;
     let hand = Hand::hire(&app).await;
     hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
     let job = train(&hand, &acme, 40).await;
-    (app, acme, job)
+    (app, acme, hand, job)
 }
 
 /// The next version of `garden`; the job that makes it.

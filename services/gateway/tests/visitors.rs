@@ -8,9 +8,9 @@ use boot::rates::Rate;
 use serde_json::{Value, json};
 
 use crate::{
-    hand::{Hand, flowers, push},
-    models::{published, train},
-    support::{Client, Reply, TestApp, TestTenant},
+    hand::{flowers, push},
+    models::{published, published_by_hand},
+    support::{Client, Reply, TestApp},
 };
 
 const GARDEN: &str = "/v1/models/acme/garden";
@@ -21,16 +21,6 @@ fn open() -> Value {
 
 fn text(reply: &Reply) -> String {
     String::from_utf8(reply.bytes.to_vec()).unwrap()
-}
-
-/// As `published`, with who runs its jobs.
-async fn garden() -> (TestApp, TestTenant, Hand) {
-    let app = TestApp::new().await;
-    let acme = app.tenant("acme").await;
-    let hand = Hand::hire(&app).await;
-    hand.run(push(&acme.developer, "flowers", flowers(60)).await).await;
-    train(&hand, &acme, 40).await;
-    (app, acme, hand)
 }
 
 #[actix_web::test]
@@ -71,7 +61,7 @@ async fn a_visitor_finds_a_public_model_and_reads_all_that_is_said_of_it() {
 
 #[actix_web::test]
 async fn what_is_not_public_is_not_there_and_what_costs_something_asks_for_a_credential() {
-    let (app, acme, hand) = garden().await;
+    let (app, acme, hand, _) = published_by_hand().await;
     let (zeta, nobody) = (app.tenant("zeta").await, app.nobody());
     let as_none = async |path: &str| {
         let theirs = nobody.get(&format!("/v1/models/acme/garden{path}")).await.expect(404);
@@ -114,7 +104,7 @@ async fn what_is_not_public_is_not_there_and_what_costs_something_asks_for_a_cre
 
 #[actix_web::test]
 async fn of_what_a_model_was_built_upon_a_visitor_hears_only_if_that_is_public() {
-    let (app, acme, hand) = garden().await;
+    let (app, acme, hand, _) = published_by_hand().await;
     let nobody = app.nobody();
     hand.run(push(&acme.developer, "petals", flowers(40)).await).await;
     let upon = json!({"dataset": "petals", "base_model": "acme/garden", "epochs": 2, "batch_size": 8,

@@ -26,6 +26,15 @@ pub struct Had {
     pub borrowed: Resources,
 }
 
+impl Had {
+    /// CPUs and accelerators of each, as columns have them.
+    fn of(guaranteed: (i64, i64), borrowed: (i64, i64)) -> Self {
+        let [guaranteed, borrowed] = [guaranteed, borrowed]
+            .map(|(cpu, accelerator)| amounts::resources(cpu, 0, accelerator));
+        Self { guaranteed, borrowed }
+    }
+}
+
 /// A pool at a moment.
 #[derive(Debug, Clone, Default)]
 pub struct Moment {
@@ -257,14 +266,10 @@ pub async fn history(
     let steps = rows.into_iter().map(|row| Step {
         at: row.at,
         capacity: amounts::resources(row.cpu_milli, 0, row.accelerator_milli),
-        all: Had {
-            guaranteed: amounts::resources(
-                row.guaranteed_cpu_milli,
-                0,
-                row.guaranteed_accelerator_milli,
-            ),
-            borrowed: amounts::resources(row.borrowed_cpu_milli, 0, row.borrowed_accelerator_milli),
-        },
+        all: Had::of(
+            (row.guaranteed_cpu_milli, row.guaranteed_accelerator_milli),
+            (row.borrowed_cpu_milli, row.borrowed_accelerator_milli),
+        ),
         tenants: BTreeMap::new(),
     });
     let mut steps: Vec<_> = steps.collect();
@@ -305,14 +310,10 @@ pub async fn history(
     .fetch_all(tx.conn())
     .await?;
     for row in rows {
-        let had = Had {
-            guaranteed: amounts::resources(
-                row.guaranteed_cpu_milli,
-                0,
-                row.guaranteed_accelerator_milli,
-            ),
-            borrowed: amounts::resources(row.borrowed_cpu_milli, 0, row.borrowed_accelerator_milli),
-        };
+        let had = Had::of(
+            (row.guaranteed_cpu_milli, row.guaranteed_accelerator_milli),
+            (row.borrowed_cpu_milli, row.borrowed_accelerator_milli),
+        );
         if let Ok(place) = steps.binary_search_by_key(&row.at, |step| step.at) {
             steps[place].tenants.insert(row.slug, had);
         }

@@ -73,8 +73,8 @@ pub(super) async fn predict(
     }
     let by = By::of(&caller);
     let asked = if shadow.is_some() { rows.clone() } else { Vec::new() };
-    let call = Call { by: &by, rows, explain, expected: None };
-    let predictions = answer(&app, &endpoint, (target, &version), call).await;
+    let asking = Asking { by: &by, rows, explain, expected: None };
+    let predictions = answer(&app, &endpoint, (target, &version), asking).await;
     let predictions = predictions.map_err(|error| of_one(told(error), is_one))?;
     if let Some((shadow, version)) = shadow {
         let (endpoint, shadow, answered) = (endpoint.clone(), shadow.clone(), predictions.clone());
@@ -137,7 +137,8 @@ async fn version(
     })
 }
 
-struct Call<'a> {
+/// What a version is asked.
+struct Asking<'a> {
     by: &'a By,
     rows: Vec<Row>,
     explain: Option<Explain>,
@@ -150,7 +151,7 @@ async fn answer(
     app: &App,
     endpoint: &Endpoint,
     (target, named): (&Target, &Named),
-    Call { by, rows, explain, expected }: Call<'_>,
+    Asking { by, rows, explain, expected }: Asking<'_>,
 ) -> Result<Vec<Prediction>, serving::PredictError> {
     let begun = Instant::now();
     let asked = Asked { explain, ..asked(by, named) };
@@ -185,8 +186,8 @@ fn ask_behind(
     let Ok(permit) = app.endpoints.shadow() else { return };
     tokio::spawn(async move {
         // an answer is compared, and not its reasons
-        let call = Call { by: &by, rows, explain: None, expected: Some(&answered) };
-        let asked = answer(&app, &endpoint, (&shadow, &named), call).await;
+        let asking = Asking { by: &by, rows, explain: None, expected: Some(&answered) };
+        let asked = answer(&app, &endpoint, (&shadow, &named), asking).await;
         if let Err(error) = asked {
             let error = &error as &dyn std::error::Error;
             tracing::info!(endpoint.id = %endpoint.id, error, "a shadow did not answer");
