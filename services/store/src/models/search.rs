@@ -4,6 +4,7 @@
 
 mod asked;
 mod conditions;
+mod terms;
 mod way;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use domain::{
 use serde_json::Value;
 use sqlx::{FromRow, Row, postgres::PgRow};
 
-use self::asked::Asked;
+use self::{asked::Asked, terms::Terms};
 use super::Tally;
 use crate::{StoreError, TenantTx, Tx, page::Page, page::PageRequest};
 
@@ -113,6 +114,24 @@ impl Search {
             limit: None,
         }
     }
+
+    /// By something that a model is said to be.
+    const fn is_named(&self) -> bool {
+        self.words.is_some() || !self.kinds.is_empty() || !self.tags.is_empty()
+    }
+
+    const fn is_narrowed(&self) -> bool {
+        self.is_named() || self.metric.is_some() || self.max_bytes.is_some()
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        let (_, tenant) = self.kinds.iter().find(|(kind, _)| *kind == Kind::Tenant)?;
+        Some(tenant)
+    }
+
+    fn most_bytes(&self) -> Option<i64> {
+        Some(i64::try_from(self.max_bytes?).unwrap_or(i64::MAX))
+    }
 }
 
 /// A model as lists show it.
@@ -174,9 +193,6 @@ impl FromRow<'_, PgRow> for Found {
 /// A page of what was asked for.
 pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found>, StoreError> {
     let page = PageRequest::new(None, search.limit);
-    // how common what is asked for is decides how a question is best answered: each is planned by itself
-    let settings = "set local plan_cache_mode = force_custom_plan; set local work_mem = '32MB'";
-    sqlx::raw_sql(settings).execute(tx.conn()).await?;
     let is_public = search.among == Among::Public;
     let words = match &search.words {
         Some(words) => query_of(tx, words, is_public).await?,
@@ -185,28 +201,15 @@ pub async fn search(tx: &mut TenantTx<'_>, search: &Search) -> Result<Page<Found
     if search.words.is_some() && words.is_none() {
         return Ok(Page::of(Vec::new(), page));
     }
-    let said = if is_public { conditions::said(search, words.as_deref()) } else { Vec::new() };
-    let mut signatures =
-        if said.is_empty() { Vec::new() } else { signatures_of(tx, &said).await? };
-    // what is told soonest is asked first
-    signatures.sort_by_key(Vec::len);
+    let terms = if is_public && search.is_narrowed() {
+        Terms::of(tx, search, words.as_deref()).await?
+    } else {
+        Terms::default()
+    };
     let (tenant, fetch) = (tx.tenant().uuid(), page.fetch());
-    let asked = Asked { search, words, signatures, tenant, fetch };
+    let asked = Asked { search, words, terms: &terms, tenant, fetch };
     let found = asked.find(tx).await?;
     Ok(Page::of(found, page))
-}
-
-async fn signatures_of(
-    tx: &mut TenantTx<'_>,
-    said: &[Vec<String>],
-) -> Result<Vec<Vec<[i32; 2]>>, StoreError> {
-    let all: Vec<&str> = said.iter().flatten().map(String::as_str).collect();
-    let bits = sqlx::query_scalar::<_, Vec<i32>>(
-        "select search_bits(said) from unnest($1::text[]) with ordinality all_of_it (said, n) order by n",
-    );
-    let bits = bits.bind(all).fetch_all(tx.conn()).await?;
-    let mut bits = bits.into_iter().map(|bits| [bits[0], bits[1]]);
-    Ok(said.iter().map(|either| bits.by_ref().take(either.len()).collect()).collect())
 }
 
 async fn query_of(

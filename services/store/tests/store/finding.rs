@@ -15,14 +15,15 @@ const PAGE: u32 = 40;
 const SEARCHED: &str = "id, tenant, name, visibility, description, licence, tags, created_at, version, updated_at,
     metrics, bytes, task, family, input, pipeline, downloads, likes, predictions, trending, title, words, steps";
 
-/// Of acme: two of three are tagged `common`, one of a hundred `rare`, and all have the word `shared`. One of two
-/// hundred has another licence, and of these half are files of which nothing else is known.
+/// Of acme: two of three are tagged `common`, one of a hundred `rare`, and all have the word `shared`, one of twenty
+/// `seldom` besides. One of two hundred has another licence, and of these half are files of which nothing else is known.
 async fn shelve(world: &World) -> PgConnection {
     let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
     let fill = format!(
         "set session_replication_role = replica;
          insert into model (id, tenant_id, name, visibility, description, licence, tags, created_at)
-         select md5(n::text)::uuid, '{}', 'model-' || n, 'public', 'shared',
+         select md5(n::text)::uuid, '{}', 'model-' || n, 'public',
+                case when n % 20 = 7 then 'shared seldom' else 'shared' end,
                 case when n % 200 = 0 then 'isc' else 'mit' end,
                 case when n % 100 = 0 then '{{rare}}' when n % 3 > 0 then '{{common}}' else '{{}}' end::text[],
                 '2026-01-01'::timestamptz + (n * 7919 % 12007) * interval '1 minute'
@@ -160,10 +161,24 @@ async fn of_what_very_many_have_the_popular_come_first() {
 }
 
 #[tokio::test]
+async fn of_what_many_have_the_best_are_found_among_the_popular() {
+    let world = World::create().await;
+    let mut owner = shelve(&world).await;
+    let words = Some("seldom".to_owned());
+    let search =
+        Search { words, order: Order::Relevance, limit: Some(PAGE), ..Search::of(Among::Public) };
+    let found = page(&world, &search).await.items;
+    let found: Vec<_> = found.into_iter().map(|found| found.name).collect();
+    let score = "ln(1 + downloads + 10 * likes) desc";
+    let best = names(&mut owner, "description = 'shared seldom'", score).await;
+    assert_eq!(found, best[..PAGE as usize]);
+}
+
+#[tokio::test]
 async fn a_number_has_a_step_that_every_range_around_it_looks_for() {
     let world = World::create().await;
     let mut owner = PgConnection::connect(&world.db.owner_url()).await.unwrap();
-    let missed = "select count(*)::int from generate_series(-300, 300) n, generate_series(0, 12) m,
+    let missed = "select count(*)::int from generate_series(-300, 300, 7) n, generate_series(0, 12) m,
              unnest(array[0.003, 0.01, 1, 1e5]::float8[]) scale,
              lateral (select n * scale as value, n * scale - m * scale as low, n * scale + m * m * scale as high) x
          where not number_steps('a', value) && steps_within('a', low, high)

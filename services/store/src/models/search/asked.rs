@@ -1,11 +1,14 @@
-//! The statement for a question, put together from what was asked, so that each has a plan of its own.
+//! The statement for a question, put together from what was asked: for each set of conditions there is one, which a
+//! connection plans once.
 
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
-    Among, Found, Kind, Order, Search,
-    way::{Asks, By, Sample},
+    Among, Found, Order, Search,
+    conditions::Part,
+    terms::Terms,
+    way::{By, Estimate, Way},
 };
 use crate::{StoreError, TenantTx, Tx};
 
@@ -13,14 +16,12 @@ use crate::{StoreError, TenantTx, Tx};
 /// more.
 const RANKED_OF_COMMON: i64 = 100;
 const RANKED: i64 = 500;
-/// Where what is common lies far away in the order, the walk gives up after so many, or so many signatures.
-const LONGEST_WALK: i64 = 8_000;
-const LONGEST_SIGNED_WALK: i64 = 60_000;
-/// Of a sample, those that are looked at in an index, and of these the ones that are read.
-const LOOKED_AT: i64 = 4_000;
-const SAMPLED: i64 = 300;
+/// The logarithm to base two of all downloads that can be counted.
+const MOST_POPULAR: i16 = 63;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
+/// What the orders' indexes have of a model.
+const PASSED: &str = "p.id, p.bytes, p.signature, p.few_metrics";
 /// Of what was found by words: how well they fit name, tags and description, and how popular it is.
 const SCORE: &str = "(0.01 + ts_rank(p.title, ask.q))::double precision
     * (1 + ln(1 + p.downloads + 10 * p.likes) / 10)";
@@ -29,8 +30,7 @@ pub(super) struct Asked<'a> {
     pub search: &'a Search,
     /// As Postgres understands it.
     pub words: Option<String>,
-    /// The bits of what a model has to have, of each the one or the other.
-    pub signatures: Vec<Vec<[i32; 2]>>,
+    pub terms: &'a Terms,
     pub tenant: Uuid,
     pub fetch: i64,
 }
@@ -38,66 +38,68 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     pub async fn find(&self, tx: &mut TenantTx<'_>) -> Result<Vec<Found>, StoreError> {
         if self.search.among != Among::Public {
-            return run(tx, self.gathered(By::Names)).await;
+            return run(tx, self.gathered(By::default())).await;
         }
-        if !self.is_narrowed() {
+        if !self.search.is_narrowed() {
             return run(tx, self.walked(None)).await;
         }
-        let sample = self.sampled(tx).await?;
+        let estimate = self.estimated(tx).await?;
         if self.order() == Order::Relevance {
-            let is_common = sample.way(RANKED_OF_COMMON, self.asks()).is_none();
-            let found = run(tx, self.ranked(is_common)).await?;
-            // those who have it may have few downloads
-            let is_short = self.search.after.is_none() && (found.len() as i64) < self.fetch;
-            return if is_common && is_short {
-                run(tx, self.ranked(false)).await
-            } else {
-                Ok(found)
-            };
+            return self.fitting(tx, &estimate).await;
         }
-        let by = match sample.way(self.fetch, self.asks()) {
-            Some(by) => by,
-            None => {
-                let found = run(tx, self.walked(Some(self.longest()))).await?;
-                if found.len() as i64 == self.fetch {
-                    return Ok(found);
-                }
-                Sample::default().way(self.fetch, self.asks()).unwrap_or(By::Names)
+        if let Way::Walk(longest) = estimate.way(self.fetch) {
+            let found = run(tx, self.walked(Some(longest))).await?;
+            if found.len() as i64 == self.fetch {
+                return Ok(found);
             }
-        };
-        run(tx, self.gathered(by)).await
-    }
-
-    fn asks(&self) -> Asks {
-        let Search { kinds, tags, metric, max_bytes, .. } = self.search;
-        let has_task = kinds.iter().any(|(kind, _)| *kind == Kind::Task);
-        let has_tenant = kinds.iter().any(|(kind, _)| *kind == Kind::Tenant);
-        let has_kinds = !kinds.is_empty();
-        Asks {
-            longest: self.longest() as f64,
-            alternatives: self.alternatives() as f64,
-            names: self.words.is_some()
-                || !tags.is_empty()
-                || has_tenant
-                || (has_kinds && !has_task),
-            // the index of kinds begins with it
-            kinds: has_task,
-            metric: metric.is_some(),
-            bytes: max_bytes.is_some(),
         }
+        run(tx, self.gathered(estimate.gathering())).await
     }
 
-    fn longest(&self) -> i64 {
-        if self.is_signed() { LONGEST_SIGNED_WALK } else { LONGEST_WALK }
+    async fn fitting(
+        &self,
+        tx: &mut TenantTx<'_>,
+        estimate: &Estimate,
+    ) -> Result<Vec<Found>, StoreError> {
+        let way = estimate.way_to_popular(RANKED_OF_COMMON, &self.terms.popularity);
+        let found = run(tx, self.ranked(way)).await?;
+        // those who have it may have few downloads
+        let is_short = self.search.after.is_none() && (found.len() as i64) < self.fetch;
+        if is_short && !matches!(way, Way::Gather(_)) {
+            return run(tx, self.ranked(Way::Gather(estimate.gathering()))).await;
+        }
+        Ok(found)
     }
 
-    const fn is_narrowed(&self) -> bool {
-        let Search { kinds, tags, metric, max_bytes, .. } = self.search;
-        self.words.is_some()
-            || !kinds.is_empty()
-            || !tags.is_empty()
-            || metric.is_some()
-            || max_bytes.is_some()
+    /// What the statistics say of each part of what is asked for.
+    async fn estimated(&self, tx: &mut TenantTx<'_>) -> Result<Estimate, StoreError> {
+        let mut named = Vec::new();
+        for word in self.words.iter().flat_map(|words| words.split(" & ")) {
+            let word = Self { words: Some(word.to_owned()), ..*self };
+            named.extend(word.expected(tx, Part::Words).await?);
+        }
+        for part in [Part::Tags, Part::Kinds, Part::Tenant] {
+            named.extend(self.expected(tx, part).await?);
+        }
+        Ok(Estimate {
+            models: self.terms.models,
+            named,
+            by_metric: self.expected(tx, Part::Metric).await?,
+            by_bytes: self.expected(tx, Part::Bytes).await?,
+            alternatives: self.terms.alternatives() as f64,
+        })
+    }
+
+    /// How many models the planner expects to fulfil a part, if it is asked for.
+    async fn expected(&self, tx: &mut TenantTx<'_>, part: Part) -> Result<Option<f64>, StoreError> {
+        let mut sql = QueryBuilder::new("explain (format json) select from public_model p");
+        self.ask(&mut sql);
+        sql.push(" where true");
+        if !self.indexed(&mut sql, part) {
+            return Ok(None);
+        }
+        let plan: serde_json::Value = sql.build_query_scalar().fetch_one(tx.conn()).await?;
+        Ok(plan[0]["Plan"]["Plan Rows"].as_f64())
     }
 
     pub(super) fn order(&self) -> Order {
@@ -112,68 +114,33 @@ impl Asked<'_> {
         if self.search.ascending { "asc" } else { "desc" }
     }
 
-    async fn sampled(&self, tx: &mut TenantTx<'_>) -> Result<Sample, StoreError> {
-        let mut sql = QueryBuilder::new("with lot as materialized (select p.id, (true");
-        self.signed(&mut sql, "p");
-        if self.signatures.is_empty() && self.search.metric.is_none() {
-            // nothing else is asked: the index knows all
-            self.within_bytes(&mut sql, "p");
-        }
-        sql.push(") as is_signed from (select id, bytes, signature from public_model where lot = 0::smallint limit ");
-        sql.push_bind(LOOKED_AT);
-        sql.push(
-            ") p)
-             select greatest(looked * 256, (select reltuples from pg_class where oid = 'public_model'::regclass))
-                        ::double precision as models, looked, signed, read, named, by_metric, by_bytes, within
-             from (select count(*) as looked, count(*) filter (where is_signed) as signed from lot) signatures,
-                  (select count(*) as read, count(*) filter (where is_named) as named,
-                          count(*) filter (where is_named and is_measured) as by_metric,
-                          count(*) filter (where is_named and is_small) as by_bytes,
-                          count(*) filter (where is_named and is_measured and is_small) as within
-                   from (select (true",
-        );
-        self.names(&mut sql, By::Order);
-        sql.push(") as is_named, (true");
-        self.within_metric(&mut sql, "p.metrics");
-        sql.push(") as is_measured, (true");
-        self.within_bytes(&mut sql, "p");
-        sql.push(") as is_small from (select id from lot where is_signed limit ");
-        sql.push_bind(SAMPLED).push(") s join public_model p on p.id = s.id");
-        self.ask(&mut sql);
-        sql.push(") found) read");
-        Ok(sql.build_query_as().fetch_one(tx.conn()).await?)
-    }
-
-    /// Of what is looked for first in a signature.
-    fn alternatives(&self) -> usize {
-        self.signatures.first().map_or(1, Vec::len).max(1)
-    }
-
-    /// Along an order that an index has. Where that also tells signatures, only those are read that may be what is
-    /// asked for.
+    /// Along an order that an index has. Where that tells what is asked for, only those are read that may be it.
     fn walked(&self, longest: Option<i64>) -> QueryBuilder<Postgres> {
         let (order, way) = (self.order(), self.way());
         let compared = compared(order);
-        let is_signed = longest.is_some() && self.is_signed();
-        let passed = if is_signed { "p.id, p.bytes, p.signature" } else { "p.*" };
+        let passed = if longest.is_some() { PASSED } else { "p.*" };
         let mut sql = QueryBuilder::new(format!(
             "select {COLUMNS}, {} as key from (select {passed}, {compared} as place from public_model p where true",
-            key(order, if is_signed { "w.place" } else { "p.place" })
+            key(order, if longest.is_some() { "w.place" } else { "p.place" })
         ));
         self.after(&mut sql, compared);
         sql.push(format_args!(" order by {compared} {way}, p.id {way}"));
-        if let Some(longest) = longest {
-            sql.push(format_args!(" limit {longest}"));
-        }
-        sql.push(if is_signed { ") w join public_model p on p.id = w.id" } else { ") p" });
-        self.ask(&mut sql);
-        sql.push(" where true");
-        if is_signed {
-            self.signed(&mut sql, "w");
-            self.within_bytes(&mut sql, "w");
-        }
-        self.conditions(&mut sql, By::Order);
-        let passed = if is_signed { "w" } else { "p" };
+        let passed = match longest {
+            Some(longest) => {
+                sql.push(" limit ")
+                    .push_bind(longest)
+                    .push(") w join public_model p on p.id = w.id");
+                self.ask(&mut sql);
+                sql.push(" where true");
+                self.told(&mut sql);
+                self.read(&mut sql);
+                "w"
+            }
+            None => {
+                sql.push(") p where true");
+                "p"
+            }
+        };
         sql.push(format_args!(" order by {passed}.place {way}, {passed}.id {way} limit "));
         sql.push_bind(self.fetch);
         sql
@@ -190,7 +157,7 @@ impl Asked<'_> {
         ));
         self.ask(&mut sql);
         sql.push(" where true");
-        self.conditions(&mut sql, by);
+        self.gathering(&mut sql, by);
         self.after(&mut sql, compared(order));
         sql.push(format_args!(" offset 0) f order by place {way}, id {way} limit "));
         sql.push_bind(self.fetch);
@@ -201,31 +168,37 @@ impl Asked<'_> {
     }
 
     /// The best fitting of those that are downloaded most.
-    fn ranked(&self, is_common: bool) -> QueryBuilder<Postgres> {
+    fn ranked(&self, by: Way) -> QueryBuilder<Postgres> {
         let way = self.way();
         let carried = "p.id, p.downloads, p.likes, p.title";
         let mut sql = QueryBuilder::new(format!(
             "select {COLUMNS}, f.score as key from (select p.id, {SCORE} as score from (select * from ("
         ));
-        if is_common {
-            sql.push(format_args!(
-                "select {carried} from (select p.id, p.bytes, p.signature, p.downloads from public_model p
-                 order by p.downloads desc, p.id desc limit {LONGEST_SIGNED_WALK}) w
-                 join public_model p on p.id = w.id"
-            ));
-            self.ask(&mut sql);
-            sql.push(" where true");
-            self.signed(&mut sql, "w");
-            self.within_bytes(&mut sql, "w");
-            self.conditions(&mut sql, By::Order);
-            sql.push(" order by w.downloads desc, w.id desc");
-            sql.push(format_args!(" limit {RANKED_OF_COMMON}"));
-        } else {
-            sql.push(format_args!("select {carried} from public_model p"));
-            self.ask(&mut sql);
-            sql.push(" where true");
-            self.conditions(&mut sql, By::Names);
-            sql.push(" offset 0");
+        match by {
+            Way::Walk(longest) => {
+                sql.push(format_args!(
+                    "select {carried} from (select {PASSED}, p.downloads from public_model p
+                                            order by p.downloads desc, p.id desc limit "
+                ));
+                sql.push_bind(longest).push(") w join public_model p on p.id = w.id");
+                self.ask(&mut sql);
+                sql.push(" where true");
+                self.told(&mut sql);
+                self.read(&mut sql);
+                sql.push(" order by w.downloads desc, w.id desc");
+                sql.push(format_args!(" limit {RANKED_OF_COMMON}"));
+            }
+            Way::Gather(range) | Way::GatherPopular(range, _) => {
+                sql.push(format_args!("select {carried} from public_model p"));
+                self.ask(&mut sql);
+                sql.push(" where true");
+                self.gathering(&mut sql, range);
+                if let Way::GatherPopular(_, least) = by {
+                    let popular: Vec<_> = (least..=MOST_POPULAR).collect();
+                    sql.push(" and p.popularity && ").push_bind(popular);
+                }
+                sql.push(" offset 0");
+            }
         }
         sql.push(format_args!(") found order by downloads desc, id desc limit {RANKED}) p"));
         self.ask(&mut sql);
