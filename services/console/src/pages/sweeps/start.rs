@@ -32,15 +32,15 @@ const USUAL: [&str; 8] = [
     "model.family",
     "preprocess.scaling",
 ];
-const METRICS: [(&str, &str); 6] = [
-    ("val_loss", "the least val loss"),
-    ("val_accuracy", "the greatest val accuracy"),
-    ("val_auc", "the greatest val auc"),
-    ("val_f1", "the greatest val f1"),
-    ("val_mean_absolute_error", "the least val mean absolute error"),
-    ("val_r2", "the greatest val r2"),
+/// What may decide, and whether its greatest is the best.
+const METRICS: [(&str, bool); 6] = [
+    ("val_loss", false),
+    ("val_accuracy", true),
+    ("val_auc", true),
+    ("val_f1", true),
+    ("val_mean_absolute_error", false),
+    ("val_r2", true),
 ];
-const GREATEST: [&str; 4] = ["val_accuracy", "val_auc", "val_f1", "val_r2"];
 /// To begin from.
 const TRAININGS: u32 = 20;
 
@@ -127,7 +127,7 @@ fn draft(fields: &Fields) -> Result<Value, Errors> {
     let metric = fields.some("metric").unwrap_or(METRICS[0].0);
     let mut draft = json!({
         "spec": spec, "parameters": parameters, "metric": metric,
-        "maximize": GREATEST.contains(&metric),
+        "maximize": METRICS.contains(&(metric, true)),
     });
     if let Some(most) = fields.number("parallelism")? {
         draft["parallelism"] = most;
@@ -169,7 +169,7 @@ fn page(visitor: &Visitor, fields: &Fields, errors: &Errors) -> Markup {
                 datalist #usual { @for field in USUAL { option value=(field) {} } }
             }
             div.fields {
-                (layout::select("metric", "The best has", fields.some("metric").unwrap_or(METRICS[0].0), &METRICS, ""))
+                (metrics(fields))
                 (Field { kind: "number", value: fields.text("parallelism"), error: errors.at("parallelism"), hint: "Empty: all that find room.", ..Field::new("parallelism", "At once") }.render())
                 (text("name", "Name", "Empty: by its data."))
             }
@@ -181,6 +181,16 @@ fn page(visitor: &Visitor, fields: &Fields, errors: &Errors) -> Markup {
         }
     };
     Page::new("A new sweep", "sweeps").render(visitor, body)
+}
+
+fn metrics(fields: &Fields) -> Markup {
+    let named = METRICS.map(|(metric, greatest)| {
+        let which = if greatest { "greatest" } else { "least" };
+        (metric, format!("the {which} {}", words::spaced(metric)))
+    });
+    let options = named.each_ref().map(|(metric, name)| (*metric, name.as_str()));
+    let chosen = fields.some("metric").unwrap_or(METRICS[0].0);
+    layout::select("metric", "The best has", chosen, &options, "")
 }
 
 fn row(n: usize, fields: &Fields, errors: &Errors) -> Markup {
