@@ -1416,6 +1416,13 @@ class ListingKeyView(TypedDict):
     next: NotRequired[str | None]
 
 
+class ListingLoadView(TypedDict):
+    """The items of one page."""
+    items: list[LoadView]
+    # Send it as `cursor` for the next page; null on the last one.
+    next: NotRequired[str | None]
+
+
 class ListingLogLineView(TypedDict):
     """The items of one page."""
     items: list[LogLineView]
@@ -1486,6 +1493,13 @@ class ListingTenantView(TypedDict):
     next: NotRequired[str | None]
 
 
+class ListingUploadView(TypedDict):
+    """The items of one page."""
+    items: list[UploadView]
+    # Send it as `cursor` for the next page; null on the last one.
+    next: NotRequired[str | None]
+
+
 class ListingUserView(TypedDict):
     """The items of one page."""
     items: list[UserView]
@@ -1498,6 +1512,17 @@ class ListingWorkerView(TypedDict):
     items: list[WorkerView]
     # Send it as `cursor` for the next page; null on the last one.
     next: NotRequired[str | None]
+
+
+class LoadView(TypedDict):
+    cordoned: int
+    draining: int
+    # Workers with nothing to do; among the first tenth.
+    idle: int
+    pool: str
+    # How many workers are how full, by tenths of the resource that each has least left of: the first less
+    # than a tenth, the last nine tenths and more.
+    tenths: list[int]
 
 
 class LogLineView(TypedDict):
@@ -2828,6 +2853,42 @@ class TrainingSpec(TypedDict):
     workers: NotRequired[int]
 
 
+class UploadDraft(TypedDict):
+    # Of the whole file, as it is sent.
+    bytes: int
+    # `none` if absent.
+    compression: NotRequired[Compression | None]
+    # That it becomes a version of; made if it is not there.
+    dataset: Name
+    # By what you know the file again, 1 to 400 characters: its name, size and time, say. The same again goes
+    # on with what has come.
+    fingerprint: str
+    format: Format
+    # Of the whole file; nothing else becomes a version then.
+    sha256: NotRequired[Digest | None]
+
+
+# A file on its way.
+UploadId: TypeAlias = str
+
+
+class UploadView(TypedDict):
+    bytes: int
+    compression: Compression
+    created_at: str
+    dataset: Name
+    # It goes if nothing more comes until then.
+    expires_at: str
+    fingerprint: str
+    format: Format
+    id: UploadId
+    # So much has come: the next piece goes on there.
+    received: int
+    sha256: NotRequired[Digest | None]
+    # That it has become, once it was made one.
+    version: NotRequired[int | None]
+
+
 class Usage(TypedDict):
     """All of its workers together, if it runs for all of its `max_runtime`."""
     accelerator_seconds: float
@@ -3123,6 +3184,8 @@ WorkerId: TypeAlias = str
 
 
 class WorkerView(TypedDict):
+    # The kind that it has, if it has any.
+    accelerator: NotRequired[str | None]
     capacity: Resources
     heartbeat_at: str
     id: WorkerId
@@ -3132,3 +3195,5 @@ class WorkerView(TypedDict):
     running_jobs: int
     # `up`, `cordoned`, `draining` or `gone`.
     state: str
+    # By live attempts, and by what is left of others until their processes have ended.
+    used: Resources

@@ -1612,6 +1612,91 @@ class Operations:
         answer: models.UsageView = self._transport.json(call)
         return answer
 
+    def list_uploads(self) -> models.ListingUploadView:
+        """List the files that are on their way, the latest first.
+
+        `GET /v1/uploads`
+        """
+        call = Call("GET", "/v1/uploads", may_repeat=True)
+        answer: models.ListingUploadView = self._transport.json(call)
+        return answer
+
+    def begin_upload(self, body: models.UploadDraft) -> models.UploadView:
+        """Begin to push a file in pieces, or go on.
+
+        The same file of the same tenant is answered 200 with how far it has got. Its bytes count against the
+        tenant's storage from now on.
+
+        `POST /v1/uploads`
+        """
+        call = Call("POST", "/v1/uploads", body=body)
+        answer: models.UploadView = self._transport.json(call)
+        return answer
+
+    def give_up_upload(self, upload: models.UploadId) -> None:
+        """Give up a file that is on its way, with what has come of it.
+
+        `DELETE /v1/uploads/{upload}`
+        """
+        call = Call("DELETE", "/v1/uploads/{upload}", parts={"upload": upload})
+        self._transport.nothing(call)
+
+    def get_upload(self, upload: models.UploadId) -> models.UploadView:
+        """Read how far a file has got.
+
+        `GET /v1/uploads/{upload}`
+        """
+        call = Call("GET", "/v1/uploads/{upload}", parts={"upload": upload}, may_repeat=True)
+        answer: models.UploadView = self._transport.json(call)
+        return answer
+
+    def send_piece(
+        self,
+        upload: models.UploadId,
+        upload_offset: int,
+        content: Content,
+        content_type: str,
+    ) -> models.UploadView:
+        """Send the next piece of a file.
+
+        A piece has 1 to 64 MiB, the last one also less; one that breaks off is not kept. One that goes on
+        elsewhere than the upload stands is a 409 `wrong_offset`.
+
+        `PATCH /v1/uploads/{upload}`
+        """
+        call = Call(
+            "PATCH",
+            "/v1/uploads/{upload}",
+            parts={"upload": upload},
+            headers={"Upload-Offset": upload_offset},
+            content=content,
+            content_type=content_type,
+        )
+        answer: models.UploadView = self._transport.json(call)
+        return answer
+
+    def finish_upload(
+        self,
+        upload: models.UploadId,
+        *,
+        prefer: str | None = None,
+    ) -> models.DatasetVersionView:
+        """Make a version of a file that has come whole.
+
+        Asked again, it answers 200 with the version. With `Prefer: wait=N` (seconds, at most 30) the answer
+        waits for the profile.
+
+        `POST /v1/uploads/{upload}/version`
+        """
+        call = Call(
+            "POST",
+            "/v1/uploads/{upload}/version",
+            parts={"upload": upload},
+            headers={"Prefer": prefer},
+        )
+        answer: models.DatasetVersionView = self._transport.json(call)
+        return answer
+
     def get_usage(self, *, from_: str | None = None, until: str | None = None) -> models.UsageView:
         """What the tenant has used, and its budget.
 
@@ -1646,13 +1731,28 @@ class Operations:
         call = Call("PATCH", "/v1/users/{id}", parts={"id": id}, body=body)
         self._transport.nothing(call)
 
-    def list_workers(self) -> models.ListingWorkerView:
-        """Workers that are there, and those that left within the last day.
+    def list_workers(
+        self,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> models.ListingWorkerView:
+        """Workers that are there, and those that left within the last day, by pool and name, with what is in use
+        on each.
 
         `GET /v1/workers`
         """
-        call = Call("GET", "/v1/workers", may_repeat=True)
+        call = Call("GET", "/v1/workers", query={"cursor": cursor, "limit": limit}, may_repeat=True)
         answer: models.ListingWorkerView = self._transport.json(call)
+        return answer
+
+    def get_worker_load(self) -> models.ListingLoadView:
+        """How full the workers of every pool are.
+
+        `GET /v1/workers/load`
+        """
+        call = Call("GET", "/v1/workers/load", may_repeat=True)
+        answer: models.ListingLoadView = self._transport.json(call)
         return answer
 
     def change_worker(self, id: models.WorkerId, body: models.WorkerChange) -> None:

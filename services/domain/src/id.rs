@@ -101,6 +101,8 @@ ids! {
     /// Of the audit log.
     RecordId = "aud";
     RequestId = "req";
+    /// A file on its way.
+    UploadId = "upl";
 }
 
 #[cfg(test)]

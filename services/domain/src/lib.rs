@@ -34,7 +34,7 @@ pub use digest::Digest;
 pub use field::{FieldError, FieldErrors};
 pub use id::{
     ApiKeyId, DatasetId, EndpointId, InvitationId, JobId, ModelId, PoolId, RecordId, ReplicaId,
-    RequestId, ScheduleId, SessionId, SweepId, TenantId, UserId, WorkerId,
+    RequestId, ScheduleId, SessionId, SweepId, TenantId, UploadId, UserId, WorkerId,
 };
 pub use resources::Resources;
 pub use time::{Clock, Timestamp};

@@ -1,10 +1,12 @@
-//! Datasets: pushing a file makes a version named by its content, and a worker's profile of it says
-//! what is inside. Reading never changes anything; the bytes come back as they were sent.
+//! Datasets: pushing a file, at once or in pieces, makes a version named by its content, and a worker's
+//! profile of it says what is inside. Reading never changes anything; the bytes come back as they were sent.
 
 mod announced;
+mod piece;
 mod profile;
 mod push;
 mod read;
+mod uploads;
 
 use domain::{
     DatasetId, Digest, JobId, Timestamp,
@@ -26,6 +28,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(read::list_versions)
         .service(read::get_version)
         .service(read::content);
+    uploads::routes(cfg);
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -30,6 +30,8 @@ pub enum Code {
     /// What a change was made upon has changed.
     PreconditionFailed,
     DatasetNotReady,
+    /// A piece of a file that does not go on where the upload stands.
+    WrongOffset,
     PayloadTooLarge,
     /// A body that does not come.
     TooSlow,
@@ -75,6 +77,7 @@ impl Code {
             Self::DatasetNotReady => {
                 (S::CONFLICT, "dataset_not_ready", "The dataset is still being profiled")
             }
+            Self::WrongOffset => (S::CONFLICT, "wrong_offset", "The upload stands elsewhere"),
             Self::PayloadTooLarge => {
                 (S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large")
             }

@@ -3,18 +3,18 @@
 use actix_web::{get, patch, web};
 use domain::{Resources, Timestamp, WorkerId, hint::Hint, world::WorkerState};
 use serde::{Deserialize, Serialize};
-use store::workers::{self, Worker};
-use utoipa::ToSchema;
+use store::workers::{self, Load, Worker};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    ApiError, App, Body, Caller, Listing,
+    ApiError, App, Body, Caller, Listing, Params, after_cursor,
     audit::Object,
     auth::{ManageWorkers, ReadWorkers},
 };
 
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list).service(change);
+    cfg.service(list).service(load).service(change);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -22,7 +22,11 @@ struct WorkerView {
     id: WorkerId,
     name: String,
     pool: String,
+    /// The kind that it has, if it has any.
+    accelerator: Option<String>,
     capacity: Resources,
+    /// By live attempts, and by what is left of others until their processes have ended.
+    used: Resources,
     /// `up`, `cordoned`, `draining` or `gone`.
     state: String,
     running_jobs: i64,
@@ -34,27 +38,84 @@ struct WorkerView {
 
 impl From<Worker> for WorkerView {
     fn from(worker: Worker) -> Self {
-        let Worker { id, name, pool, capacity, state, registered_at, heartbeat_at, running } =
-            worker;
-        let running_jobs = running;
-        Self { id, name, pool, capacity, state, running_jobs, registered_at, heartbeat_at }
+        Self {
+            id: worker.id,
+            name: worker.name,
+            pool: worker.pool,
+            accelerator: worker.accelerator,
+            capacity: worker.capacity,
+            used: worker.used,
+            state: worker.state,
+            running_jobs: worker.running,
+            registered_at: worker.registered_at,
+            heartbeat_at: worker.heartbeat_at,
+        }
     }
 }
 
-/// Workers that are there, and those that left within the last day.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct WorkerParams {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// The most items to answer; 1,000 if absent, and at most.
+    limit: Option<u32>,
+}
+
+/// Workers that are there, and those that left within the last day, by pool and name, with what is in use on each.
 #[utoipa::path(
     operation_id = "list_workers", tag = "workers",
+    params(WorkerParams),
     responses((status = 200, body = Listing<WorkerView>)),
 )]
 #[get("/v1/workers")]
 async fn list(
     app: web::Data<App>,
     _caller: Caller<ReadWorkers>,
+    params: Params<WorkerParams>,
 ) -> Result<web::Json<Listing<WorkerView>>, ApiError> {
+    let WorkerParams { cursor, limit } = params.0;
+    let after: Option<WorkerId> = after_cursor(cursor)?;
     let mut tx = app.store.begin().await?;
-    let found = workers::list(&mut tx).await?;
+    let page = workers::list(&mut tx, after, limit.map_or(workers::MOST, i64::from)).await?;
     tx.commit().await?;
-    Ok(web::Json(Listing::whole(found.into_iter().map(WorkerView::from).collect())))
+    let last = page.items.last().filter(|_| page.has_more).map(|worker| worker.id.to_string());
+    let items = page.items.into_iter().map(WorkerView::from).collect();
+    Ok(web::Json(Listing { items, next: last }))
+}
+
+#[derive(Serialize, ToSchema)]
+struct LoadView {
+    pool: String,
+    /// How many workers are how full, by tenths of the resource that each has least left of: the first less than a
+    /// tenth, the last nine tenths and more.
+    tenths: Vec<i64>,
+    /// Workers with nothing to do; among the first tenth.
+    idle: i64,
+    cordoned: i64,
+    draining: i64,
+}
+
+impl From<Load> for LoadView {
+    fn from(Load { pool, tenths, idle, cordoned, draining }: Load) -> Self {
+        Self { pool, tenths, idle, cordoned, draining }
+    }
+}
+
+/// How full the workers of every pool are.
+#[utoipa::path(
+    operation_id = "get_worker_load", tag = "workers",
+    responses((status = 200, body = Listing<LoadView>)),
+)]
+#[get("/v1/workers/load")]
+async fn load(
+    app: web::Data<App>,
+    _caller: Caller<ReadWorkers>,
+) -> Result<web::Json<Listing<LoadView>>, ApiError> {
+    let mut tx = app.store.begin().await?;
+    let found = workers::loads(&mut tx).await?;
+    tx.commit().await?;
+    Ok(web::Json(Listing::whole(found.into_iter().map(LoadView::from).collect())))
 }
 
 #[derive(Deserialize, ToSchema)]

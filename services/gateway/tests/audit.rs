@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Asked for by POST, and without an effect.
-const CHANGES_NOTHING: [&str; 13] = [
+const CHANGES_NOTHING: [&str; 15] = [
     "advise",
     "foresee_quota",
     "dry_run_job",
@@ -34,6 +34,8 @@ const CHANGES_NOTHING: [&str; 13] = [
     "hub_lfs_batch",
     // bytes that nothing points at yet
     "hub_lfs_put",
+    "begin_upload",
+    "send_piece",
 ];
 
 /// The operation of a route, if it changes something.

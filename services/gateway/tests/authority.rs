@@ -1,6 +1,7 @@
 //! Who may do what: every route, as everybody, on their own tenant's object and on another's. A route
 //! that has no row here fails the test.
 
+mod datasets;
 mod registry;
 
 use std::collections::BTreeSet;
@@ -54,6 +55,8 @@ pub struct Objects {
     pub job: String,
     pub sweep: String,
     pub schedule: String,
+    /// All of it has come.
+    pub upload: String,
 }
 
 /// For everybody.
@@ -87,6 +90,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
         row("GET /v1/audit/head", Nothing, [200, 200, 403, 403, 200, 200, 401, 200, 403]),
         row("GET /v1/workers", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
         // of an id that is nobody's: permitted, and without an effect
+        row("GET /v1/workers/load", Nothing, [403, 403, 403, 403, 200, 200, 401, 403, 403]),
         row("PATCH /v1/workers/{id}", cordon, [403, 403, 403, 403, 404, 403, 401, 403, 403]),
     ];
     rows.extend(of_tenants());
@@ -95,7 +99,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
     rows.extend(of_credentials());
     rows.extend(of_jobs());
     // after the jobs: the other tenant pushes a dataset of the same name here
-    rows.extend(of_datasets());
+    rows.extend(datasets::of_datasets());
     rows.extend(registry::of_models());
     rows.extend(registry::of_hub());
     rows.extend(registry::of_finding());
@@ -112,6 +116,7 @@ pub fn rows(acme: &Objects) -> Vec<Row> {
             ("{id}", id.as_str()),
             ("{sweep}", acme.sweep.as_str()),
             ("{schedule}", acme.schedule.as_str()),
+            ("{upload}", acme.upload.as_str()),
             ("{slug}", "acme"),
             ("{pool}", "default"),
             ("{tenant}", "acme"),
@@ -265,39 +270,6 @@ fn of_credentials() -> Vec<Row> {
     ]
 }
 
-fn of_datasets() -> Vec<Row> {
-    vec![
-        row("GET /v1/datasets", Nothing, [200, 200, 200, 200, 403, 403, 401, 200, 200]),
-        row("GET /v1/datasets/{name}", Nothing, [200, 200, 200, 200, 403, 403, 401, 404, 404]),
-        row(
-            "GET /v1/datasets/{name}/versions",
-            Nothing,
-            [200, 200, 200, 200, 403, 403, 401, 404, 404],
-        ),
-        row(
-            "GET /v1/datasets/{name}/versions/{version}/lineage",
-            Nothing,
-            [200, 200, 200, 200, 403, 403, 401, 404, 404],
-        ),
-        row(
-            "GET /v1/datasets/{name}/versions/{version}",
-            Nothing,
-            [200, 200, 200, 200, 403, 403, 401, 404, 404],
-        ),
-        row(
-            "GET /v1/datasets/{name}/versions/{version}/content",
-            Nothing,
-            [200, 200, 200, 200, 403, 403, 401, 404, 404],
-        ),
-        // acme has these bytes; another tenant makes a dataset of its own with them
-        row(
-            "POST /v1/datasets/{name}/versions",
-            Text("text/csv", FLOWERS),
-            [200, 200, 200, 403, 403, 403, 401, 200, 201],
-        ),
-    ]
-}
-
 fn of_jobs() -> Vec<Row> {
     let draft = json!({ "dataset": "flowers", "target": "kind", "epochs": 1, "batch_size": 4 });
     let sweep = json!({ "spec": draft, "parameters": { "epochs": [1] } });
@@ -399,9 +371,17 @@ pub async fn furnish(app: &TestApp, acme: &TestTenant) -> (Objects, Hand) {
     let first = json!({ "traffic": [{ "model": "acme/flowers", "version": "1", "weight": 2 }] });
     let first = TestRequest::put().uri("/v1/endpoints/live").set_json(first);
     acme.developer.send(first).await.expect(200);
+    let upload = acme.developer.post("/v1/uploads", datasets::upload("rows", FLOWERS.len())).await;
+    let upload = upload.expect(201).text("/id").to_owned();
+    let whole = TestRequest::patch()
+        .uri(&format!("/v1/uploads/{upload}"))
+        .insert_header(("content-type", "application/octet-stream"))
+        .insert_header(("upload-offset", "0"))
+        .set_payload(FLOWERS);
+    acme.developer.send(whole).await.expect(200);
     let (user, invitation) = (user.to_string(), invited.text("/id").to_owned());
     let key = spare.text("/id").to_owned();
-    (Objects { user, invitation, key, job, sweep, schedule }, hand)
+    (Objects { user, invitation, key, job, sweep, schedule, upload }, hand)
 }
 
 async fn ask(client: &Client, row: &Row) -> u16 {

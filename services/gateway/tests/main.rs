@@ -41,6 +41,7 @@ mod storage;
 mod support;
 mod sweeps;
 mod tenants;
+mod uploads;
 mod upon;
 mod visitors;
 

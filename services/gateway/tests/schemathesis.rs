@@ -68,7 +68,7 @@ async fn try_all(python: &Path, served: Served, objects: &Objects, hand: &Hand, 
 }
 
 fn configuration(objects: &Objects, hand: &Hand) -> String {
-    let Objects { user, invitation, key, job, sweep, schedule } = objects;
+    let Objects { user, invitation, key, job, sweep, schedule, upload } = objects;
     let worker = hand.worker().to_string();
     let mut text = include_str!("schemathesis.toml").to_owned();
     for (name, id) in [
@@ -78,6 +78,7 @@ fn configuration(objects: &Objects, hand: &Hand) -> String {
         ("{job}", job),
         ("{sweep}", sweep),
         ("{schedule}", schedule),
+        ("{upload}", upload),
         ("{worker}", &worker),
     ] {
         text = text.replace(name, id);

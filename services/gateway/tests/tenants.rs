@@ -62,10 +62,25 @@ async fn limits_change_one_by_one_and_within_bounds() {
 #[actix_web::test]
 async fn the_operator_sees_the_workers() {
     let app = TestApp::new().await;
-    let _hand = Hand::hire(&app).await;
-    let workers = app.operator().await.get("/v1/workers").await.expect(200);
+    let hand = Hand::hire(&app).await;
+    let operator = app.operator().await;
+    let workers = operator.get("/v1/workers").await.expect(200);
     assert_eq!(workers.text("/items/0/state"), "up");
     assert_eq!(workers.json["items"][0]["running_jobs"], 0);
+    assert_eq!(workers.json["items"][0]["used"]["cpu_milli"], 0);
+    let acme = app.tenant("acme").await;
+    let job = push(&acme.developer, "rows", "a,b\n1,2\n").await;
+    hand.start(job).await;
+    let workers = operator.get("/v1/workers?limit=1").await.expect(200);
+    let worker = &workers.json["items"][0];
+    let pool = &operator.get("/v1/pools").await.expect(200).json["items"][0];
+    assert_eq!((&worker["running_jobs"], &worker["used"]), (&json!(1), &pool["used"]));
+    assert!(worker["used"]["cpu_milli"].as_u64() > Some(0), "{worker}");
+    assert_eq!((&worker["accelerator"], &workers.json["next"]), (&json!(null), &json!(null)));
+    operator.get("/v1/workers?cursor=x").await.expect_problem(422, "validation_failed");
+    let load = operator.get("/v1/workers/load").await.expect(200);
+    let expected = json!({"pool": "default", "tenths": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0], "idle": 0, "cordoned": 0, "draining": 0});
+    assert_eq!(load.json["items"], json!([expected]));
 }
 
 #[actix_web::test]

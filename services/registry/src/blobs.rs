@@ -246,7 +246,7 @@ impl Blobs {
         self.delete_below(&format!("tenants/{tenant}/jobs/{job}/rounds/{number}")).await
     }
 
-    async fn delete_below(&self, folder: &str) -> Result<(), BlobError> {
+    pub(crate) async fn delete_below(&self, folder: &str) -> Result<(), BlobError> {
         let folder = Key::from(folder);
         let keys: Vec<_> =
             self.store.list(Some(&folder)).map_ok(|meta| meta.location).try_collect().await?;

@@ -7,12 +7,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{Digest, TenantId, Timestamp};
+use domain::{Digest, TenantId, Timestamp, UploadId};
 use futures::TryStreamExt;
 use object_store::{
     GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path as Key,
 };
-use store::{Store, contents};
+use store::{Store, contents, uploads};
 
 use crate::{BlobError, Blobs, blobs::missing};
 
@@ -58,6 +58,7 @@ impl Blobs {
         let (blobs, done) = (self, Cleared::default());
         let mut pass = Pass { blobs, rows, tenant, now, before: now - after, done };
         pass.delete_uploads().await?;
+        pass.delete_pieces().await?;
         pass.set_aside().await?;
         // what was named while it was set aside is put back at once
         pass.settle().await?;
@@ -104,6 +105,20 @@ impl Pass<'_> {
     async fn delete_uploads(&mut self) -> Result<(), BlobError> {
         for upload in self.old("uploads").await? {
             self.delete(&upload).await?;
+        }
+        Ok(())
+    }
+
+    /// Pieces of files that nobody goes on sending. The row goes first, so that none names a piece that is not there.
+    async fn delete_pieces(&mut self) -> Result<(), BlobError> {
+        let mut tx = self.rows.begin().await?;
+        let coming = uploads::forget(&mut tx, self.tenant, self.before).await?;
+        tx.commit().await?;
+        for piece in self.old("pieces").await? {
+            let upload = piece.location.parts().nth(3).and_then(|part| part.as_ref().parse().ok());
+            if !upload.is_some_and(|upload: UploadId| coming.contains(&upload)) {
+                self.delete(&piece).await?;
+            }
         }
         Ok(())
     }

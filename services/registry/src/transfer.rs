@@ -33,7 +33,7 @@ pub enum PutError<E> {
 
 impl<E> PutError<E> {
     /// Of an upload that may have any size.
-    fn without_limit(self, of_source: impl FnOnce(E) -> BlobError) -> BlobError {
+    pub(crate) fn without_limit(self, of_source: impl FnOnce(E) -> BlobError) -> BlobError {
         match self {
             Self::Store(error) => error,
             Self::Source(error) => of_source(error),
@@ -57,13 +57,24 @@ impl Blobs {
         mut source: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
     ) -> Result<Stored, PutError<E>> {
-        let sealer = self.sealer(tenant).await?;
         let upload = Key::from(format!("tenants/{tenant}/uploads/{}", Uuid::now_v7()));
-        let mut sink = WriteMultipart::new_with_chunk_size(
-            self.store.put_multipart(&upload).await?,
-            CHUNK_BYTES,
-        );
-        let written = write_all(&mut sink, &mut source, sealer, limit).await;
+        let stored = self.gather(tenant, &upload, &mut source, limit).await?;
+        self.store.rename(&upload, &Self::content_key(tenant, stored.sha256)).await?;
+        Ok(stored)
+    }
+
+    /// All that flows in, under this name; it is there once it is whole.
+    pub(crate) async fn gather<E>(
+        &self,
+        tenant: TenantId,
+        key: &Key,
+        source: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+        limit: u64,
+    ) -> Result<Stored, PutError<E>> {
+        let sealer = self.sealer(tenant).await?;
+        let mut sink =
+            WriteMultipart::new_with_chunk_size(self.store.put_multipart(key).await?, CHUNK_BYTES);
+        let written = write_all(&mut sink, source, sealer, limit).await;
         let stored = match written {
             Ok(stored) => stored,
             Err(error) => {
@@ -73,7 +84,6 @@ impl Blobs {
             }
         };
         sink.finish().await?;
-        self.store.rename(&upload, &Self::content_key(tenant, stored.sha256)).await?;
         Ok(stored)
     }
 

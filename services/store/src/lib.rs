@@ -44,6 +44,7 @@ pub mod storage;
 pub mod tenant_keys;
 pub mod tenants;
 mod tx;
+pub mod uploads;
 pub mod usage;
 pub mod workers;
 

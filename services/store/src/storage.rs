@@ -1,5 +1,5 @@
 //! What a tenant's files take: its datasets, its models and what these have answered, beside what they may. A version of a model takes what
-//! its files do; what several versions have is stored once, and counts once.
+//! its files do; what several versions have is stored once, and counts once. What is on its way counts as if it had come.
 
 use domain::TenantId;
 
@@ -17,6 +17,8 @@ pub async fn taken(tx: &mut TenantTx<'_>) -> Result<Storage, StoreError> {
         r#"select t.max_storage_bytes,
                   coalesce((select sum(bytes) from dataset_version where tenant_id = t.id), 0)::bigint
                       as "datasets!",
+                  coalesce((select sum(bytes) from upload where tenant_id = t.id and version is null), 0)::bigint
+                      as "uploads!",
                   coalesce((select sum(a.bytes)
                             from (select distinct sha256, bytes from inquiry
                                   where tenant_id = t.id and sha256 is not null) a), 0)::bigint
@@ -32,7 +34,10 @@ pub async fn taken(tx: &mut TenantTx<'_>) -> Result<Storage, StoreError> {
     .fetch_one(tx.conn())
     .await?;
     Ok(Storage {
-        used: row.datasets.unsigned_abs() + row.models.unsigned_abs() + row.answers.unsigned_abs(),
+        used: [row.datasets, row.uploads, row.models, row.answers]
+            .map(i64::unsigned_abs)
+            .iter()
+            .sum(),
         limit: row.max_storage_bytes.unsigned_abs(),
     })
 }

@@ -6,21 +6,39 @@ use domain::{Resources, Timestamp, WorkerId, world::WorkerState};
 use uuid::Uuid;
 
 use crate::{
-    StoreError, SystemTx, Tx,
+    Page, StoreError, SystemTx, Tx, amounts,
     changes::{self, Change},
 };
+
+/// On one page.
+pub const MOST: i64 = 1_000;
 
 #[derive(Debug, Clone)]
 pub struct Worker {
     pub id: WorkerId,
     pub name: String,
     pub pool: String,
+    /// The kind that it has, if it has any.
+    pub accelerator: Option<String>,
     pub capacity: Resources,
+    /// By live attempts, and by what is left of others until their processes have ended.
+    pub used: Resources,
     /// `up`, `cordoned`, `draining` or `gone`.
     pub state: String,
     pub registered_at: Timestamp,
     pub heartbeat_at: Timestamp,
     pub running: i64,
+}
+
+/// How full the workers of a pool are: each by the resource that it has least left of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    pub pool: String,
+    /// Workers by tenths of it: the first less than a tenth full, the last nine tenths and more.
+    pub tenths: Vec<i64>,
+    pub idle: i64,
+    pub cordoned: i64,
+    pub draining: i64,
 }
 
 /// What a process says of itself when it introduces itself.
@@ -157,35 +175,99 @@ async fn empty_seats(tx: &mut SystemTx<'_>, gone: &[Uuid]) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Those that are up or draining, and those that left within the last day.
-pub async fn list(tx: &mut SystemTx<'_>) -> Result<Vec<Worker>, StoreError> {
+/// Those that are there, and those that left within the last day, by pool and name.
+pub async fn list(
+    tx: &mut SystemTx<'_>,
+    after: Option<WorkerId>,
+    limit: i64,
+) -> Result<Page<Worker>, StoreError> {
+    let limit = limit.clamp(1, MOST);
     let rows = sqlx::query!(
-        r#"select w.id, w.name, w.cpu_milli, w.memory_bytes, w.state, w.registered_at, w.heartbeat_at,
-                  w.accelerators, p.name as pool,
-                  (select count(*) from attempt a
-                   where a.worker_id = w.id and a.ended_at is null)
-                  + (select count(*) from seat s
-                     where s.worker_id = w.id and s.rank > 0 and s.left_at is null) as "running!"
-           from worker w join pool p on p.id = w.pool_id
-           where w.state <> 'gone' or w.heartbeat_at > now() - interval '1 day'
-           order by w.state <> 'up', w.name, w.id
-           limit 1000"#,
+        r#"with page as (
+               select w.*, p.name as pool, p.accelerator
+               from worker w join pool p on p.id = w.pool_id
+               where (w.state <> 'gone' or w.heartbeat_at > now() - interval '1 day')
+                 and ($1::uuid is null or (p.name, w.name, w.id) > (
+                     select q.name, v.name, v.id from worker v join pool q on q.id = v.pool_id
+                     where v.id = $1))
+               order by p.name, w.name, w.id
+               limit $2
+           )
+           select w.id, w.name, w.pool, w.accelerator, w.cpu_milli, w.memory_bytes, w.accelerators, w.state,
+                  w.registered_at, w.heartbeat_at, u.running as "running!",
+                  u.cpu_milli as "used_cpu_milli!", u.memory_bytes as "used_memory_bytes!",
+                  u.accelerator_milli as "used_accelerator_milli!"
+           from page w cross join lateral use_of(w.id) u
+           order by w.pool, w.name, w.id"#,
+        after.map(WorkerId::uuid),
+        limit + 1,
     )
     .fetch_all(tx.conn())
     .await?;
+    let has_more = rows.len() as i64 > limit;
     let worker = rows.into_iter().map(|row| Worker {
         id: WorkerId::from_uuid(row.id),
         name: row.name,
         pool: row.pool,
-        capacity: Resources {
-            cpu_milli: row.cpu_milli.unsigned_abs().into(),
-            memory_bytes: row.memory_bytes.unsigned_abs(),
-            accelerator_milli: u64::from(row.accelerators.unsigned_abs()) * 1_000,
-        },
+        accelerator: row.accelerator.filter(|_| row.accelerators > 0),
+        capacity: amounts::resources(
+            row.cpu_milli.into(),
+            row.memory_bytes,
+            i64::from(row.accelerators) * 1_000,
+        ),
+        used: amounts::resources(
+            row.used_cpu_milli,
+            row.used_memory_bytes,
+            row.used_accelerator_milli,
+        ),
         state: row.state,
         registered_at: row.registered_at,
         heartbeat_at: row.heartbeat_at,
         running: row.running,
     });
-    Ok(worker.collect())
+    let mut items: Vec<_> = worker.collect();
+    items.truncate(limit as usize);
+    Ok(Page { items, has_more })
+}
+
+/// How full every pool is, however many workers it has.
+pub async fn loads(tx: &mut SystemTx<'_>) -> Result<Vec<Load>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with worker_share as (
+               select w.pool_id, w.state,
+                      greatest(u.cpu_milli::float8 / w.cpu_milli, u.memory_bytes::float8 / w.memory_bytes,
+                               u.accelerator_milli::float8 / nullif(w.accelerators * 1000, 0)) as share
+               from worker w cross join lateral use_of(w.id) u
+               where w.state <> 'gone'
+           )
+           select p.name,
+                  array[count(*) filter (where s.tenth = 0),
+                        count(*) filter (where s.tenth = 1),
+                        count(*) filter (where s.tenth = 2),
+                        count(*) filter (where s.tenth = 3),
+                        count(*) filter (where s.tenth = 4),
+                        count(*) filter (where s.tenth = 5),
+                        count(*) filter (where s.tenth = 6),
+                        count(*) filter (where s.tenth = 7),
+                        count(*) filter (where s.tenth = 8),
+                        count(*) filter (where s.tenth = 9)] as "tenths!",
+                  count(*) filter (where s.share = 0) as "idle!",
+                  count(*) filter (where s.state = 'cordoned') as "cordoned!",
+                  count(*) filter (where s.state = 'draining') as "draining!"
+           from (select *, least(floor(share * 10), 9) as tenth from worker_share) s
+           join pool p on p.id = s.pool_id
+           group by p.name
+           order by p.name
+           limit 1000"#,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let load = rows.into_iter().map(|row| Load {
+        pool: row.name,
+        tenths: row.tenths,
+        idle: row.idle,
+        cordoned: row.cordoned,
+        draining: row.draining,
+    });
+    Ok(load.collect())
 }

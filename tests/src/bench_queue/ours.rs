@@ -112,7 +112,7 @@ impl Platform {
         let all = async {
             loop {
                 let mut tx = self.services.store.begin().await?;
-                if workers::list(&mut tx).await?.len() == agents {
+                if workers::list(&mut tx, None, workers::MOST).await?.items.len() == agents {
                     return anyhow::Ok(());
                 }
                 sleep(Duration::from_millis(20)).await;

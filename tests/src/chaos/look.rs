@@ -37,7 +37,8 @@ impl Look {
 
     /// The worker of this name that is not gone, if there is one.
     pub async fn worker(&self, name: &str) -> Option<Option<WorkerId>> {
-        let all = workers::list(&mut self.begin().await?).await.ok()?;
+        let mut tx = self.begin().await?;
+        let all = workers::list(&mut tx, None, workers::MOST).await.ok()?.items;
         let found = all.into_iter().find(|worker| worker.name == name && worker.state != "gone");
         Some(found.map(|worker| worker.id))
     }

@@ -9,7 +9,7 @@ use utoipa::openapi::OpenApi;
 use crate::{address::Address, openapi::operations};
 
 /// These are asked for by POST or PUT, because of their size, and change nothing that anybody sees.
-const ASKING: [&str; 13] = [
+const ASKING: [&str; 15] = [
     "advise",
     "foresee_quota",
     "dry_run_job",
@@ -23,6 +23,8 @@ const ASKING: [&str; 13] = [
     "hub_preupload",
     "hub_lfs_batch",
     "hub_lfs_put",
+    "begin_upload",
+    "send_piece",
 ];
 
 /// The documented operations, by method and path.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use actix_web::{
     HttpRequest, HttpResponse,
     error::PayloadError,
-    http::header::LOCATION,
+    http::header::{HeaderMap, LOCATION},
     post,
     web::{self, Bytes, BytesMut},
 };
 use domain::{
-    JobId, Resources, TenantId, UserId,
+    JobId, Resources, TenantId, UploadId, UserId,
     dataset::{Compression, Format},
     hint::Hint,
     name::Name,
@@ -22,13 +22,13 @@ use store::{
     TenantTx, datasets,
     datasets::{NewVersion, Version},
     jobs::{self, NewJob},
-    tenants,
+    tenants, uploads,
 };
 
 use super::{
     DatasetVersionView,
     announced::{Announced, START_BYTES, check_start},
-    patience, settled_version,
+    known_name, patience, settled_version,
 };
 use crate::{
     ApiError, App, Caller, Code, Params,
@@ -92,9 +92,25 @@ pub(super) async fn push(
     let room = room(&app, caller.tenant()).await?;
     let stored = receive(&app, caller.tenant(), payload, (format, compression), room).await?;
     let new = NewVersion { sha256: stored.sha256, bytes: stored.bytes, format, compression };
+    publish(&app, &caller, &name, &new, None, request.headers()).await
+}
 
-    let mut tx = caller.begin(&app).await?;
-    let (version, is_new) = datasets::add_version(&mut tx, &name, &new).await?;
+/// What is stored becomes a version, or is found to be one; with it ends the upload that it came by.
+pub(super) async fn publish(
+    app: &App,
+    caller: &Caller<WriteDatasets>,
+    name: &Name,
+    new: &NewVersion,
+    upload: Option<UploadId>,
+    headers: &HeaderMap,
+) -> Result<HttpResponse, ApiError> {
+    let mut tx = caller.begin(app).await?;
+    let (version, is_new) = datasets::add_version(&mut tx, name, new).await?;
+    if let Some(upload) = upload
+        && !uploads::became(&mut tx, upload, version.number).await?
+    {
+        return Err(ApiError::not_found("upload", upload));
+    }
     let mut job = None;
     if is_new {
         check_room(&mut tx, "this file").await?;
@@ -104,14 +120,24 @@ pub(super) async fn push(
     if is_new {
         app.bus.publish(Hint::Queue);
     }
+    answer(app, caller.tenant(), version, job, headers).await
+}
 
-    let patience = patience(request.headers(), Duration::ZERO);
-    let number = Some(version.number);
-    let settled = settled_version(&app, caller.tenant(), &name, number, patience).await?;
+/// With the profile, if the client would rather wait for it. It is new if it has a job for that.
+pub(super) async fn answer(
+    app: &App,
+    tenant: TenantId,
+    version: Version,
+    job: Option<JobId>,
+    headers: &HeaderMap,
+) -> Result<HttpResponse, ApiError> {
+    let name = known_name(&version.dataset_name)?;
+    let patience = patience(headers, Duration::ZERO);
+    let settled = settled_version(app, tenant, &name, Some(version.number), patience).await?;
     let mut view = DatasetVersionView::from(settled.unwrap_or(version));
     view.profile_job = job;
     let location = format!("/v1/datasets/{name}/versions/{}", view.version);
-    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    let mut response = if job.is_some() { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header((LOCATION, location)).json(view))
 }
 
@@ -133,21 +159,41 @@ async fn receive(
 ) -> Result<registry::Stored, ApiError> {
     let within = app.config.body_within;
     let mut payload = in_time(payload, within);
-    let start = first_bytes(&mut payload).await.map_err(|error| broke_off(&error, within))?;
-    check_start(&start, format, compression)?;
+    let start = checked_start(&mut payload, (format, compression), within).await?;
     let whole = stream::iter([Ok(start)]).chain(payload);
     let stored = app.blobs.put_stream(tenant, whole, limit).await;
-    stored.map_err(|error| match error {
-        PutError::TooLarge { limit } => {
-            let why = format!(
+    stored.map_err(|error| {
+        refused(error, within, |limit| {
+            format!(
                 "the file has more than {limit} bytes, the most that is taken; split it, or \
                  compress it with gzip or zstd"
-            );
-            ApiError::new(Code::PayloadTooLarge, why)
-        }
+            )
+        })
+    })
+}
+
+/// Why what came was not stored.
+pub(super) fn refused(
+    error: PutError<PayloadError>,
+    within: Duration,
+    too_large: impl FnOnce(u64) -> String,
+) -> ApiError {
+    match error {
+        PutError::TooLarge { limit } => ApiError::new(Code::PayloadTooLarge, too_large(limit)),
         PutError::Source(error) => broke_off(&error, within),
         PutError::Store(error) => error.into(),
-    })
+    }
+}
+
+/// The beginning of a file, which is as its format and compression begin.
+pub(super) async fn checked_start(
+    source: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+    (format, compression): (Format, Compression),
+    within: Duration,
+) -> Result<Bytes, ApiError> {
+    let start = first_bytes(source).await.map_err(|error| broke_off(&error, within))?;
+    check_start(&start, format, compression)?;
+    Ok(start)
 }
 
 /// At least [`START_BYTES`], or all there are.

@@ -119,6 +119,22 @@ impl TestApp {
         std::fs::write(path, bytes).expect("a file");
     }
 
+    /// How many files there are in folders of this name.
+    pub fn count_stored(&self, folder: &str) -> usize {
+        let mut folders = vec![self.blobs.path().to_owned()];
+        let mut found = 0;
+        while let Some(path) = folders.pop() {
+            for entry in std::fs::read_dir(path).expect("a folder").flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.path().iter().any(|part| part == folder) {
+                    found += 1;
+                }
+            }
+        }
+        found
+    }
+
     /// Where it is stored.
     pub fn stored(&self, sha256: &str) -> PathBuf {
         let mut folders = vec![self.blobs.path().to_owned()];

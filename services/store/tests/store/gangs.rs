@@ -94,7 +94,7 @@ async fn every_rank_is_given_to_its_worker_once() {
     let on: Vec<_> = live.seats.iter().map(|seat| seat.worker).collect();
     assert_eq!(on, [world.worker, two, two]);
     let mut tx = world.begin_as(Service::Gateway).await;
-    let workers = workers::list(&mut tx).await.unwrap();
+    let workers = workers::list(&mut tx, None, workers::MOST).await.unwrap().items;
     let running = |id| workers.iter().find(|worker| worker.id == id).unwrap().running;
     assert_eq!([world.worker, two, idle].map(running), [1, 2, 0]);
     assert_eq!(pools::list(&mut tx).await.unwrap()[0].used, RESOURCES.times(3));

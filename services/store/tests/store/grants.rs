@@ -66,6 +66,7 @@ as_gateway storage_usage: select
 as_gateway tenant: insert; select; update (closed_at, max_egress_bytes, max_queued_jobs,
   max_running_jobs, max_storage_bytes)
 as_gateway tenant_key: insert; select; update (destroyed_at, master, wrapped)
+as_gateway upload: delete; select (heard_at, id, tenant_id)
 as_gateway usage_average: select
 as_gateway worker: select; update (state)
 as_scheduler attempt: insert; select; update (accelerator_ms, cause, ended_at, micro_credits,
@@ -194,6 +195,7 @@ tenant search_word: select
 tenant storage_usage: select
 tenant sweep: insert; select
 tenant tenant: select
+tenant upload: delete; insert; select; update (heard_at, pieces, received, version)
 visitor model: select
 visitor model_alias: select
 visitor model_tally: select

@@ -253,7 +253,7 @@ impl World {
 
     pub async fn workers(&self) -> Vec<Worker> {
         let mut tx = self.store.begin().await.unwrap();
-        workers::list(&mut tx).await.unwrap()
+        workers::list(&mut tx, None, workers::MOST).await.unwrap().items
     }
 
     /// Somebody else registers under the agent's name.
