@@ -6,41 +6,16 @@ is photographed into that folder."""
 import json
 import os
 import re
-import shutil
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from judging import DESKTOP, SCREENS, chromium, judge
+
 URL, TOKEN = os.environ["URL"], os.environ["TOKEN"]
-SCREENS = os.environ.get("SCREENS")
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 EPOCHS = 200
 PATIENT = 120_000
 
-axe = Axe()
 trouble = []
-
-
-def violations(page):
-    found = axe.run(page).response["violations"]
-    return [f"{one['id']}: {node['target']} {node.get('failureSummary', '')}" for one in found
-            if one["impact"] in ("serious", "critical") for node in one["nodes"]]
-
-
-def judge(page, name):
-    """What must hold for every page, at every width and in both colours."""
-    expect(page.locator("h1")).to_have_count(1)
-    for scheme in ["light", "dark"]:
-        page.emulate_media(color_scheme=scheme)
-        found = violations(page)
-        assert not found, f"{name}, {scheme}: " + "\n".join(found)
-    page.emulate_media(color_scheme="light")
-    for size, what in [(PHONE, "phone"), (DESKTOP, "desktop")]:
-        page.set_viewport_size(size)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= size["width"], f"{name} is {width} wide on a {what}"
-        if SCREENS:
-            page.screenshot(path=f"{SCREENS}/{name}-{what}.png")
 
 
 def points(page):
@@ -49,8 +24,7 @@ def points(page):
 
 
 with sync_playwright() as playwright:
-    chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
-    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    browser = chromium(playwright)
     page = browser.new_page(viewport=DESKTOP)
     page.set_default_timeout(30_000)
     page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)

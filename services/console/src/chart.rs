@@ -197,7 +197,7 @@ pub(crate) fn stacked(label: &str, shares: &[f64]) -> Markup {
 }
 
 /// From here on there is little left.
-const NEARLY_FULL: f64 = 0.9;
+pub(crate) const NEARLY_FULL: f64 = 0.9;
 
 /// Used of what there is, in words and as a bar.
 pub(crate) fn quota(

@@ -156,7 +156,9 @@ const OF_OPERATORS: &[(&str, &[Link])] = &[(
         ("/console/queue", "Queue", "queue"),
         ("/console/shares", "Fair share", "shares"),
         ("/console/tenants", "Tenants", "tenants"),
+        ("/console/featured", "Featured models", "featured"),
         ("/console/operators", "Operators", "operators"),
+        ("/console/health", "System health", "health"),
         ("/console/audit", "Audit log", "audit"),
     ],
 )];

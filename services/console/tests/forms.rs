@@ -20,6 +20,9 @@ const FORMS: &[&str] = &[
     "/console/jobs/x/pause",
     "/console/jobs/x/resume",
     "/console/datasets",
+    "/console/uploads",
+    "/console/uploads/x/version",
+    "/console/uploads/x/give-up",
     "/console/models/a/b",
     "/console/models/a/b/alias",
     "/console/models/a/b/alias/remove",
@@ -44,6 +47,8 @@ const FORMS: &[&str] = &[
     "/console/tenants/x/quotas/what-if",
     "/console/tenants/x/quotas/y/remove",
     "/console/tenants/x/budget",
+    "/console/featured",
+    "/console/featured/x/remove",
     "/console/operators",
     "/console/operators/x/remove",
 ];

@@ -14,6 +14,7 @@ mod images;
 mod journey;
 mod managing;
 mod much;
+mod resuming;
 #[path = "../../gateway/tests/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the gateway's tests use all of it")]
 mod support;

@@ -11,7 +11,7 @@ use store::{
 
 use crate::{
     browser::Browser,
-    hand::Hand,
+    hand::{Hand, flowers, push},
     support::{PASSWORD, TestApp},
 };
 
@@ -96,7 +96,8 @@ async fn an_operator_makes_a_tenant_gives_it_a_share_and_drains_a_worker() {
     let hand = Hand::hire(&app).await;
     let browser = operator(&app).await;
     let first = browser.get("/console").await.expect(200);
-    first.shows("Pools and workers").shows("hand").shows("64");
+    first.shows("Pools and workers").shows("hand").shows("0 of 64 CPUs");
+    first.shows("How full they are").shows("heat-0").shows("idle");
     let worker = hand.worker();
     browser
         .post_from(&first, &format!("/console/workers/{worker}/cordoned"), &[])
@@ -150,6 +151,69 @@ async fn an_operator_makes_a_tenant_gives_it_a_share_and_drains_a_worker() {
     // tenants' own pages are not an operator's
     browser.get("/console/jobs").await.expect(403);
     browser.get("/console/audit?tenant=acme").await.expect(200).shows("create tenant");
+}
+
+#[actix_web::test]
+async fn an_operator_sees_how_full_each_worker_is() {
+    let app = TestApp::new().await;
+    let acme = app.tenant("acme").await;
+    let hand = Hand::hire(&app).await;
+    let job = push(&acme.developer, "rows", flowers(10)).await;
+    hand.start(job).await;
+    let browser = operator(&app).await;
+    let worker = format!("/console/workers/{}", hand.worker());
+    let page = browser.get("/console").await.expect(200);
+    page.shows("class=\"heat-1\"").shows("<strong>1 %</strong>").shows("CPUs");
+    page.shows("0.5 of 64 CPUs, 512 MiB of 1.0 TiB");
+    browser.act(&format!("{worker}/draining"), &[]).await.expect(303);
+    let page = browser.get("/console").await.expect(200);
+    page.shows("<strong>1 %</strong><span>CPUs</span><span class=\"badge wait\">draining</span>");
+    browser.get("/console?cursor=nonsense").await.expect(422);
+}
+
+#[actix_web::test]
+async fn an_operator_sees_what_answers_and_what_is_missing() {
+    let app = TestApp::new().await;
+    app.tenant("acme").await;
+    let browser = operator(&app).await;
+    let page = browser.get("/console/health").await.expect(200);
+    page.shows("Both answer this gateway").shows("No worker takes new work");
+    let hand = Hand::hire(&app).await;
+    let page = browser.get("/console/health").await.expect(200);
+    page.shows("1 worker, 0 % in use.").shows("Its last record is");
+    browser.act(&format!("/console/workers/{}/cordoned", hand.worker()), &[]).await.expect(303);
+    let page = browser.get("/console/health").await.expect(200);
+    page.shows("No worker takes new work").shows("1 cordoned, 0 draining");
+    let tenant = Browser::signed_in(&app, "owner@acme.example").await;
+    tenant.get("/console/health").await.expect(403);
+}
+
+#[actix_web::test]
+async fn an_operator_puts_public_models_forward() {
+    let app = TestApp::new().await;
+    crate::crawl::furnished(&app).await;
+    let browser = operator(&app).await;
+    browser.get("/console/featured").await.expect(200).shows("Nothing is featured");
+    let of = |name, models| [("name", name), ("title", "The best <b>"), ("models", models)];
+    for (fields, wrong) in [
+        (of("No!", "acme/flowers"), "name"),
+        (of("best", "acme/none"), "no public model"),
+        ([("name", "best"), ("title", ""), ("models", "")], "title"),
+    ] {
+        let page = browser.act("/console/featured", &fields).await.expect(422);
+        page.shows("role=\"alert\"").shows(wrong);
+    }
+    browser.act("/console/featured", &of("best", "acme/flowers\n")).await.expect(303);
+    browser.get("/console/featured").await.expect(200).shows("The best &lt;b&gt;");
+    let tenant = Browser::signed_in(&app, "viewer@acme.example").await;
+    let discover = "/console/models?visibility=public";
+    let page = tenant.get(discover).await.expect(200);
+    page.shows("The best &lt;b&gt;").shows("href=\"/console/models/acme/flowers\">acme/flowers<");
+    tenant.get(&format!("{discover}&q=none")).await.expect(200).shows_no("The best");
+    tenant.act("/console/featured", &of("best", "")).await.expect(422).shows("role=\"alert\"");
+    browser.act("/console/featured/best/remove", &[]).await.expect(303);
+    browser.act("/console/featured/best/remove", &[]).await.expect(404);
+    tenant.get(discover).await.expect(200).shows_no("The best");
 }
 
 #[actix_web::test]

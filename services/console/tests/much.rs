@@ -1,4 +1,4 @@
-//! A tenant with 10,000 jobs and 1,000 models: every page of it, and the operators', is made of a few statements,
+//! A tenant with 10,000 jobs and 1,000 models on a platform of 2,000 workers: every page of it, and the operators', is made of a few statements,
 //! each of which reads few rows and none of these tables from end to end. Postgres itself tells: it sends each plan,
 //! with the rows that were read, to the connection that asked.
 
@@ -8,8 +8,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use domain::{Resources, WorkerId};
 use futures::future::join_all;
 use serde_json::Value;
+use store::{
+    Service,
+    workers::{self, NewWorker},
+};
 use testkit::{explain_to_clients, fill_with_much};
 use tracing::{
     Event, Metadata, Subscriber,
@@ -26,13 +31,15 @@ use crate::{
 
 /// Of one page, beside its assets.
 const MOST_STATEMENTS: usize = 60;
-const MOST_READ: f64 = 25_000.0;
+/// Whoever sees what a pool has reads its workers once.
+const MOST_READ: f64 = 25_000.0 + WORKERS as f64;
 const MOST_BYTES: usize = 400_000;
 /// As many as the store has, or more.
 const CONNECTIONS: usize = 12;
 /// Of the same kind, so many are opened.
 const EACH: usize = 2;
 const FEWEST_PAGES: usize = 60;
+const WORKERS: usize = 2_000;
 /// That the tenant has very much in.
 const LARGE: [&str; 9] = [
     "job",
@@ -153,6 +160,7 @@ async fn every_page_of_a_tenant_with_very_much_reads_little() {
     tracing::subscriber::set_global_default(Told).expect("this process has none");
     let app = TestApp::with(without_rates).await;
     furnished(&app).await;
+    register_workers(&app).await;
     fill_with_much(&app.db.owner_url(), "acme", app.state.clock.now()).unwrap();
     explain_to_clients(&app.db.owner_url()).unwrap();
     // connections from before are gone
@@ -203,9 +211,24 @@ async fn every_page_of_a_tenant_with_very_much_reads_little() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let first = browsers[1].get("/console").await.expect(200);
+    first
+        .shows("2\u{202f}001 workers")
+        .shows("<span>0 to 10 %</span><strong>2\u{202f}001</strong>");
+    assert_eq!(first.text.matches("<tr>").count(), 201, "a page of them, and the head");
     assert!(costs.len() > FEWEST_PAGES, "{costs:?}");
     let all: usize = costs.values().map(|cost| cost.statements).sum();
     assert!(all > costs.len(), "Postgres has told of its plans");
+}
+
+async fn register_workers(app: &TestApp) {
+    let mut tx = app.state.store.acting_as(Service::Worker).begin().await.unwrap();
+    for name in (0..WORKERS).map(|n| format!("worker-{n:04}")) {
+        let capacity = Resources::cpu(8_000, 32 << 30);
+        let new = NewWorker { id: WorkerId::generate(), name: &name, pool: "default", capacity };
+        workers::register(&mut tx, &new).await.unwrap();
+    }
+    tx.commit().await.unwrap();
 }
 
 fn links(page: &Page) -> Vec<String> {

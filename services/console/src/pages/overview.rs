@@ -28,11 +28,14 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 #[get("")]
-async fn overview(visitor: Visitor) -> Result<Markup, Failure> {
+async fn overview(
+    visitor: Visitor,
+    from: web::Query<operator::pools::Begin>,
+) -> Result<Markup, Failure> {
     if visitor.me.tenant.is_some() {
         of_tenant(visitor).await
     } else {
-        operator::pools::page(visitor).await
+        operator::pools::page(visitor, &from).await
     }
 }
 

@@ -1,13 +1,17 @@
 //! Datasets: the list with a form to push one, and a version with its profile.
 
+mod pieces;
 mod profile;
 mod show;
 mod upload;
 
 use actix_web::{get, web};
 use domain::Timestamp;
+use futures::try_join;
 use maud::{Markup, html};
 use serde::Deserialize;
+
+use self::pieces::Upload;
 
 use crate::{
     api::{List, Route},
@@ -22,6 +26,7 @@ pub(super) use upload::push;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(list).service(upload::upload).service(show::show);
+    pieces::routes(cfg);
 }
 
 #[derive(Deserialize)]
@@ -45,6 +50,10 @@ pub(super) struct Version {
 }
 
 impl Version {
+    pub fn address(&self) -> String {
+        format!("/console/datasets/{}?version={}", self.dataset, self.version)
+    }
+
     pub fn rows(&self) -> u64 {
         match &self.profile {
             Profile::Ready(profile) => profile.rows,
@@ -116,8 +125,11 @@ impl Column {
 
 #[get("/datasets")]
 async fn list(visitor: Visitor) -> Result<Markup, Failure> {
-    let route = Route::of(["datasets"]);
-    let datasets: List<Dataset> = visitor.api.get(&route).await?;
+    let (route, uploads) = (Route::of(["datasets"]), Route::of(["uploads"]));
+    let (datasets, coming) = try_join!(
+        visitor.api.get::<List<Dataset>>(&route),
+        visitor.api.get::<List<Upload>>(&uploads),
+    )?;
     let now = visitor.app()?.clock.now();
     let body = html! {
         div.head { h1 { "Datasets" } }
@@ -138,7 +150,10 @@ async fn list(visitor: Visitor) -> Result<Markup, Failure> {
                 } } }
             } }
         }
-        @if visitor.me.develops() { (form(&visitor)) }
+        @if visitor.me.develops() {
+            (form(&visitor))
+            @if !coming.items.is_empty() { (pieces::coming(&visitor, &coming.items, now)) }
+        }
     };
     let page =
         Page { json: Some(&route), script: Some("upload.js"), ..Page::new("Datasets", "datasets") };
@@ -157,7 +172,7 @@ fn form(visitor: &Visitor) -> Markup {
                     div.field {
                         label for="file" { "File" }
                         input id="file" name="file" type="file" required accept=".csv,.tsv,.jsonl,.ndjson,.txt,.zip,.gz,.zst" aria-describedby="file-hint";
-                        p.hint #file-hint { "CSV, TSV, JSON lines, plain text, or a zip of images in folders; gzip and zstd too. Or drop it here." }
+                        p.hint #file-hint { "CSV, TSV, JSON lines, plain text, or a zip of images in folders; gzip and zstd too. Or drop it here. If the connection breaks, it goes on from where it was." }
                     }
                 }
                 progress aria-label="Sent" hidden {}

@@ -24,17 +24,19 @@ use crate::{
     visitor::Visitor,
 };
 
+/// What a file is sent as, whatever it is.
+pub(super) const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// Of a field that is not the file.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
 /// By the end of its name: what browsers say of a file's type differs.
-const KINDS: [(&str, &str); 6] = [
-    (".csv", "text/csv"),
-    (".tsv", "text/tab-separated-values"),
-    (".jsonl", "application/x-ndjson"),
-    (".ndjson", "application/x-ndjson"),
-    (".txt", "text/plain"),
-    (".zip", "application/zip"),
+const FORMATS: [(&str, &str); 6] = [
+    (".csv", "csv"),
+    (".tsv", "tsv"),
+    (".jsonl", "jsonl"),
+    (".ndjson", "jsonl"),
+    (".txt", "text"),
+    (".zip", "images"),
 ];
 
 #[post("/datasets")]
@@ -56,10 +58,7 @@ pub(super) async fn upload(
                 let file = file_name(&field);
                 name.parse::<Name>().map_err(|error| bad(&format!("name: {error}")))?;
                 let version = push(&visitor, &name, &file, pieces(field)).await?;
-                return Ok(see(&format!(
-                    "/console/datasets/{}?version={}",
-                    version.dataset, version.version
-                )));
+                return Ok(see(&version.address()));
             }
             "file" => check_seal(&request, "")?,
             _ => {}
@@ -75,28 +74,29 @@ pub(in crate::pages) async fn push(
     file: &str,
     bytes: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
 ) -> Result<Version, Failure> {
-    let (kind, compression) = announced(file)?;
-    let route = Route::of(["datasets", name, "versions"]).with("compression", compression);
+    let (format, compression) = announced(file)?;
+    let route = Route::of(["datasets", name, "versions"]);
+    let route = route.with("format", format).with("compression", compression);
     let payload = Payload::Stream { payload: bytes.boxed_local() };
     let mut question = visitor.api.question(Method::POST, route.path(), payload)?;
-    question.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    question.headers_mut().insert(header::CONTENT_TYPE, BYTES);
     let answer = whole(visitor.api.open(question).await?).await?;
     serde_json::from_slice(&answer).map_err(|error| Failure::broken(&error))
 }
 
 /// Its format and its compression.
-fn announced(file: &str) -> Result<(&'static str, &'static str), Failure> {
+pub(super) fn announced(file: &str) -> Result<(&'static str, &'static str), Failure> {
     let file = file.to_lowercase();
     let (file, compression) = match (file.strip_suffix(".gz"), file.strip_suffix(".zst")) {
         (Some(rest), _) => (rest.to_owned(), "gzip"),
         (_, Some(rest)) => (rest.to_owned(), "zstd"),
-        (None, None) => (file, ""),
+        (None, None) => (file, "none"),
     };
-    let kind = KINDS.iter().find(|(end, _)| file.ends_with(end));
-    let (_, kind) = kind.ok_or_else(|| {
+    let format = FORMATS.iter().find(|(end, _)| file.ends_with(end));
+    let (_, format) = format.ok_or_else(|| {
         bad("its name ends with none of .csv, .tsv, .jsonl, .txt and .zip (and then maybe .gz or .zst)")
     })?;
-    Ok((kind, compression))
+    Ok((format, compression))
 }
 
 fn file_name(field: &Field) -> String {
@@ -114,7 +114,7 @@ async fn text(field: &mut Field) -> Result<String, Failure> {
     String::from_utf8(bytes.to_vec()).map_err(|_| bad("a field is no text"))
 }
 
-fn bad(why: &str) -> Failure {
+pub(super) fn bad(why: &str) -> Failure {
     let detail = format!("The file could not be taken: {why}.");
     Failure::of(actix_web::http::StatusCode::BAD_REQUEST, "Not pushed", detail)
 }
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_files_name_says_what_it_is() {
-        assert_eq!(announced("A.CSV").unwrap(), ("text/csv", ""));
-        assert_eq!(announced("a.jsonl.gz").unwrap(), ("application/x-ndjson", "gzip"));
-        assert_eq!(announced("a.txt.zst").unwrap(), ("text/plain", "zstd"));
+        assert_eq!(announced("A.CSV").unwrap(), ("csv", "none"));
+        assert_eq!(announced("a.jsonl.gz").unwrap(), ("jsonl", "gzip"));
+        assert_eq!(announced("a.txt.zst").unwrap(), ("text", "zstd"));
         for unknown in ["", "csv", "a.exe", "a.gz", "a.csv.gz.gz"] {
             assert!(announced(unknown).is_err(), "{unknown}");
         }

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Model, Place, parts};
+use super::{Featured, Model, Place, parts};
 use crate::{
     api::{Asking, List, Route},
     failure::{Errors, Failure},
@@ -136,6 +136,10 @@ pub(super) async fn list(visitor: Visitor, asked: web::Query<Asked>) -> Result<M
     let now = visitor.app()?.clock.now();
     let is_public = asked.visibility == "public";
     let title = if is_public { "Discover models" } else { "Models" };
+    let mut put_forward = List { items: Vec::new(), next: None };
+    if is_public && asked.is_plain() && asked.cursor.is_empty() {
+        put_forward = visitor.api.get::<List<Featured>>(&Route::of(["featured"])).await?;
+    }
     let nothing = html! {
         p { "A training that succeeds publishes its model here." }
         @if visitor.me.develops() { p { a.button.main href="/console/jobs/new" { "Train a model" } } }
@@ -144,6 +148,12 @@ pub(super) async fn list(visitor: Visitor, asked: web::Query<Asked>) -> Result<M
     let body = html! {
         div.head { h1 { (title) } }
         (form(Place::Console, &asked, &answer.errors))
+        @for one in put_forward.items.iter().filter(|one| !one.models.is_empty()) {
+            section.card {
+                h2 { (one.title) }
+                ul { @for model in &one.models { li { a href=(format!("/console/models/{model}")) { (model) } } } }
+            }
+        }
         (found(Place::Console, &answer, is_new.then_some(&nothing), now))
     };
     let at = if is_public { "discover" } else { "models" };

@@ -56,6 +56,15 @@ pub(super) struct Model {
     pub created_at: Timestamp,
 }
 
+/// What the platform's operators put forward.
+#[derive(Deserialize)]
+pub(super) struct Featured {
+    pub name: String,
+    pub title: String,
+    /// `tenant/model`, those that are public still.
+    pub models: Vec<String>,
+}
+
 impl Model {
     pub fn url(&self) -> String {
         self.at(Place::Console)

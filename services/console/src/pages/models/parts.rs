@@ -105,7 +105,7 @@ pub(super) fn versions(
     }
 }
 
-/// From the data to this version, and on to what was made of it.
+/// From the data to this version, and from it a branch to each that was made of it.
 pub(super) fn lineage(place: Place, model: &Model, version: &Version, lineage: &Lineage) -> Markup {
     html! {
         ol.steps {
@@ -114,8 +114,10 @@ pub(super) fn lineage(place: Place, model: &Model, version: &Version, lineage: &
                 strong { (model.tenant) "/" (model.name) " version " (version.version) }
                 @if let Some(data) = &version.trained_on { div.small { "trained on " (data.dataset) " version " (data.version) } }
                 @else if lineage.ancestors.is_empty() { div.small.quiet { "its files were sent" } }
+                @if !lineage.descendants.is_empty() {
+                    ol.steps.branch { @for relative in &lineage.descendants { li { (relation(place, relative)) } } }
+                }
             }
-            @for relative in &lineage.descendants { li { (relation(place, relative)) } }
         }
     }
 }

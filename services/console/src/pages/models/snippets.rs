@@ -1,4 +1,4 @@
-//! How to call the version that is looked at, from a shell and from Python. They work as they are, once
+//! How to call the version that is looked at, from a shell, by the command and from Python. They work as they are, once
 //! `CUPOLA_KEY` holds an API key.
 
 use domain::spec::{FeatureKind, Input, TrainingSpec};
@@ -10,27 +10,42 @@ use super::{Model, show::Version};
 pub(super) fn all(url: &str, model: &Model, version: &Version) -> Markup {
     let Model { tenant, name, .. } = model;
     let number = version.version;
-    let body = version.spec.as_ref().map(|spec| json!({ "row": row(spec) }).to_string());
+    let row = version.spec.as_ref().map(|spec| Value::Object(row(spec)));
     html! {
         p.hint { "First: " code { "export CUPOLA_KEY=cup_…" } " with one of your " a href="/console/keys" { "API keys" } "." }
-        @if let Some(body) = body {
+        @if let Some(row) = row {
+            @let body = json!({ "row": row }).to_string();
             h3 { "curl" }
             pre tabindex="0" role="group" aria-label="With curl" { (curl(url, tenant, name, number, &body)) }
             h3 { "Python" }
             pre tabindex="0" role="group" aria-label="With Python" { (python(url, tenant, name, number, &body)) }
+            h3 { "The command" }
+            pre tabindex="0" role="group" aria-label="With the command" { (command(url, tenant, name, number, &row.to_string())) }
         }
         h3 { "Download" }
         pre tabindex="0" role="group" aria-label="Download" { (download(url, tenant, name)) }
     }
 }
 
+/// In a shell's quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn command(url: &str, tenant: &str, name: &str, version: u32, row: &str) -> String {
+    let row = quoted(row);
+    format!(
+        "CUPOLA_URL={url} CUPOLA_API_KEY=$CUPOLA_KEY \\\n  \
+         cupola predict {tenant}/{name}:{version} --row {row}"
+    )
+}
+
 fn curl(url: &str, tenant: &str, name: &str, version: u32, body: &str) -> String {
-    // a quote in a shell's quotes
-    let body = body.replace('\'', "'\\''");
+    let body = quoted(body);
     format!(
         "curl -sS '{url}/v1/models/{tenant}/{name}/predict?version={version}' \\\n  \
          -H \"Authorization: Bearer $CUPOLA_KEY\" -H 'Content-Type: application/json' \\\n  \
-         -d '{body}'"
+         -d {body}"
     )
 }
 
@@ -84,6 +99,8 @@ mod tests {
     fn quotes_of_a_column_stay_within_those_of_the_shell_and_of_python() {
         let body = r#"{"row":{"it's \"odd\"":1.0}}"#;
         assert!(curl("u", "t", "m", 1, body).contains(r#"-d '{"row":{"it'\''s \"odd\"":1.0}}'"#));
+        let said = command("u", "t", "m", 1, r#"{"it's":1}"#);
+        assert!(said.ends_with(r#"cupola predict t/m:1 --row '{"it'\''s":1}'"#), "{said}");
         assert!(
             python("u", "t", "m", 1, body)
                 .contains(r#"data="{\"row\":{\"it's \\\"odd\\\"\":1.0}}".encode()"#)

@@ -1,5 +1,8 @@
 //! What those who run the platform look after: pools and workers, tenants, and who they are.
 
+mod featured;
+mod health;
+mod heat;
 mod people;
 pub(super) mod pools;
 mod queue;
@@ -15,5 +18,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     shares::routes(cfg);
     tenants::routes(cfg);
     tenant::routes(cfg);
+    featured::routes(cfg);
+    health::routes(cfg);
     people::routes(cfg);
 }

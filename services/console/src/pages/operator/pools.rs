@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::heat;
 use crate::{
     api::{List, Route},
     chart,
@@ -19,6 +20,8 @@ use crate::{
 };
 
 const HERE: &str = "/console";
+/// Workers on a page, each with its cell and its row.
+const WORKERS: u32 = 200;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(set_worker).service(make_pool);
@@ -42,6 +45,11 @@ pub(in crate::pages) struct Resources {
     pub accelerator_milli: u64,
 }
 
+/// Nothing, where there is none.
+pub(super) fn share(used: u64, of: u64) -> f64 {
+    if of == 0 { 0.0 } else { used as f64 / of as f64 }
+}
+
 #[derive(Deserialize)]
 struct Prices {
     cpu_hour: f64,
@@ -50,32 +58,52 @@ struct Prices {
 }
 
 #[derive(Deserialize)]
-struct Worker {
-    id: String,
-    name: String,
-    pool: String,
-    state: String,
-    capacity: Resources,
-    running_jobs: u32,
-    heartbeat_at: Timestamp,
+pub(super) struct Worker {
+    pub id: String,
+    pub name: String,
+    pub pool: String,
+    pub accelerator: Option<String>,
+    pub state: String,
+    pub capacity: Resources,
+    pub used: Resources,
+    pub running_jobs: u32,
+    pub heartbeat_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+pub(in crate::pages) struct Begin {
+    #[serde(default)]
+    cursor: String,
 }
 
 /// What an operator sees first.
-pub(in crate::pages) async fn page(visitor: Visitor) -> Result<Markup, Failure> {
-    let (pools, route) = (Route::of(["pools"]), Route::of(["workers"]));
+pub(in crate::pages) async fn page(visitor: Visitor, from: &Begin) -> Result<Markup, Failure> {
+    let first = Route::of(["workers"]).with("limit", WORKERS);
+    let (pools, route) = (Route::of(["pools"]), first.clone().with("cursor", &from.cursor));
     let (pools, workers) =
-        try_join!(visitor.api.get::<List<Pool>>(&pools), visitor.api.get::<List<Worker>>(&route),)?;
+        try_join!(visitor.api.get::<List<Pool>>(&pools), visitor.api.get::<List<Worker>>(&route))?;
     let now = visitor.app()?.clock.now();
+    let are_all = from.cursor.is_empty() && workers.next.is_none();
+    let heat = if are_all {
+        heat::cells(&workers.items)
+    } else {
+        // too many to show each
+        heat::tenths(
+            &visitor.api.get::<List<heat::Load>>(&Route::of(["workers", "load"])).await?.items,
+        )
+    };
     let body = html! {
         div.head { h1 { "Pools and workers" } }
         div.columns #pools data-live { @for pool in &pools.items { (card(pool)) } }
+        @if !workers.items.is_empty() { section.card #heat data-live { h2 { "How full they are" } (heat) } }
         section.card #workers data-live {
             h2 { "Workers" }
             @if workers.items.is_empty() { p.quiet { "None has registered. Start one with " code { "cupola worker" } "." } }
             @else { div.scroll tabindex="0" role="group" aria-label="Table" { table {
-                thead { tr { th scope="col" { "Worker" } th scope="col" { "Pool" } th scope="col" { "State" } th.right scope="col" { "Jobs" } th scope="col" { "Has" } th scope="col" { "Heard of" } th scope="col" { "" } } }
+                thead { tr { th scope="col" { "Worker" } th scope="col" { "Pool" } th scope="col" { "State" } th.right scope="col" { "Jobs" } th scope="col" { "In use" } th scope="col" { "Heard of" } th scope="col" { "" } } }
                 tbody { @for worker in &workers.items { (row(&visitor, worker, now)) } }
             } } }
+            (layout::more(workers.next.as_deref(), &first, HERE))
         }
         @if visitor.me.operates() { (new_pool(&visitor)) }
     };
@@ -114,12 +142,23 @@ fn row(visitor: &Visitor, worker: &Worker, now: Timestamp) -> Markup {
         td { (worker.pool) }
         td { (layout::badge(&worker.state)) }
         td.right { (worker.running_jobs) }
-        td.small { (words::number(worker.capacity.cpu_milli as f64 / 1e3)) " CPUs, " (words::bytes(worker.capacity.memory_bytes)) }
+        td.small { (in_use(worker)) }
         td.nowrap { (words::ago(worker.heartbeat_at, now)) }
         td.right { @if visitor.me.operates() { @for (state, label) in acts {
             (layout::act(visitor, &format!("/console/workers/{}/{state}", worker.id), label, "small")) " "
         } } }
     } }
+}
+
+fn in_use(Worker { used, capacity, accelerator, .. }: &Worker) -> Markup {
+    let thousands = |n: u64| words::number(n as f64 / 1e3);
+    html! {
+        (thousands(used.cpu_milli)) " of " (thousands(capacity.cpu_milli)) " CPUs, "
+        (words::bytes(used.memory_bytes)) " of " (words::bytes(capacity.memory_bytes))
+        @if let Some(kind) = accelerator {
+            ", " (thousands(used.accelerator_milli)) " of " (thousands(capacity.accelerator_milli)) " " (kind)
+        }
+    }
 }
 
 fn new_pool(visitor: &Visitor) -> Markup {
