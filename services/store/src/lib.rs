@@ -117,29 +117,28 @@ impl Store {
         Self { pool: self.pool.clone(), role: service.role() }
     }
 
-    /// A transaction that sees `tenant` alone. Role and tenant ride on the `begin`: one round trip.
+    /// A transaction that sees `tenant` alone.
     pub async fn begin_for(&self, tenant: TenantId) -> Result<TenantTx<'static>, StoreError> {
-        let begin = format!(
-            "begin; set local role cupola_tenant; set local app.tenant_id = '{}'",
+        // safe: a uuid formatted by us
+        let seen = format!(
+            "set local role cupola_tenant; set local app.tenant_id = '{}'",
             tenant.uuid()
         );
-        // safe: a uuid formatted by us
-        Ok(TenantTx { tx: in_time(begun(&self.pool, begin)).await?, tenant })
+        Ok(TenantTx { tx: in_time(begun(&self.pool, &seen)).await?, tenant })
     }
 
     /// A transaction of somebody who has shown no credential: it sees what is public alone. Its tenant is none
     /// that there is.
     pub async fn begin_for_visitor(&self) -> Result<TenantTx<'static>, StoreError> {
-        let begin = "begin; set local role cupola_visitor".to_owned();
-        let tx = in_time(begun(&self.pool, begin)).await?;
+        let tx = in_time(begun(&self.pool, "set local role cupola_visitor")).await?;
         Ok(TenantTx { tx, tenant: TenantId::from_uuid(Uuid::nil()) })
     }
 
     /// A transaction that sees every tenant, and may do what its service has to.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
         // safe: a name of ours
-        let begin = format!("begin; set local role {}", self.role);
-        Ok(SystemTx { tx: in_time(begun(&self.pool, begin)).await? })
+        let seen = format!("set local role {}", self.role);
+        Ok(SystemTx { tx: in_time(begun(&self.pool, &seen)).await? })
     }
 
     /// Whether the database answers and has been migrated.

@@ -1,11 +1,12 @@
-//! A server that keeps its connections and answers nothing, as one does whose disk hangs.
+//! A server that keeps its connections and answers nothing, as one does whose disk hangs, or that refuses: what is
+//! left of it on the connection.
 
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
-use domain::Digest;
+use domain::{Digest, TenantId};
 use store::{Service, Store, reads::Shown};
 use tempfile::TempDir;
 use testkit::TestDb;
@@ -55,6 +56,18 @@ async fn a_transaction_that_nobody_waits_for_any_more_is_not_left_open() {
     // what is not prepared yet ends a transaction that is open
     let nobody = Shown::Secret(Digest::of(b"nobody"));
     assert!(store.principal(&nobody).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_refused_is_not_left_open() {
+    let db = TestDb::create().await;
+    // its login may take no other role than its own
+    let worker =
+        Store::connect(&db.url_as(Service::Worker.login()), 1, Service::Worker).unwrap();
+    let gateway = worker.acting_as(Service::Gateway);
+    gateway.begin().await.unwrap_err();
+    gateway.begin_for(TenantId::generate()).await.unwrap_err();
+    worker.begin().await.unwrap().commit().await.unwrap();
 }
 
 /// Between a store and its server.
