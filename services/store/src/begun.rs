@@ -1,6 +1,6 @@
-//! Beginning a transaction, to its end. Who drops sqlx's own future while the database has not answered yet gives the
-//! connection back with the transaction open, since nothing has been counted that would have to be rolled back; whoever
-//! has it next is in that transaction.
+//! Beginning a transaction, so that nobody's is left open on a connection of the pool: whoever had it next would be
+//! in it. sqlx rolls back what it has counted, and it counts a transaction once the database has said that it has
+//! begun. What can be refused therefore stands before `begin`, and who does not wait for the answer has it waited for.
 
 use std::{
     pin::Pin,
@@ -13,10 +13,12 @@ use tokio::runtime::Handle;
 
 type Begun = Result<Transaction<'static, Postgres>, sqlx::Error>;
 
-/// `begin` is of names and ids of ours alone.
-pub async fn begun(pool: &PgPool, begin: String) -> Begun {
+/// In one message. Its statements are one transaction, which ends where one is refused; the last one has it go on
+/// after the message. `seen` says in which role and for whom, by names and ids of ours alone.
+pub async fn begun(pool: &PgPool, seen: &str) -> Begun {
+    let begin = AssertSqlSafe(format!("{seen}; begin")).into_sql_str();
     let connection = pool.acquire().await?;
-    ToItsEnd(Some(Transaction::begin(connection, Some(AssertSqlSafe(begin).into_sql_str())))).await
+    ToItsEnd(Some(Transaction::begin(connection, Some(begin)))).await
 }
 
 /// Goes on by itself when nobody waits for it any more; what has begun is rolled back then.

@@ -33,6 +33,7 @@ pub mod picture;
 pub mod pools;
 pub mod predictions;
 pub mod principals;
+mod readers;
 pub mod reads;
 pub mod replicas;
 pub mod schedule;
@@ -48,7 +49,7 @@ pub mod uploads;
 pub mod usage;
 pub mod workers;
 
-use std::{io, str::FromStr, time::Duration};
+use std::{io, str::FromStr, sync::Arc, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
@@ -60,6 +61,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use begun::begun;
+use readers::Readers;
+use reads::Known;
 
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
@@ -72,7 +75,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 /// For a connection, and for the first answer on it: a server that takes connections and says nothing is
 /// away, and whoever asks is to hear so.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-const MAX_LIFETIME_SECS: u64 = 1_800;
+const MAX_LIFETIME: Duration = Duration::from_secs(1_800);
 /// A connection that was used a moment ago is not asked first whether it is still there: that would be a
 /// round trip more for every transaction.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -95,52 +98,58 @@ const BY_INDEX: [(&str, &str); 5] = [
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    readers: Arc<Readers>,
+    known: Arc<Known>,
     /// That a transaction for no tenant takes.
     role: &'static str,
 }
 
 impl Store {
-    /// A pool of at most `max_connections`; connects when first used, so that a service can start
-    /// before its database. The URL's login has to be the service's, or one that may take its role.
+    /// A pool of at most `max_connections`, and half as many that are for [`reads`] alone; connects when first used,
+    /// so that a service can start before its database. The URL's login has to be the service's, or one that may take
+    /// its role.
     pub fn connect(url: &str, max_connections: u32, service: Service) -> Result<Self, StoreError> {
-        Ok(Self { pool: pool(url, max_connections)?, role: service.role() })
+        Self::open(url, max_connections, service.role())
     }
 
     /// For whoever looks at everything, as the checks of [`invariants`] do: as the owner of the database, in no
     /// role.
     pub fn connect_as_owner(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        Ok(Self { pool: pool(url, max_connections)?, role: "none" })
+        Self::open(url, max_connections, "none")
+    }
+
+    fn open(url: &str, max_connections: u32, role: &'static str) -> Result<Self, StoreError> {
+        let pool = pool(url, max_connections)?;
+        let readers = Readers::new(pool.clone(), max_connections.div_ceil(2));
+        Ok(Self { pool, readers: Arc::new(readers), known: Arc::default(), role })
     }
 
     /// As another service, on the same connections.
     #[must_use]
     pub fn acting_as(&self, service: Service) -> Self {
-        Self { pool: self.pool.clone(), role: service.role() }
+        Self { role: service.role(), ..self.clone() }
     }
 
-    /// A transaction that sees `tenant` alone. Role and tenant ride on the `begin`: one round trip.
+    /// A transaction that sees `tenant` alone.
     pub async fn begin_for(&self, tenant: TenantId) -> Result<TenantTx<'static>, StoreError> {
-        let begin = format!(
-            "begin; set local role cupola_tenant; set local app.tenant_id = '{}'",
-            tenant.uuid()
-        );
         // safe: a uuid formatted by us
-        Ok(TenantTx { tx: in_time(begun(&self.pool, begin)).await?, tenant })
+        let seen =
+            format!("set local role cupola_tenant; set local app.tenant_id = '{}'", tenant.uuid());
+        Ok(TenantTx { tx: in_time(begun(&self.pool, &seen)).await?, tenant })
     }
 
     /// A transaction of somebody who has shown no credential: it sees what is public alone. Its tenant is none
     /// that there is.
     pub async fn begin_for_visitor(&self) -> Result<TenantTx<'static>, StoreError> {
-        let begin = "begin; set local role cupola_visitor".to_owned();
-        let tx = in_time(begun(&self.pool, begin)).await?;
+        let tx = in_time(begun(&self.pool, "set local role cupola_visitor")).await?;
         Ok(TenantTx { tx, tenant: TenantId::from_uuid(Uuid::nil()) })
     }
 
     /// A transaction that sees every tenant, and may do what its service has to.
     pub async fn begin(&self) -> Result<SystemTx<'static>, StoreError> {
         // safe: a name of ours
-        let begin = format!("begin; set local role {}", self.role);
-        Ok(SystemTx { tx: in_time(begun(&self.pool, begin)).await? })
+        let seen = format!("set local role {}", self.role);
+        Ok(SystemTx { tx: in_time(begun(&self.pool, &seen)).await? })
     }
 
     /// Whether the database answers and has been migrated.
@@ -152,6 +161,7 @@ impl Store {
     }
 
     pub async fn close(&self) {
+        self.readers.close();
         self.pool.close().await;
     }
 }
@@ -164,7 +174,7 @@ fn pool(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ANSWER_WITHIN)
-        .max_lifetime(Duration::from_secs(MAX_LIFETIME_SECS))
+        .max_lifetime(MAX_LIFETIME)
         .test_before_acquire(false)
         .before_acquire(|connection, was| {
             Box::pin(async move {

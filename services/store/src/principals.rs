@@ -30,13 +30,12 @@ impl Principal {
     }
 }
 
-/// By a key, or its secret's digest. It also makes the key's tenant this transaction's.
+/// By a key, or its secret's digest.
 pub(crate) const OF_KEY: &str =
     "select k.id, true as is_key, k.user_id, u.email, t.id as tenant_id, t.slug,
             coalesce(m.role, u.platform_role) as role, k.scopes, k.allowed_addresses, k.expires_at,
             -- a hot key must not become a hot row
-            (k.last_used_at is null or k.last_used_at < now() - interval '1 minute') as is_due,
-            set_config('app.tenant_id', coalesce(t.id::text, ''), true)
+            (k.last_used_at is null or k.last_used_at < now() - interval '1 minute') as is_due
      from api_key k
      join app_user u on u.id = k.user_id
      left join tenant t on t.id = k.tenant_id
@@ -48,14 +47,13 @@ pub(crate) const OF_KEY: &str =
        and case when k.tenant_id is null then u.platform_role is not null
                 else m.role is not null end";
 
-/// By a session, at this moment. It also makes the session's tenant this transaction's.
+/// By a session, at this moment.
 pub(crate) const OF_SESSION: &str =
     "select s.id, false as is_key, s.user_id, u.email, t.id as tenant_id, t.slug,
             coalesce(m.role, u.platform_role) as role, null::text[] as scopes,
             null::text[] as allowed_addresses,
             -- a session makes itself last
-            null::timestamptz as expires_at, false as is_due,
-            set_config('app.tenant_id', coalesce(t.id::text, ''), true)
+            null::timestamptz as expires_at, false as is_due
      from session s
      join app_user u on u.id = s.user_id
      left join tenant t on t.id = s.tenant_id
@@ -64,6 +62,27 @@ pub(crate) const OF_SESSION: &str =
        and case when s.tenant_id is null then u.platform_role is not null
                 else m.role is not null and t.closed_at is null end";
 
+/// What a key of a tenant may do, if it is still good: what [`OF_KEY`] says of that, for the tenant itself. `$3` is
+/// the key, and `whose` tenant is there already.
+pub(crate) const RIGHTS_OF_KEY: &str = "select m.role, k.scopes, k.allowed_addresses, k.expires_at,
+            (k.last_used_at is null or k.last_used_at < now() - interval '1 minute') as is_due
+     from api_key k
+     join membership m on m.tenant_id = k.tenant_id and m.user_id = k.user_id
+     where k.id = $3 and k.tenant_id = whose.tenant_id
+       and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > now())";
+
+/// The same of [`OF_SESSION`]. `$3` is the session and `$4` the moment.
+pub(crate) const RIGHTS_OF_SESSION: &str =
+    "select m.role, null::text[] as scopes, null::text[] as allowed_addresses,
+            null::timestamptz as expires_at, false as is_due
+     from session s
+     join tenant t on t.id = s.tenant_id
+     join membership m on m.tenant_id = s.tenant_id and m.user_id = s.user_id
+     where s.id = $3 and s.tenant_id = whose.tenant_id
+       and s.ended_at is null and s.expires_at > $4 and t.closed_at is null";
+
+/// Whose it is.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Row {
     id: Uuid,
@@ -72,12 +91,32 @@ pub(crate) struct Row {
     email: String,
     tenant_id: Option<Uuid>,
     slug: Option<String>,
+    #[sqlx(flatten)]
+    pub rights: Rights,
+}
+
+/// What it may do.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Rights {
     role: String,
     scopes: Option<Vec<String>>,
     allowed_addresses: Option<Vec<String>>,
     expires_at: Option<Timestamp>,
     /// Its use is to be remembered.
     pub is_due: bool,
+}
+
+impl Principal {
+    /// The same one, as it stands now.
+    pub(crate) fn with(self, rights: Rights) -> Result<Self, StoreError> {
+        Ok(Self {
+            role: role(&rights.role)?,
+            scopes: keys::scopes(rights.scopes)?,
+            addresses: rights.allowed_addresses.unwrap_or_default(),
+            expires_at: rights.expires_at,
+            ..self
+        })
+    }
 }
 
 impl TryFrom<Row> for Principal {
@@ -88,15 +127,16 @@ impl TryFrom<Row> for Principal {
             true => Credential::Key(ApiKeyId::from_uuid(row.id)),
             false => Credential::Session(SessionId::from_uuid(row.id)),
         };
+        let Rights { role: name, scopes, allowed_addresses, expires_at, .. } = row.rights;
         Ok(Self {
             credential,
             user: UserId::from_uuid(row.user_id),
             email: row.email,
             tenant: row.tenant_id.map(TenantId::from_uuid).zip(row.slug),
-            role: role(&row.role)?,
-            scopes: keys::scopes(row.scopes)?,
-            addresses: row.allowed_addresses.unwrap_or_default(),
-            expires_at: row.expires_at,
+            role: role(&name)?,
+            scopes: keys::scopes(scopes)?,
+            addresses: allowed_addresses.unwrap_or_default(),
+            expires_at,
         })
     }
 }

@@ -192,6 +192,7 @@ tenant queue_change: insert; select
 tenant quota: select
 tenant schedule: delete; insert; select; update (last_at, last_job, next_at, paused, problem)
 tenant search_word: select
+tenant session: select (ended_at, expires_at, id, tenant_id, user_id)
 tenant storage_usage: select
 tenant sweep: insert; select
 tenant tenant: select

@@ -1,23 +1,25 @@
-//! A credential and what is read by it, in one message: nobody is shown what is not theirs, what was taken away is
-//! gone for the next message, and nothing of one message is left on its connection for the one after it.
+//! A credential and what is read by it, in one statement: nobody is shown what is not theirs, what was taken away is
+//! gone for the next one, also where the credential is known already, and nothing of one statement is left on its
+//! connection for the one after it.
 
 use domain::{
-    ApiKeyId, Digest, SessionId, TenantId, Timestamp, UserId,
+    ApiKeyId, Clock, Digest, SessionId, TenantId, Timestamp, UserId,
     access::{Credential, Role, Scopes},
     name::Name,
 };
 use store::{
-    Service, Store, keys,
+    Service, Store, Tx, keys,
     keys::{KeyDraft, NewKey},
     people,
     principals::Principal,
     reads::Shown,
     sessions::{self, NewSession},
+    tenants,
 };
 
-use crate::support::{Tenant, World};
+use crate::support::{Tenant, World, retry};
 
-/// Of one connection, on which every message meets what the one before it has left.
+/// Of one connection for each kind of work, on which everything meets what was left before it.
 fn on_one_connection(world: &World) -> Store {
     Store::connect(&world.db.url(), 1, Service::Gateway).unwrap()
 }
@@ -33,7 +35,7 @@ async fn key(world: &World, tenant: Option<TenantId>, user: UserId, secret: &str
     Shown::Secret(sha256)
 }
 
-async fn key_of(world: &World, tenant: &Tenant) -> Shown {
+pub async fn key_of(world: &World, tenant: &Tenant) -> Shown {
     key(world, Some(tenant.id), tenant.owner, tenant.slug.as_str()).await
 }
 
@@ -104,10 +106,62 @@ async fn what_was_taken_away_reads_nothing_from_the_next_message_on() {
 }
 
 #[tokio::test]
-async fn a_session_reads_until_it_ends() {
+async fn what_a_key_may_do_is_asked_at_every_read() {
+    let world = World::create().await;
+    let shown = key_of(&world, &world.acme).await;
+    let job = world.submit(&world.acme).await;
+    let store = on_one_connection(&world);
+    let read = async || store.read(&shown, &job).await.unwrap().map(|(principal, _)| principal);
+    let known = read().await.unwrap();
+    assert_eq!((known.role, known.expires_at), (Role::Owner, None));
+
+    let mut tx = world.begin_for(&world.acme).await;
+    people::set_role(&mut tx, world.acme.owner, Role::Viewer).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read().await, Some(Principal { role: Role::Viewer, ..known.clone() }));
+
+    let soon = Clock::System.now() + chrono::Duration::hours(1);
+    expire(&world, &known, soon).await;
+    assert!(read().await.unwrap().is_restricted());
+    expire(&world, &known, soon - chrono::Duration::hours(2)).await;
+    assert_eq!(read().await, None);
+}
+
+async fn expire(world: &World, principal: &Principal, at: Timestamp) {
+    let mut tx = world.begin_as(Service::Gateway).await;
+    keys::expire(&mut tx, id(principal), at).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_taken_out_of_a_tenant_reads_nothing_of_it_any_more() {
+    let world = World::create().await;
+    let shown = key_of(&world, &world.acme).await;
+    let job = world.submit(&world.acme).await;
+    let store = on_one_connection(&world);
+    assert!(store.read(&shown, &job).await.unwrap().is_some());
+    let mut tx = world.begin_for(&world.acme).await;
+    people::remove_member(&mut tx, world.acme.owner).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(store.read(&shown, &job).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_session_of_a_tenant_that_was_closed_reads_nothing_any_more() {
     let world = World::create().await;
     let job = world.submit(&world.acme).await;
-    let now: Timestamp = "2026-01-01T00:00:00.123456Z".parse().unwrap();
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let shown = Shown::Session(begin_session(&world, now).await, now);
+    let store = on_one_connection(&world);
+    assert!(store.read(&shown, &job).await.unwrap().is_some());
+    let mut tx = world.begin_as(Service::Gateway).await;
+    tenants::close(&mut tx, world.acme.slug.as_str(), &retry()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(store.read(&shown, &job).await.unwrap().is_none());
+}
+
+/// For an hour.
+async fn begin_session(world: &World, now: Timestamp) -> SessionId {
     let session = SessionId::generate();
     let mut tx = world.begin_as(Service::Gateway).await;
     let new = NewSession {
@@ -122,12 +176,39 @@ async fn a_session_reads_until_it_ends() {
     };
     sessions::begin(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();
+    session
+}
+
+/// As a server ends them that is started again.
+#[tokio::test]
+async fn a_connection_that_was_ended_is_opened_again() {
+    let world = World::create().await;
+    let (shown, job) = (key_of(&world, &world.acme).await, world.submit(&world.acme).await);
+    let store = on_one_connection(&world);
+    assert!(store.read(&shown, &job).await.unwrap().is_some());
+    let mut tx = world.begin_as_owner().await;
+    let ended = sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()",
+    );
+    assert!(!ended.fetch_all(tx.conn()).await.unwrap().is_empty());
+    // the first one may find it out
+    let _ = store.read(&shown, &job).await;
+    assert!(store.read(&shown, &job).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_session_reads_until_it_ends() {
+    let world = World::create().await;
+    let job = world.submit(&world.acme).await;
+    let now: Timestamp = "2026-01-01T00:00:00.123456Z".parse().unwrap();
+    let session = begin_session(&world, now).await;
     let store = on_one_connection(&world);
     let shown = Shown::Session(session, now);
     let (principal, found) = store.read(&shown, &job).await.unwrap().unwrap();
     assert_eq!(principal.credential, Credential::Session(session));
     assert!(found.is_some());
-    let later = Shown::Session(session, new.expires_at);
+    let later = Shown::Session(session, now + chrono::Duration::hours(1));
     assert!(store.read(&later, &job).await.unwrap().is_none());
     let mut tx = world.begin_as(Service::Gateway).await;
     sessions::end(&mut tx, world.acme.owner, session, now).await.unwrap();

@@ -14,12 +14,11 @@ use crate::{
 const REFUSED: &str = "42501";
 /// Of a tenant's rows, what is not for what works in its name: only signing in, reading bytes, counting and the
 /// scheduler look at these.
-const CLOSED: [&str; 8] = [
+const CLOSED: [&str; 7] = [
     "invitation",
     "model_download",
     "model_like",
     "seat",
-    "session",
     "share_history",
     "tenant_key",
     "usage_average",

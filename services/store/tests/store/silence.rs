@@ -1,11 +1,12 @@
-//! A server that keeps its connections and answers nothing, as one does whose disk hangs.
+//! A server that keeps its connections and answers nothing, as one does whose disk hangs, or that refuses: what is
+//! left of it on the connection.
 
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
-use domain::Digest;
+use domain::{Digest, TenantId, name::Name};
 use store::{Service, Store, reads::Shown};
 use tempfile::TempDir;
 use testkit::TestDb;
@@ -17,6 +18,8 @@ use tokio::{
     },
     sync::watch,
 };
+
+use crate::{reads::key_of, support::World};
 
 const SOCKET: &str = ".s.PGSQL.5432";
 
@@ -55,6 +58,44 @@ async fn a_transaction_that_nobody_waits_for_any_more_is_not_left_open() {
     // what is not prepared yet ends a transaction that is open
     let nobody = Shown::Secret(Digest::of(b"nobody"));
     assert!(store.principal(&nobody).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_waits_for_any_more_leaves_nothing_to_the_next_one() {
+    let world = World::create().await;
+    let globex = world.tenant("globex").await;
+    let (acmes, globexs) = (key_of(&world, &world.acme).await, key_of(&world, &globex).await);
+    let job = world.submit(&globex).await;
+    let flow = Flow::to(&world.db).await;
+    let store = Store::connect(&flow.url, 1, Service::Gateway).unwrap();
+    let nothing: Name = "nothing".parse().unwrap();
+    let (_, found) = store.read(&acmes, &nothing).await.unwrap().unwrap();
+    assert!(found.is_none());
+    flow.stop_at("nothing");
+    tokio::select! {
+        read = store.read(&acmes, &nothing) => panic!("it was answered: {read:?}"),
+        () = flow.stopped() => {}
+    }
+    flow.go_on();
+    let (principal, found) = store.read(&globexs, &job).await.unwrap().unwrap();
+    assert_eq!((principal.tenant.unwrap().0, found.unwrap().id), (globex.id, job));
+
+    flow.stop();
+    let silence = store.read(&globexs, &job).await.unwrap_err();
+    assert!(silence.is_unavailable(), "{silence:?}");
+    flow.go_on();
+    assert!(store.read(&globexs, &job).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_refused_is_not_left_open() {
+    let db = TestDb::create().await;
+    // its login may take no other role than its own
+    let worker = Store::connect(&db.url_as(Service::Worker.login()), 1, Service::Worker).unwrap();
+    let gateway = worker.acting_as(Service::Gateway);
+    gateway.begin().await.unwrap_err();
+    gateway.begin_for(TenantId::generate()).await.unwrap_err();
+    worker.begin().await.unwrap().commit().await.unwrap();
 }
 
 /// Between a store and its server.
