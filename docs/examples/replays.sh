@@ -40,5 +40,5 @@ tables "openb, 20 times as fast" \
   "8,152 tasks on 1,213 machines with accelerators, spread over 20 tenants by Zipf's law, a tenth of the starts forecast." \
   "--policy $examples/policies/openb-20.json"
 tables "openb on each twelfth machine, 100 times as fast" \
-  "So few machines, and so fast, that the tasks have to wait for each other." \
+  "So few machines, and so fast, that the tasks have to wait for each other. Jain's index is low in the first three orders since the few tenants that wait throughout wait for a machine that one large task fits on, and not for their share: most of the machines stand idle meanwhile." \
   "--nodes $few --policy $examples/policies/openb-100.json"
