@@ -6,6 +6,7 @@ use std::{
     fs,
 };
 
+use domain::Digest;
 use e2e::{Break, Client, Network, Platform, two_clouds};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::{shell::Shell, terminal};
 
 /// Larger than what a socket holds, so that a cut is amid it.
 const LARGE_BYTES: usize = 24 << 20;
+const PIECE_BYTES: usize = 8 << 20;
 /// Of two halves the second is met by one of so many keys.
 const MOST_KEYS: u32 = 64;
 
@@ -24,6 +26,7 @@ async fn what_is_sent_from_a_shell_arrives_once_over_a_network_that_breaks() {
     let network = Network::to(&acme.host());
     let shell = Shell::of(&acme, &network.url());
     pushes_a_dataset(&shell, &network);
+    pushes_a_large_one_in_pieces(&shell, &acme, &network).await;
     trains(&shell, &network);
     pulls(&shell, &network);
     pushes_a_folder(&shell);
@@ -50,6 +53,39 @@ fn pushes_a_dataset(shell: &Shell, network: &Network) {
     assert_eq!(shell.json(&["datasets", "list"])[0]["items"][0]["versions"], 1);
     let version: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(version["profile"]["rows"], 150);
+}
+
+/// The first piece has come in another run. Of this one the next breaks off, and the answer to it is lost, too.
+async fn pushes_a_large_one_in_pieces(shell: &Shell, acme: &Client, network: &Network) {
+    let text = "the same line again and again\n".repeat(LARGE_BYTES / 30);
+    let file = shell.write("lines.txt", &text);
+    let sha256 = Digest::of(text.as_bytes());
+    let draft = json!({
+        "dataset": "lines", "format": "text", "bytes": text.len(), "fingerprint": sha256, "sha256": sha256,
+    });
+    let upload = acme.post("/v1/uploads", &draft).await.ok();
+    let at = format!("/v1/uploads/{}", upload["id"].as_str().unwrap());
+    let piece = acme
+        .request(Method::PATCH, &at)
+        .header("content-type", "application/octet-stream")
+        .header("upload-offset", 0)
+        .body(text.as_bytes()[..PIECE_BYTES].to_vec());
+    acme.answer_to(piece).await.unwrap().ok();
+    let (piece, version) = ("PATCH /v1/uploads/", "POST /v1/uploads/upl");
+    network.breaks(&[
+        Break::Sent(piece, 1 << 20),
+        Break::Answered(piece, 0),
+        Break::Answered(version, 0),
+    ]);
+    let said = shell.run(&["datasets", "push", "lines", &file, "--json"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let lost = "the connection is lost; trying again\n".repeat(3);
+    assert_eq!(said.stderr, format!("8.00 MiB of it have come before; going on\n{lost}"));
+    assert!(network.is_whole());
+    let versions = acme.get("/v1/datasets/lines/versions").await.ok();
+    assert_eq!(versions["items"].as_array().unwrap().len(), 1);
+    assert_eq!(versions["items"][0]["sha256"], json!(sha256));
+    assert_eq!(acme.get("/v1/uploads").await.ok()["items"], json!([]));
 }
 
 fn trains(shell: &Shell, network: &Network) {

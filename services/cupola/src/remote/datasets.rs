@@ -22,7 +22,7 @@ use super::{
     api::Client,
     events,
     names::DatasetName,
-    profile, sending,
+    pieces, profile, sending,
     show::{self, Out, bytes, list, minute, plain, text},
 };
 use crate::train::kind_of;
@@ -89,7 +89,8 @@ async fn push(client: &Client, arguments: &Push, out: Out) -> anyhow::Result<()>
     let (format, compression) = kind(arguments)?;
     let path = format!("/v1/datasets/{}/versions", arguments.name);
     let path = format!("{path}?format={}&compression={}", format.as_str(), compression.as_str());
-    let bar = show::bytes_bar(open(&arguments.file)?.1)?;
+    let length = open(&arguments.file)?.1;
+    let bar = show::bytes_bar(length)?;
     let send = || async {
         bar.set_position(0);
         let (file, length) = open(&arguments.file)?;
@@ -104,10 +105,13 @@ async fn push(client: &Client, arguments: &Push, out: Out) -> anyhow::Result<()>
         anyhow::Ok((answer.status() == StatusCode::CREATED, client.read(answer).await?))
     };
     // the same bytes are the same version, however often they come; what stdin has said is gone
-    let answer = if is_stdin(&arguments.file) {
-        send().await
-    } else {
-        sending::repeated(client, &bar, send).await
+    let answer = match length {
+        None => send().await,
+        Some(..=pieces::PIECE_BYTES) => sending::repeated(client, &bar, send).await,
+        Some(_) => {
+            let kind = (format, compression);
+            pieces::push(client, &arguments.name, kind, &arguments.file, &bar).await
+        }
     };
     bar.finish_and_clear();
     let (is_new, version) = answer?;

@@ -13,6 +13,7 @@ mod init;
 mod jobs;
 mod models;
 mod names;
+mod pieces;
 mod predict;
 mod profile;
 mod pull;
