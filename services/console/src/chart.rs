@@ -3,6 +3,7 @@
 
 mod areas;
 mod parallel;
+mod tree;
 
 use maud::{Markup, html};
 
@@ -10,6 +11,7 @@ use crate::words;
 
 pub(crate) use areas::{Area, areas};
 pub(crate) use parallel::{Axis, parallel};
+pub(crate) use tree::{Node, tree};
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 230.0;

@@ -3,6 +3,7 @@
 mod change;
 mod figures;
 mod finding;
+mod lineage;
 pub(crate) mod open;
 mod parts;
 mod show;

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::{
     Model, Place, figures,
     finding::{self, Asked},
-    parts,
+    lineage, parts,
     show::{Detail, Lineage, Seen, Version, Which, card},
     snippets,
 };
@@ -108,7 +108,7 @@ async fn with_version(
         }
         section.card.prose { (PreEscaped(card)) }
         section.card { h2 { "Versions" } (parts::versions(Place::Open, model, &seen.versions.items, &seen.aliases.items, version.version, now)) }
-        section.card { h2 { "Lineage" } (parts::lineage(Place::Open, model, version, &lineage)) }
+        section.card { h2 { "Lineage" } (lineage::drawn(Place::Open, model, version, &lineage)) }
     })
 }
 

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     Model, Place,
-    show::{Alias, Detail, Lineage, Relative, Version},
+    show::{Alias, Detail, Version},
 };
 use crate::{layout, words};
 
@@ -102,30 +102,5 @@ pub(super) fn versions(
                 td { (words::ago(version.created_at, now)) }
             } } }
         } }
-    }
-}
-
-/// From the data to this version, and from it a branch to each that was made of it.
-pub(super) fn lineage(place: Place, model: &Model, version: &Version, lineage: &Lineage) -> Markup {
-    html! {
-        ol.steps {
-            @for relative in lineage.ancestors.iter().rev() { li { (relation(place, relative)) } }
-            li {
-                strong { (model.tenant) "/" (model.name) " version " (version.version) }
-                @if let Some(data) = &version.trained_on { div.small { "trained on " (data.dataset) " version " (data.version) } }
-                @else if lineage.ancestors.is_empty() { div.small.quiet { "its files were sent" } }
-                @if !lineage.descendants.is_empty() {
-                    ol.steps.branch { @for relative in &lineage.descendants { li { (relation(place, relative)) } } }
-                }
-            }
-        }
-    }
-}
-
-fn relation(place: Place, relative: &Relative) -> Markup {
-    let Relative { model, version, source, trained_on } = relative;
-    html! {
-        a href=(format!("{}/{model}?version={version}", place.address())) { (model) " version " (version) }
-        div.small.quiet { (source) @if let Some(data) = trained_on { " on " (data.dataset) " version " (data.version) } }
     }
 }

@@ -16,7 +16,7 @@ use futures::{future::OptionFuture, try_join};
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use super::{Model, Place, change, figures, parts, snippets, try_it};
+use super::{Model, Place, change, figures, lineage, parts, snippets, try_it};
 use crate::{
     api::{Asking, List, Route, whole},
     failure::{Errors, Failure},
@@ -91,6 +91,8 @@ pub(super) struct Relative {
     pub version: u32,
     pub source: String,
     pub trained_on: Option<TrainedOn>,
+    /// `tenant/model:version`, if it is shown.
+    pub base: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -206,7 +208,7 @@ async fn with_version(
         }
         section.card.prose { (PreEscaped(card)) }
         section.card { h2 { "Versions" } (parts::versions(Place::Console, &detail.model, &versions.items, &aliases.items, version.version, now)) (change::of_version(visitor, &detail.model, version)) }
-        section.card { h2 { "Lineage" } (parts::lineage(Place::Console, &detail.model, version, &lineage)) }
+        section.card { h2 { "Lineage" } (lineage::drawn(Place::Console, &detail.model, version, &lineage)) }
         (change::of_model(visitor, detail))
     })
 }
