@@ -66,7 +66,7 @@ async fn the_example_is_two_clicks_away_and_answers() {
         .shows("name=\"column.radius_mean\"")
         .shows("model.safetensors")
         .shows("curl -sS")
-        .shows("trained on breast-cancer version 1");
+        .shows("trained on breast-cancer 1");
     model.shows("95 %");
     let given = [
         ("version", "1"),
