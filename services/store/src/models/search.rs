@@ -115,13 +115,10 @@ impl Search {
         }
     }
 
-    /// By something that a model is said to be.
-    const fn is_named(&self) -> bool {
-        self.words.is_some() || !self.kinds.is_empty() || !self.tags.is_empty()
-    }
-
     const fn is_narrowed(&self) -> bool {
-        self.is_named() || self.metric.is_some() || self.max_bytes.is_some()
+        let Self { words, kinds, tags, metric, max_bytes, .. } = self;
+        let is_named = words.is_some() || !kinds.is_empty() || !tags.is_empty();
+        is_named || metric.is_some() || max_bytes.is_some()
     }
 
     fn tenant(&self) -> Option<&str> {

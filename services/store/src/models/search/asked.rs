@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Among, Found, Order, Search,
     conditions::Part,
-    terms::Terms,
+    terms::{Terms, each_word},
     way::{By, Estimate, Way},
 };
 use crate::{StoreError, TenantTx, Tx};
@@ -16,8 +16,6 @@ use crate::{StoreError, TenantTx, Tx};
 /// more.
 const RANKED_OF_COMMON: i64 = 100;
 const RANKED: i64 = 500;
-/// The logarithm to base two of all downloads that can be counted.
-const MOST_POPULAR: i16 = 63;
 const COLUMNS: &str = "p.id, p.tenant, p.name, p.visibility, p.description, p.licence, p.tags, p.created_at,
     p.updated_at, p.version, p.metrics, p.pipeline, p.downloads, p.likes, p.predictions, p.trending";
 /// What the orders' indexes have of a model.
@@ -65,16 +63,14 @@ impl Asked<'_> {
         let found = run(tx, self.ranked(way)).await?;
         // those who have it may have few downloads
         let is_short = self.search.after.is_none() && (found.len() as i64) < self.fetch;
-        if is_short && !matches!(way, Way::Gather(_)) {
-            return run(tx, self.ranked(Way::Gather(estimate.gathering()))).await;
-        }
-        Ok(found)
+        let all = Way::Gather(estimate.gathering());
+        if is_short && way != all { run(tx, self.ranked(all)).await } else { Ok(found) }
     }
 
     /// What the statistics say of each part of what is asked for.
     async fn estimated(&self, tx: &mut TenantTx<'_>) -> Result<Estimate, StoreError> {
         let mut named = Vec::new();
-        for word in self.words.iter().flat_map(|words| words.split(" & ")) {
+        for word in each_word(self.words.as_deref()) {
             let word = Self { words: Some(word.to_owned()), ..*self };
             named.extend(word.expected(tx, Part::Words).await?);
         }
@@ -188,15 +184,11 @@ impl Asked<'_> {
                 sql.push(" order by w.downloads desc, w.id desc");
                 sql.push(format_args!(" limit {RANKED_OF_COMMON}"));
             }
-            Way::Gather(range) | Way::GatherPopular(range, _) => {
+            Way::Gather(by) => {
                 sql.push(format_args!("select {carried} from public_model p"));
                 self.ask(&mut sql);
                 sql.push(" where true");
-                self.gathering(&mut sql, range);
-                if let Way::GatherPopular(_, least) = by {
-                    let popular: Vec<_> = (least..=MOST_POPULAR).collect();
-                    sql.push(" and p.popularity && ").push_bind(popular);
-                }
+                self.gathering(&mut sql, by);
                 sql.push(" offset 0");
             }
         }

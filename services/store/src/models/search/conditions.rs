@@ -5,6 +5,9 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::{Among, Kind, MetricBound, Order, asked::Asked, way::By};
 
+/// The logarithm to base two of all downloads that can be counted.
+const MOST_POPULAR: i16 = 63;
+
 /// What the index of what is searched knows of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -53,6 +56,10 @@ impl Asked<'_> {
         let names = [Part::Words, Part::Tags, Part::Kinds, Part::Tenant];
         for part in names.into_iter().chain(ranges) {
             self.indexed(sql, part);
+        }
+        if let Some(least) = by.least_popularity {
+            let popular: Vec<_> = (least..=MOST_POPULAR).collect();
+            sql.push(" and p.popularity && ").push_bind(popular);
         }
         self.exactly(sql);
     }

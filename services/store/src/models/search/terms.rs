@@ -82,9 +82,14 @@ impl Terms {
     }
 }
 
+/// Of a query as `search_query` writes it, each word with its alternatives.
+pub(super) fn each_word(words: Option<&str>) -> impl Iterator<Item = &str> {
+    words.into_iter().flat_map(|words| words.split(" & "))
+}
+
 /// What a model has to be said to have, of each the one or the other.
 fn said(search: &Search, words: Option<&str>) -> Vec<Vec<String>> {
-    let words = words.unwrap_or_default().split(" & ").filter_map(|word| {
+    let words = each_word(words).filter_map(|word| {
         let either = word.trim_matches(['(', ')', ' ']).split(" | ");
         let plain = either.map(|word| word.strip_prefix('\'')?.strip_suffix('\''));
         plain

@@ -38,8 +38,6 @@ pub(super) enum Way {
     /// Along the order, past so many at most.
     Walk(i64),
     Gather(By),
-    /// Only of what is at least so popular.
-    GatherPopular(By, i16),
 }
 
 /// Whether the index finds what is within the ranges, too, or only what is named: a wide range lists more
@@ -48,6 +46,13 @@ pub(super) enum Way {
 pub(super) struct By {
     pub metric: bool,
     pub bytes: bool,
+    /// Only what is at least so popular.
+    pub least_popularity: Option<i16>,
+}
+
+impl By {
+    const NAMES: Self = Self { metric: false, bytes: false, least_popularity: None };
+    const ALL: Self = Self { metric: true, bytes: true, ..Self::NAMES };
 }
 
 impl Estimate {
@@ -90,24 +95,19 @@ impl Estimate {
             above >= wanted
         })?;
         let (by, cost) = self.gathered(Some(above * self.models));
-        Some((Way::GatherPopular(by, least), cost))
+        Some((Way::Gather(By { least_popularity: Some(least), ..by }), cost))
     }
 
     /// How it is gathered best, and how long that takes.
     fn gathered(&self, popular: Option<f64>) -> (By, f64) {
-        let ways = [false, true].into_iter().flat_map(|metric| {
-            [false, true].map(|bytes| {
-                let by = By { metric, bytes };
-                (by, self.gathered_by(by, popular))
-            })
-        });
-        ways.min_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap_or_default()
+        let ways =
+            [By::NAMES, By { metric: true, ..By::NAMES }, By { bytes: true, ..By::NAMES }, By::ALL];
+        let costs = ways.map(|by| (by, self.gathered_by(by, popular)));
+        costs.into_iter().min_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap_or_default()
     }
 
     fn gathered_by(&self, by: By, popular: Option<f64>) -> f64 {
-        let by_metric = self.by_metric.filter(|_| by.metric);
-        let by_bytes = self.by_bytes.filter(|_| by.bytes);
-        let used = || self.named.iter().copied().chain(by_metric).chain(by_bytes).chain(popular);
+        let used = || self.parts(by).chain(popular);
         let rarest = used().fold(f64::INFINITY, f64::min);
         let listed: f64 = used().map(|part| part.min(rarest * SKIPPED_TO)).sum();
         // of nothing that is used, all
@@ -121,13 +121,19 @@ impl Estimate {
     fn step(&self) -> f64 {
         let looked_for = if self.named.is_empty() { 0.0 } else { self.alternatives * LOOKED_FOR };
         // only of those whose signatures have the names
-        let measured = self.shares(self.named.iter().copied()) * MEASURED;
+        let measured = self.shares(self.parts(By::NAMES)) * MEASURED;
         PASSED + looked_for + self.by_metric.map_or(0.0, |_| measured)
     }
 
     /// Of all models, that are what is asked for.
     fn share(&self) -> f64 {
-        self.shares(self.named.iter().copied().chain(self.by_metric).chain(self.by_bytes))
+        self.shares(self.parts(By::ALL))
+    }
+
+    fn parts(&self, by: By) -> impl Iterator<Item = f64> {
+        let by_metric = self.by_metric.filter(|_| by.metric);
+        let by_bytes = self.by_bytes.filter(|_| by.bytes);
+        self.named.iter().copied().chain(by_metric).chain(by_bytes)
     }
 
     /// That fulfil each of these.
@@ -167,16 +173,16 @@ mod tests {
     #[test]
     fn a_range_is_looked_up_where_it_is_narrow() {
         let metric = Estimate { by_metric: Some(1_000.0), ..MODELS };
-        assert_eq!(metric.way(PAGE), Way::Gather(By { metric: true, bytes: false }));
+        assert_eq!(metric.way(PAGE), Way::Gather(By { metric: true, ..By::NAMES }));
         assert!(is_walk(&Estimate { by_metric: Some(5e5), ..MODELS }));
         let both = Estimate { by_bytes: Some(8e5), ..metric };
-        assert_eq!(both.way(PAGE), Way::Gather(By { metric: true, bytes: false }));
+        assert_eq!(both.way(PAGE), Way::Gather(By { metric: true, ..By::NAMES }));
     }
 
     #[test]
     fn what_is_common_and_a_narrow_range_are_looked_up_together() {
         let kinds = Estimate { by_metric: Some(1e4), ..named(8e4) };
-        assert_eq!(kinds.way(PAGE), Way::Gather(By { metric: true, bytes: false }));
+        assert_eq!(kinds.way(PAGE), Way::Gather(By { metric: true, ..By::NAMES }));
         assert!(is_walk(&Estimate { by_metric: Some(4e5), ..kinds }));
         let rare = Estimate { by_metric: Some(5e5), ..named(100.0) };
         assert_eq!(rare.way(PAGE), Way::Gather(By::default()));
@@ -200,7 +206,7 @@ mod tests {
         let shares = [(0, 0.5), (3, 0.3), (9, 0.15), (12, 0.05)];
         let way = |named: f64| self::named(named).way_to_popular(100, &shares);
         assert!(matches!(way(2e5), Way::Walk(_)), "of what very many have it is as well to walk");
-        assert_eq!(way(4e3), Way::GatherPopular(By::default(), 12));
+        assert_eq!(way(4e3), Way::Gather(By { least_popularity: Some(12), ..By::NAMES }));
         assert_eq!(way(200.0), Way::Gather(By::default()));
         assert_eq!(named(4e3).way_to_popular(100, &[]), named(4e3).way(100));
     }
