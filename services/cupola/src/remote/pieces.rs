@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{Seek, SeekFrom},
     path::Path,
 };
 
@@ -13,9 +13,8 @@ use domain::{
     dataset::{Compression, Format},
     name::Name,
 };
-use futures::stream;
 use indicatif::{HumanBytes, ProgressBar};
-use reqwest::{Body, Method, StatusCode, header};
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
@@ -26,7 +25,6 @@ use super::{
 
 /// A file of no more is sent at once.
 pub const PIECE_BYTES: u64 = 8 << 20;
-const CHUNK_BYTES: usize = 64 << 10;
 /// Another piece has come for its place, which may have been this one.
 const STANDS_ELSEWHERE: &str = "wrong_offset";
 
@@ -39,9 +37,9 @@ pub async fn push(
     bar: &ProgressBar,
 ) -> anyhow::Result<(bool, Value)> {
     let named = || format!("read {}", path.display());
-    let mut file = File::open(path).with_context(named)?;
     bar.set_message("is read");
-    let (sha256, bytes) = Digest::of_reader(&mut file).with_context(named)?;
+    let digested = File::open(path).and_then(|mut file| Digest::of_reader(&mut file));
+    let (sha256, bytes) = digested.with_context(named)?;
     bar.set_message("");
     let draft = json!({
         "dataset": dataset, "format": format, "compression": compression, "bytes": bytes,
@@ -55,10 +53,17 @@ pub async fn push(
     }
     while received(&upload) < bytes {
         let from = received(&upload);
-        let piece = read(&mut file, from).with_context(named)?;
         upload = repeated(client, bar, || async {
             bar.set_position(from);
-            match send(client, &at, (from, &piece), bar).await {
+            let mut piece = File::open(path).with_context(named)?;
+            piece.seek(SeekFrom::Start(from)).with_context(named)?;
+            let request = client
+                .request(Method::PATCH, &at)
+                .header(header::CONTENT_TYPE, "application/octet-stream")
+                .header(header::CONTENT_LENGTH, PIECE_BYTES.min(bytes - from))
+                .header("Upload-Offset", from)
+                .body(sending::up_to(PIECE_BYTES, piece, bar));
+            match sending::sent(client, request, bar).await {
                 Err(Failure::Refused(problem)) if problem.code == STANDS_ELSEWHERE => {
                     client.get(&at).await
                 }
@@ -76,32 +81,4 @@ pub async fn push(
 
 fn received(upload: &Value) -> u64 {
     upload["received"].as_u64().unwrap_or_default()
-}
-
-fn read(file: &mut File, from: u64) -> io::Result<Vec<u8>> {
-    let mut piece = Vec::new();
-    file.seek(SeekFrom::Start(from))?;
-    file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece)?;
-    Ok(piece)
-}
-
-async fn send(
-    client: &Client,
-    at: &str,
-    (from, piece): (u64, &[u8]),
-    bar: &ProgressBar,
-) -> Result<reqwest::Response, Failure> {
-    let shown = bar.clone();
-    let chunks: Vec<_> = piece.chunks(CHUNK_BYTES).map(<[u8]>::to_vec).collect();
-    let body = stream::iter(chunks.into_iter().map(move |chunk| {
-        shown.inc(chunk.len() as u64);
-        Ok::<_, io::Error>(chunk)
-    }));
-    let request = client
-        .request(Method::PATCH, at)
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::CONTENT_LENGTH, piece.len())
-        .header("Upload-Offset", from)
-        .body(Body::wrap_stream(body));
-    sending::sent(client, request, bar).await
 }

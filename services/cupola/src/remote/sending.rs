@@ -6,7 +6,7 @@ use std::{fs::File, future::Future, time::Duration};
 use futures::TryStreamExt;
 use indicatif::ProgressBar;
 use reqwest::{Body, RequestBuilder, Response};
-use tokio::time::sleep;
+use tokio::{io::AsyncReadExt, time::sleep};
 use tokio_util::io::ReaderStream;
 
 use super::api::{Client, Failure};
@@ -17,8 +17,14 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// The bar goes with it.
 pub fn body(file: File, bar: &ProgressBar) -> Body {
+    up_to(u64::MAX, file, bar)
+}
+
+/// So many bytes from where the file stands.
+pub fn up_to(most: u64, file: File, bar: &ProgressBar) -> Body {
     let shown = bar.clone();
-    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_BYTES);
+    let file = tokio::fs::File::from_std(file).take(most);
+    let stream = ReaderStream::with_capacity(file, CHUNK_BYTES);
     Body::wrap_stream(stream.inspect_ok(move |chunk| shown.inc(chunk.len() as u64)))
 }
 
