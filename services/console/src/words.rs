@@ -46,6 +46,15 @@ pub(crate) fn many(value: impl Into<u64>, what: &str) -> String {
     format!("{} {what}{end}", count(value))
 }
 
+/// So many characters of it at most, and a sign that there is more.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 pub(crate) fn bytes(value: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let (mut size, mut unit) = (value as f64, 0);

@@ -63,12 +63,7 @@ impl Axis {
 
 fn short(value: &str) -> String {
     let number = value.parse::<f64>().ok().map(words::number);
-    let text = number.unwrap_or_else(|| value.to_owned());
-    let mut shown: String = text.chars().take(MOST_CHARS).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
+    words::cut(&number.unwrap_or_else(|| value.to_owned()), MOST_CHARS)
 }
 
 /// A line for each of the things, through all axes.

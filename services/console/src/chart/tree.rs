@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::at;
+use crate::words;
 
 /// In pixels, where nothing is scaled.
 const BOX_WIDTH: f64 = 170.0;
@@ -11,8 +12,8 @@ const ACROSS: f64 = 214.0;
 const DOWN: f64 = 54.0;
 const MARGIN: f64 = 2.0;
 /// That fit into a box.
-const TITLE_CHARS: usize = 24;
-const UNDER_CHARS: usize = 28;
+const TITLE_CHARS: usize = 23;
+const UNDER_CHARS: usize = 27;
 
 pub(crate) struct Node {
     pub title: String,
@@ -53,8 +54,8 @@ pub(crate) fn tree(title: &str, nodes: &[Node]) -> Markup {
 fn drawn(node: &Node, (x, y): Place) -> Markup {
     html! {
         rect class=(if node.is_here { "node here" } else { "node" }) x=(at(x)) y=(at(y)) width=(BOX_WIDTH) height=(BOX_HEIGHT) rx="6" { title { (node.title) ", " (node.under) } }
-        text.mark x=(at(x + 10.0)) y=(at(y + 17.0)) { (shortened(&node.title, TITLE_CHARS)) }
-        text x=(at(x + 10.0)) y=(at(y + 33.0)) { (shortened(&node.under, UNDER_CHARS)) }
+        text.mark x=(at(x + 10.0)) y=(at(y + 17.0)) { (words::cut(&node.title, TITLE_CHARS)) }
+        text x=(at(x + 10.0)) y=(at(y + 33.0)) { (words::cut(&node.under, UNDER_CHARS)) }
     }
 }
 
@@ -63,14 +64,6 @@ fn edge((from_x, from_y): Place, (to_x, to_y): Place) -> String {
     let (from_y, to_y, half) = (from_y + middle, to_y + middle, (from_x + to_x) / 2.0);
     let [from_x, from_y, to_x, to_y, half] = [from_x, from_y, to_x, to_y, half].map(at);
     format!("M{from_x},{from_y} C{half},{from_y} {half},{to_y} {to_x},{to_y}")
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let shown: String = text.chars().take(most - 1).collect();
-    shown + "…"
 }
 
 /// Each in the column after the one that it came from. What nothing came from has a row of its own; the others stand

@@ -193,11 +193,7 @@ fn collect(name: String, value: &Value, found: &mut BTreeMap<String, String>) {
         }
         value => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let mut shown: String = text.chars().take(MOST_CHARS).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            found.insert(name, shown);
+            found.insert(name, words::cut(&text, MOST_CHARS));
         }
     }
 }
