@@ -9,11 +9,10 @@ import re
 
 from playwright.sync_api import expect, sync_playwright
 
-from judging import DESKTOP, SCREENS, chromium, judge
+from judging import DESKTOP, PATIENT, SCREENS, chromium, judge
 
 URL, TOKEN = os.environ["URL"], os.environ["TOKEN"]
 EPOCHS = 200
-PATIENT = 120_000
 
 trouble = []
 

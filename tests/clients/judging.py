@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 SCREENS = os.environ.get("SCREENS")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+PATIENT = 120_000
 
 axe = Axe()
 
@@ -17,6 +18,24 @@ def chromium(playwright):
     """The browser of the machine."""
     path = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
     return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+
+
+def newcomer(playwright, name):
+    """Somebody who joins by the invitation in URL and TOKEN, on a machine that may be busy: their page, which goes on by
+    `join`, and what goes wrong in it."""
+    page = chromium(playwright).new_page(viewport=DESKTOP)
+    page.set_default_timeout(PATIENT)
+    expect.set_options(timeout=PATIENT)
+    trouble = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+
+    def join():
+        page.goto(f"{os.environ['URL']}/console/invitation?token={os.environ['TOKEN']}")
+        page.get_by_label("Your name").fill(name)
+        page.get_by_label("Password").fill("correct horse battery staple")
+        page.get_by_role("button", name="Join").click()
+
+    return page, trouble, join
 
 
 def violations(page):

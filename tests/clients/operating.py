@@ -1,26 +1,14 @@
 """The console's pages for who runs the platform, in a browser: how full each worker is, while one is at work and
 another is taken out of service; queue, shares, tenants. Each page is judged as a tenant's are."""
 
-import os
-
 from playwright.sync_api import expect, sync_playwright
 
-from judging import DESKTOP, chromium, judge
-
-URL, TOKEN = os.environ["URL"], os.environ["TOKEN"]
-PATIENT = 120_000
+from judging import judge, newcomer
 
 with sync_playwright() as playwright:
-    page = chromium(playwright).new_page(viewport=DESKTOP)
-    page.set_default_timeout(PATIENT)
-    expect.set_options(timeout=PATIENT)
-    trouble = []
+    page, trouble, join = newcomer(playwright, "Op")
     page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.goto(f"{URL}/console/invitation?token={TOKEN}")
-    page.get_by_label("Your name").fill("Op")
-    page.get_by_label("Password").fill("correct horse battery staple")
-    page.get_by_role("button", name="Join").click()
+    join()
 
     # a training runs: its worker's cell says how full it is, in words and not by its shade alone
     expect(page.get_by_role("heading", name="Pools and workers")).to_be_visible()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from judging import DESKTOP, chromium, judge
+from judging import judge, newcomer
 
-URL, TOKEN = os.environ["URL"], os.environ["TOKEN"]
+URL = os.environ["URL"]
 PIECE = 8 * 2**20
 SIZE = 3 * PIECE + 1000
-PATIENT = 120_000
 
 row = b"%d,%d\n"
 content = b"n,m\n" + b"".join(row % (n, n % 97) for n in range(SIZE // 10))
@@ -27,17 +26,10 @@ def offsets(sent):
 
 
 with sync_playwright() as playwright:
-    page = chromium(playwright).new_page(viewport=DESKTOP)
-    page.set_default_timeout(PATIENT)
-    expect.set_options(timeout=PATIENT)
-    sent, trouble = [], []
+    page, trouble, join = newcomer(playwright, "Ada")
+    sent = []
     page.on("request", lambda request: sent.append(request))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-
-    page.goto(f"{URL}/console/invitation?token={TOKEN}")
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label("Password").fill("correct horse battery staple")
-    page.get_by_role("button", name="Join").click()
+    join()
     expect(page.get_by_role("heading", name="From data to an answer")).to_be_visible()
 
     # the line is cut; from the third piece on nothing goes out at all, until the page is left
